@@ -1,0 +1,3 @@
+"""Distillation methods: one file each, exporting `DISTILLER`."""
+
+from __future__ import annotations

@@ -1,0 +1,29 @@
+"""Fine-tuning: batch -> cross-entropy, no teacher. The floor that distillation must beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cod_bench.distiller import Batch, Distiller
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cod_bench.model import Outputs
+
+
+class FineTune(Distiller):
+    """The student trained on the hard labels of its condition's rows, with the same steps and rows as KD."""
+
+    name = "finetune"
+    version = 1
+    summary = "Hard labels only: what the rows are worth without the teacher's logits."
+
+    def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy alone."""
+        from cod_bench.losses import cross_entropy
+
+        return {"ce": cross_entropy(student.logits, batch.labels)}
+
+
+DISTILLER = FineTune

@@ -1,0 +1,90 @@
+"""TED: rows -> task-aware filters on both sides (stage 1); batch -> KD's loss + MSE of filtered layers (stage 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cod_bench.distiller import Batch, Distiller, Setup
+from cod_bench.spec import stream_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from cod_bench.model import Outputs
+
+STUDENT, TEACHER = 0, 1
+
+
+class TED(Distiller):
+    """Task-aware layer-wise distillation (Liang et al., arXiv 2210.01351) in its two stages.
+
+    Stage 1 learns, on frozen backbones and exactly the run's rows, a linear filter per mapped layer on both sides from
+    which the hard label can be read. Stage 2 draws the student's filtered states to the teacher's, whose filters are
+    frozen. Stage 1 takes the steps, learning rate and schedule of stage 2.
+    """
+
+    name = "ted"
+    version = 1
+    summary = "LWD through filters that first learn what of a layer matters for the task; costs a second stage."
+    needs_layers = True
+
+    def prepare(self, setup: Setup) -> nn.Module:
+        """Run stage 1 on both sides; the student's filters go on training in stage 2."""
+        self._hparams = setup.hparams
+        self._layers = tuple(zip(*setup.track.layer_map, strict=True))
+        self._teacher_filters = self._stage_one(setup, TEACHER).requires_grad_(False)
+        self._student_filters = self._stage_one(setup, STUDENT)
+        return self._student_filters
+
+    def _stage_one(self, setup: Setup, side: int) -> nn.ModuleList:
+        from cod_bench.distil import optimiser_for
+        from cod_bench.losses import filter_loss, project, projections, read_out
+
+        name, key = ("student", "teacher")[side], (setup.spec.task, setup.spec.seed)
+        layers, width = self._layers[side], setup.teacher.classifier.width
+        model = setup.teacher.classifier if side == TEACHER else setup.student
+        classes = setup.student.head.out_features
+        filters = projections(len(layers), model.width, width, stream_seed(f"filters-{name}", *key))
+        poolers = projections(len(layers), width, width, stream_seed(f"filter-poolers-{name}", *key))
+        heads = projections(len(layers), width, classes, stream_seed(f"filter-heads-{name}", *key))
+        optimiser, schedule = optimiser_for([filters, poolers, heads], setup.hparams)
+        for step, rows in enumerate(setup.batches):
+            batch = setup.collate(rows)
+            filtered = project(filters, self._states(setup, batch, side, step), layers)
+            filter_loss(read_out(filtered, poolers, heads, batch.mask), batch.labels).backward()
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad(set_to_none=True)
+        return filters
+
+    @staticmethod
+    def _states(setup: Setup, batch: Batch, side: int, step: int) -> Mapping[int, Tensor]:
+        """Evaluation-mode states, once a row; under `paper` anew with dropout on, from a stream of its own."""
+        import torch
+
+        if not setup.reference_habits:
+            return batch.teacher_hidden if side == TEACHER else setup.student_states(batch)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(f"filter-dropout-{side}", setup.spec.task, setup.spec.seed, step))
+            return setup.noisy_states[side](batch)
+
+    def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """KD's loss and the weighted mean MSE between filtered student and filtered teacher states."""
+        from cod_bench.losses import cross_entropy, kl_divergence, layers_mse, project
+
+        mse = layers_mse(
+            project(self._student_filters, student.hidden, self._layers[STUDENT]),
+            project(self._teacher_filters, batch.teacher_hidden, self._layers[TEACHER]),
+            batch.layer_mask,
+        )
+        kl = kl_divergence(student.logits, batch.teacher_logits, self._hparams["temperature"])
+        return {
+            "ce": cross_entropy(student.logits, batch.labels),
+            "kl": self._hparams["kl_weight"] * kl,
+            "layers": self._hparams["layer_weight"] * mse,
+        }
+
+
+DISTILLER = TED

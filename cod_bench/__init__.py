@@ -1,0 +1,13 @@
+"""cod-bench: few-shot distillation of text classifiers with counterfactual explanations, measured honestly.
+
+Importing this package imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from cod_bench.errors import RunError, UsageError
+from cod_bench.record import Record
+from cod_bench.spec import RunSpec, Suite, Track
+
+__all__ = ["Record", "RunError", "RunSpec", "Suite", "Track", "UsageError", "__version__"]
+__version__ = "0.1.0"

@@ -1,0 +1,276 @@
+"""Records and references -> the runs of one (suite, protocol, track), checked and complete or not -> cells. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cod_bench import evaluate
+from cod_bench.errors import UsageError
+from cod_bench.record import Record, Reference
+from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec, Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOLERANCE = 1e-6
+"""Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
+METRICS = ("accuracy", "mcc", "macro_f1", "auroc", "agreement", "kl", "ece", "top_share")
+References = Mapping[tuple[str, str, str], Reference]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A counted run: its record, its recomputed metrics and which evaluation rows it got right (0/1 [rows])."""
+
+    record: Record
+    metrics: Mapping[str, float | bool]
+    correct: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A record that belongs to the suite by name but is not counted, and why."""
+
+    spec: RunSpec
+    run_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What a suite declares on one (protocol, track), and what is there. Nothing is ever imputed."""
+
+    suite: Suite
+    protocol: str
+    track: str
+    declared: tuple[RunSpec, ...]
+    runs: Mapping[RunSpec, Run]
+    missing: tuple[RunSpec, ...]
+    stale: tuple[Stale, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every declared run is counted; before that there is no p, interval or claim."""
+        return not self.missing
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Declared methods in the suite's order."""
+        return tuple(dict.fromkeys(method for block in self.suite.grids for method in block.methods))
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Declared budgets, ascending."""
+        return tuple(sorted({k for block in self.suite.grids for k in block.ks}))
+
+    def conditions(self, method: str) -> tuple[str, ...]:
+        """Conditions that the suite declares for a method, in the order of `CONDITIONS`."""
+        declared = {c for block in self.suite.grids if method in block.methods for c in block.conditions}
+        return tuple(name for name in CONDITIONS if name in declared)
+
+    def ks_of(self, method: str, *conditions: str) -> tuple[int, ...]:
+        """Budgets that the suite declares for every one of these conditions of a method."""
+        blocks = [block for block in self.suite.grids if method in block.methods]
+        found = [{k for block in blocks if condition in block.conditions for k in block.ks} for condition in conditions]
+        return tuple(k for k in self.ks if all(k in ks for ks in found))
+
+    def primary(self, method: str, *conditions: str) -> tuple[int, ...]:
+        """The suite's primary budgets among `ks_of`."""
+        return tuple(k for k in self.ks_of(method, *conditions) if k in self.suite.primary_k)
+
+    def cell(self, task: str, method: str, condition: str, k: int) -> list[Run]:
+        """The counted runs of one cell, in the suite's order of seeds; may be short or empty."""
+        generator = "" if condition in WITHOUT_GENERATOR else self.suite.generator
+        specs = (RunSpec(self.protocol, self.track, task, method, condition, generator, k, s) for s in self.suite.seeds)
+        return [self.runs[spec] for spec in specs if spec in self.runs]
+
+
+def collect(
+    suite: Suite,
+    *,
+    protocol: str,
+    track: str,
+    records: Iterable[Record],
+    references: References,
+    expected: Mapping[RunSpec, str],
+) -> Grid:
+    """The suite's runs on one (protocol, track).
+
+    Args:
+        records: any records; those of other runs are ignored.
+        references: by (track, task, teacher hash), as `Results.references` gives them.
+        expected: the run id that the current code gives each spec; another id makes a record stale.
+
+    Raises:
+        UsageError: two records of one run, a missing or unfit reference, a stored metric that its predictions do not
+            give, or two runs of a pair from different teachers, data, versions or environments.
+    """
+    declared = tuple(suite.expand(track=track, protocol=protocol))
+    wanted = set(declared)
+    counted: dict[RunSpec, Record] = {}
+    stale = []
+    for record in sorted((r for r in records if r.spec in wanted), key=lambda r: (r.spec, r.run_id)):
+        if expected.get(record.spec) == record.run_id:
+            if record.spec in counted:
+                raise UsageError(f"record {record.run_id} ({record.spec.label}) is given twice; name each folder once")
+            counted[record.spec] = record
+        else:
+            stale.append(Stale(record.spec, record.run_id, _stale_reason(expected.get(record.spec))))
+    refuse_mixtures(counted[spec] for spec in declared if spec in counted)
+    runs = {spec: _run(counted[spec], references) for spec in declared if spec in counted}
+    missing = tuple(spec for spec in declared if spec not in runs)
+    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale))
+
+
+def refuse_mixtures(records: Iterable[Record]) -> None:
+    """Refuse runs that a table would compare although something besides the condition differs.
+
+    Within a task: teacher, evaluation rows, training pool, versions and generator (captions say "conditional on one
+    teacher and one generator per task"). Within a (task, method, k, seed): the method and the environment too.
+
+    Raises:
+        UsageError: names both runs, the field and both values.
+    """
+    first: dict[tuple[Any, ...], tuple[Record, Any]] = {}
+    for record in records:
+        spec, identity = record.spec, record.identity
+        task, pair = (spec.task,), (spec.task, spec.method, spec.k, spec.seed)
+        facts: list[tuple[tuple[Any, ...], str, Any]] = [
+            (task, "schema", record.schema),
+            (task, "teacher_hash", record.teacher_hash),
+            (task, "eval_hash", record.eval_hash),
+            (task, "train_hash", record.train_hash),
+            (pair, "environment", record.provenance.get("environment")),
+        ]
+        facts += [(task, f"identity.{key}", identity.get(key)) for key in ("identity_version", "task")]
+        facts += [(pair, f"identity.{key}", identity.get(key)) for key in ("track", "method")]
+        if identity.get("generator") is not None:
+            facts.append((task, "identity.generator", identity["generator"]))
+        for scope, name, value in facts:
+            other, known = first.setdefault((*scope, name), (record, value))
+            if known != value:
+                here, there = _apart(known, value)
+                raise UsageError(
+                    f"{name} differs: {here!r} in {other.run_id} ({other.spec.label}), {there!r} in {record.run_id} "
+                    f"({spec.label}); these cannot be compared: repeat one side with `run --rerun mismatched`"
+                )
+
+
+def _apart(one: Any, other: Any) -> tuple[Any, Any]:
+    """Two values cut down to what differs, where both have named parts."""
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return one, other
+    names = [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
+    return {name: one.get(name) for name in names}, {name: other.get(name) for name in names}
+
+
+def _run(record: Record, references: References) -> Run:
+    spec = record.spec
+    name = f"{spec.task}-{record.teacher_hash}"
+    reference = references.get((spec.track, spec.task, record.teacher_hash))
+    if reference is None or record.reference != name:
+        raise UsageError(
+            f"record {record.run_id} ({spec.label}) rests on reference {record.reference!r}, found "
+            f"{'none for its teacher' if reference is None else repr(name)}; copy the _reference folder along"
+        )
+    if reference.eval_hash != record.eval_hash:
+        raise UsageError(
+            f"eval_hash: {record.eval_hash!r} in record {record.run_id} ({spec.label}), {reference.eval_hash!r} in its "
+            "reference file; run it again"
+        )
+    found = evaluate.metrics(record.predictions, record.probabilities, reference)
+    for key in sorted(found.keys() | record.metrics.keys()):
+        stored, value = record.metrics.get(key), found.get(key)
+        if stored is None or value is None or abs(float(stored) - float(value)) > TOLERANCE:
+            raise UsageError(
+                f"metrics.{key}: record {record.run_id} ({spec.label}) says {stored!r}, its predictions give "
+                f"{value!r}; the file was changed or written by other code: run it again"
+            )
+    correct = evaluate.digits(record.predictions) == evaluate.digits(reference.gold)
+    return Run(record, found, correct.astype(np.float64))
+
+
+def _stale_reason(expected: str | None) -> str:
+    if expected is None:
+        return "the current code does not know this run"
+    return f"made by other code or settings: the current code expects run {expected}"
+
+
+def frame(grid: Grid) -> pd.DataFrame:
+    """Tidy rows: one a counted run, in the suite's order, with its coordinates and metrics."""
+    import pandas as pd
+
+    columns = ["task", "method", "condition", "generator", "k", "seed", *METRICS, "collapsed"]
+    rows = [
+        {name: getattr(spec, name) for name in columns[:6]} | {name: run.metrics[name] for name in columns[6:]}
+        for spec, run in grid.runs.items()
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def cells(grid: Grid) -> list[dict[str, Any]]:
+    """One entry a declared cell (task, method, condition, k): n, means, spread over seeds; None where no run is."""
+    table = frame(grid)
+    keys = ["task", "method", "condition", "k"]
+    grouped = table.astype({"collapsed": float}).groupby(keys, sort=False)
+    means = grouped[[*METRICS, "collapsed"]].mean().to_dict("index")
+    spread = grouped["accuracy"].std(ddof=1).to_dict()
+    counts = grouped.size().to_dict()
+    found = []
+    for task, method, condition, k in _cell_keys(grid):
+        key = (task, method, condition, k)
+        n = int(counts.get(key, 0))
+        entry: dict[str, Any] = dict(zip(keys, key, strict=True))
+        entry |= {"n": n, "declared": len(grid.suite.seeds)}
+        entry |= {name: float(means[key][name]) if n else None for name in METRICS}
+        entry["accuracy_sd"] = float(spread[key]) if n > 1 else None
+        entry["collapsed_share"] = float(means[key]["collapsed"]) if n else None
+        found.append(entry)
+    return found
+
+
+def _cell_keys(grid: Grid) -> Iterator[tuple[str, str, str, int]]:
+    for task in grid.suite.tasks:
+        for method in grid.methods:
+            for condition in grid.conditions(method):
+                for k in grid.ks_of(method, condition):
+                    yield task, method, condition, k
+
+
+def mean_accuracy(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> tuple[float | None, int]:
+    """Mean over tasks of the mean over seeds and ks, and the number of runs; None while a task has no run at some k."""
+    parts, n = [], 0
+    for task in grid.suite.tasks:
+        per_k = [[float(r.metrics["accuracy"]) for r in grid.cell(task, method, condition, k)] for k in ks]
+        n += sum(len(values) for values in per_k)
+        parts.append(None if not all(per_k) else float(np.mean([np.mean(values) for values in per_k])))
+    known = [part for part in parts if part is not None]
+    return (float(np.mean(known)) if known and len(known) == len(parts) else None), n
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Paired differences of two conditions of one method in one task, averaged over ks."""
+
+    units: NDArray[np.float64]
+    """Accuracy difference per seed with both sides at every k [seeds]."""
+    rows: NDArray[np.float64]
+    """Difference of correctness per evaluation row, averaged over seeds and ks [rows]."""
+
+
+def differences(grid: Grid, task: str, method: str, pair: tuple[str, str], ks: Sequence[int]) -> Differences:
+    """Paired differences pair[0] - pair[1]; a seed without both sides at every k is left out."""
+    units, rows = [], []
+    sides = [{k: {r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for k in ks} for c in pair]
+    for seed in grid.suite.seeds:
+        if all(seed in side[k] for side in sides for k in ks):
+            per_row = np.mean([sides[0][k][seed].correct - sides[1][k][seed].correct for k in ks], axis=0)
+            rows.append(per_row)
+            units.append(per_row.mean())
+    empty = np.zeros(0)
+    return Differences(np.array(units) if units else empty, np.mean(rows, axis=0) if rows else empty)

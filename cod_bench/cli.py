@@ -1,0 +1,288 @@
+"""The command line: parses, calls one function, prints. Exit codes: 0 done, 1 a run failed, 2 a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cod_bench import plan as plans
+from cod_bench import registry, suites
+from cod_bench.errors import RunError, UsageError
+from cod_bench.plan import Filters, Plan
+from cod_bench.spec import CONDITIONS, PROTOCOLS, RunSpec, Suite
+from cod_bench.store import Results
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Few-shot distillation with counterfactual explanations, measured honestly.",
+    epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
+)
+
+SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
+ResultsOption = Annotated[
+    Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
+]
+ProtocolOption = Annotated[str, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")]
+TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
+TaskOption = Annotated[str, typer.Option("--task", help="Only these tasks, separated by commas.")]
+MethodOption = Annotated[str, typer.Option("--method", help="Only these methods.")]
+ConditionOption = Annotated[str, typer.Option("--condition", help="Only these conditions.")]
+KOption = Annotated[str, typer.Option("--k", help="Only these budgets of labelled texts.")]
+SeedOption = Annotated[str, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
+PluginOption = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
+]
+
+DEFAULT_RESULTS = Path("runs")
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one sentence on standard error."""
+    try:
+        code = app(standalone_mode=False)
+    except (UsageError, RunError) as error:
+        print(f"cod-bench: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        print("cod-bench: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        # Typer's own errors know their sentence and exit code; anything else is a defect and shows its traceback.
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"cod-bench: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command("list")
+def list_(plugin: PluginOption = None) -> None:
+    """What there is: suites, tracks, tasks, methods, conditions, generators."""
+    _plugins(plugin)
+    print("suites")
+    for suite in suites.SUITES.values():
+        runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
+        print(f"  {suite.name:14} {runs:5} runs  {suite.title}")
+    print("tracks")
+    for track in suites.TRACKS.values():
+        print(f"  {track.name:18} {track.title}")
+    print("tasks")
+    for name in registry.names("task"):
+        task = registry.load("task", name)
+        print(f"  {name:14} version {task.version}, {' / '.join(task.classes)}: {task.title}; licence: {task.licence}")
+    print("methods")
+    for name in registry.names("baseline"):
+        print(f"  {name:14} {_summary(name)}")
+    print("conditions")
+    for name, meaning in CONDITIONS.items():
+        print(f"  {name:16} {meaning}")
+    print("generators")
+    for name in registry.names("generator"):
+        generator = registry.load("generator", name)
+        print(f"  {name:14} version {generator.version}: {generator.card}")
+    print("protocols")
+    for protocol in PROTOCOLS.values():
+        print(f"  {protocol.name:14} {'ranked' if protocol.ranked else 'not ranked'}: {protocol.meaning}")
+
+
+@app.command()
+def assets(verify: Annotated[bool, typer.Option("--verify", help="Hash every file that is there.")] = False) -> None:
+    """Third-party weights and corpora: where from, under which licence, and whether they are here."""
+    from cod_bench import assets as assets_
+
+    for row in assets_.rows():
+        print(f"{row['name']}: {row['state']}, {row['size']}, {row['source']}")
+        print(f"  {row['about']}")
+        print(f"  licence of the wheel: {row['wheel licence']}; of the content: {row['content licence']}")
+    if verify:
+        for name in assets_.ASSETS:
+            if assets_.state(name) != "absent":
+                assets_.verify(name)
+        print("every asset that is here has the pinned sha256 sums")
+
+
+@app.command()
+def plan(
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
+    track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
+    k: KOption = "", seed: SeedOption = "", workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
+    plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
+    _plugins(plugin)
+    made = plans.make(
+        suites.suite(suite), _filters(protocol, track, task, method, condition, k, seed), Results(results.resolve())
+    )
+    print(_plan_line(made, workers))
+    if runs:
+        for planned in made.runs:
+            print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
+
+
+@app.command()
+def status(
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
+    track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
+    k: KOption = "", seed: SeedOption = "", plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
+    import json
+
+    _plugins(plugin)
+    folder = Results(results.resolve())
+    made = plans.make(suites.suite(suite), _filters(protocol, track, task, method, condition, k, seed), folder)
+    print(_plan_line(made, plans.cores()))
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for planned in made.runs:
+        spec = planned.spec
+        groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
+    for (task_, method_, condition_), states in groups.items():
+        counts = ", ".join(f"{states.count(s)} {s}" for s in ("done", "missing", "failed") if s in states)
+        print(f"  {task_:14} {method_:10} {condition_:16} {counts}")
+    for planned in made.runs:
+        if planned.state == "failed":
+            failure = json.loads(folder.failure_path(planned.spec, planned.run_id).read_text(encoding="utf-8"))
+            print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}")
+    for file in made.bad:
+        print(f"corrupt: {file.path}: {file.reason}")
+
+
+@app.command()
+def run(
+    all_: Annotated[bool, typer.Option("--all", help="Every run of the suite after filters.")] = False,
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
+    track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
+    k: KOption = "", seed: SeedOption = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = plans.cores(),
+    rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
+    executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
+    from cod_bench import show
+
+    _plugins(plugin)
+    filters = _filters(protocol, track, task, method, condition, k, seed)
+    if filters.empty and not all_:
+        raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
+    failed = show.run(
+        suites.suite(suite), filters, Results(results.resolve()),
+        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=_plan_line,
+    )  # fmt: skip
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def leaderboard(
+    suite: Annotated[str, typer.Option("--suite", help="Only these suites; all with records if empty.")] = "",
+    results: ResultsOption = DEFAULT_RESULTS,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is stale or missing.")] = False,
+    plugin: PluginOption = None,
+) -> None:
+    """Render tables, CSV files and learning curves from the records alone."""
+    from cod_bench import leaderboard as boards
+    from cod_bench import render
+
+    _plugins(plugin)
+    folder = Results(results.resolve())
+    chosen = [suites.suite(name) for name in _words(suite)] or render.suites_with_records(folder)
+    if not chosen:
+        raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
+    target = out or render.out_folder(folder)
+    files = render.files(folder, chosen)
+    if not check:
+        boards.write(target, files)
+        print(f"wrote {len(files)} files; start with {target / 'README.md'}")
+        return
+    stale = boards.check(target, files)
+    for line in stale:
+        print(line)
+    if stale:
+        raise RunError(
+            f"leaderboard {target}: {len(stale)} files are stale or missing; render it again without --check"
+        )
+    print(f"{target}: {len(files)} files are what the records say")
+
+
+@app.command()
+def recipe(
+    track: Annotated[str, typer.Option(help="Track to choose recipes for.")],
+    method: MethodOption = "",
+    task: TaskOption = "",
+    out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
+    workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    plugin: PluginOption = None,
+) -> None:
+    """Choose each method's learning rate and steps by `standard` on the dev split; every trial is kept."""
+    from cod_bench import recipe as recipes
+    from cod_bench.store import write_atomic
+
+    _plugins(plugin)
+    chosen = suites.track(track)
+    tasks = _words(task) or sorted({t for s in suites.SUITES.values() if track in s.tracks for t in s.tasks})
+    methods = _words(method) or list(registry.names("baseline"))
+    todo = recipes.trials(chosen, methods, tasks)
+    rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
+    write_atomic(out / "recipe.md", recipes.markdown(rows))
+    for name in methods:
+        rate, steps = recipes.choose(rows, track, name)
+        print(f"{name} on {track}: learning rate {rate:g}, {steps} steps")
+
+
+def _plan_line(made: Plan, workers: int) -> str:
+    done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
+    hours = made.hours(workers)
+    rest = f"about {max(1, round(hours * 60))} min with {workers} workers" if hours < 1 else f"about {hours:.1f} h"
+    tail = f"; {rest} to go" if missing else ""
+    retry = " (again with --rerun failed)" if failed else ""
+    corrupt = f", {len(made.bad)} corrupt files" if made.bad else ""
+    return (
+        f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
+        f"{failed} failed{retry}{corrupt}{tail}"
+    )
+
+
+def _filters(protocol: str, track: str, task: str, method: str, condition: str, k: str, seed: str) -> Filters:
+    return Filters(
+        protocol=tuple(_words(protocol)), track=track, task=tuple(_words(task)), method=tuple(_words(method)),
+        condition=tuple(_words(condition)), k=_numbers("k", k), seed=_numbers("seed", seed),
+    )  # fmt: skip
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    found: list[int] = []
+    for word in _words(text):
+        low, dash, high = word.partition("-")
+        try:
+            found += range(int(low), int(high) + 1) if dash else [int(low)]
+        except ValueError:
+            raise UsageError(f"--{name} {word!r}: write whole numbers such as 8 or 8,16 or 0-4") from None
+    return tuple(dict.fromkeys(found))
+
+
+def _plugins(files: list[Path] | None) -> None:
+    for file in files or ():
+        registry.add_plugin(file)
+
+
+def _summary(name: str) -> Any:
+    """A method's one-line description."""
+    return registry.load("baseline", name).summary
+
+
+__all__ = ["RunSpec", "Suite", "app", "main"]

@@ -1,0 +1,210 @@
+"""Training rows, teacher outputs -> student: the one training loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from cod_bench import model as models
+from cod_bench.condition import TrainingSet, row_batches, slot_batches
+from cod_bench.distiller import Batch, Distiller, Setup
+from cod_bench.errors import RunError
+from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, Track, stream_seed
+
+if TYPE_CHECKING:
+    from cod_bench.model import Classifier
+    from cod_bench.teacher import Teacher
+
+
+@dataclass(slots=True)
+class Trained:
+    """What a training leaves behind besides the student's weights, which hold the selected step."""
+
+    steps: int
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)
+    """Selection accuracy per epoch, under the protocols that select."""
+    selected: int = 0
+    """Optimiser step whose weights the student holds."""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Rows:
+    """The training rows of a run as tensors: token ids, labels and the teacher's outputs, each computed once."""
+
+    def __init__(
+        self, training: TrainingSet, teacher: Teacher, tokenizer: Any, track: Track, protocol: Protocol, *, layers: bool
+    ) -> None:
+        texts = [row.text for row in training.rows]
+        self.ids = models.tokenise(tokenizer, texts, track.max_length)
+        self.labels = torch.tensor([row.label for row in training.rows])
+        self._pad_id: int = tokenizer.pad_token_id
+        self._all_positions = protocol.reference_habits
+        # Only a layer loss over padding needs the teacher's states there; position p's state is the same at any length.
+        pad_to = max(map(len, self.ids)) if layers and self._all_positions else 0
+        self._teacher = [teacher.outputs(text, pad_to) for text in texts]
+        self._layers = layers
+        self._layer_map = track.layer_map
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Rows padded to the longest of them."""
+        ids, mask = models.pad([self.ids[i] for i in rows], self._pad_id)
+        outputs = [self._teacher[i] for i in rows]
+        hidden = _stack([out.hidden for out in outputs], ids.shape[1]) if self._layers else {}
+        return Batch(
+            rows=rows, ids=ids, mask=mask, labels=self.labels[list(rows)],
+            teacher_logits=torch.stack([out.logits for out in outputs]), teacher_hidden=hidden,
+            layer_mask=torch.ones_like(mask) if self._all_positions else mask,
+        )  # fmt: skip
+
+    def initial_states(self, student: Classifier) -> Callable[[Batch], dict[int, Tensor]]:
+        """Evaluation-mode states of the student as it is now, each row alone and only if somebody asks for it."""
+        layers = sorted({layer for layer, _ in self._layer_map})
+        known: dict[int, dict[int, Tensor]] = {}
+
+        def row(index: int) -> dict[int, Tensor]:
+            if index not in known:
+                student.eval()
+                ids, mask = models.pad([self.ids[index]], self._pad_id)
+                with torch.no_grad():
+                    hidden = student(ids, mask, layers).hidden
+                known[index] = {layer: state[0] for layer, state in hidden.items()}
+            return known[index]
+
+        return lambda batch: _stack([row(i) for i in batch.rows], batch.ids.shape[1])
+
+
+def _stack(states: Sequence[Mapping[int, Tensor]], length: int) -> dict[int, Tensor]:
+    """Per-row states of any length -> layer -> [B, length, width], zero where a row has ended."""
+    stacked = {}
+    for layer in states[0]:
+        out = torch.zeros(len(states), length, states[0][layer].shape[-1])
+        for i, row in enumerate(states):
+            kept = row[layer][:length]
+            out[i, : len(kept)] = kept
+        stacked[layer] = out
+    return stacked
+
+
+def batches_of(training: TrainingSet, spec: RunSpec, batch_size: int, steps: int) -> tuple[list[list[int]], int]:
+    """Row indices of every optimiser step, and the steps of one epoch."""
+    key = (spec.task, spec.seed, spec.k)
+    if PROTOCOLS[spec.protocol].reference_habits:
+        rows = len(training.rows)
+        return row_batches(rows, batch_size, steps, key), -(-rows // batch_size)
+    starts, start = [], 0
+    for pair in training.pairs:
+        starts.append(range(start, start + len(pair.rows)))
+        start += len(pair.rows)
+    labels = [pair.original.label for pair in training.pairs]
+    size = max(1, batch_size // 2)
+    order = slot_batches(len(labels), labels, size, steps, key)
+    return [[i for slot in batch for i in starts[slot]] for batch in order], -(-len(labels) // size)
+
+
+def train(
+    spec: RunSpec,
+    track: Track,
+    training: TrainingSet,
+    distiller: Distiller,
+    hparams: Mapping[str, Any],
+    student: Classifier,
+    teacher: Teacher,
+    select: Callable[[Classifier], float] | None,
+) -> Trained:
+    """Train `student` in place. `select` scores it after every epoch under the protocols that keep the best one.
+
+    Raises:
+        RunError: a loss is not finite.
+    """
+    protocol = PROTOCOLS[spec.protocol]
+    steps = int(hparams["steps"])
+    rows = Rows(training, teacher, teacher.tokenizer, track, protocol, layers=distiller.needs_layers)
+    batches, epoch = batches_of(training, spec, int(hparams["batch_size"]), steps)
+    begun = time.perf_counter()
+    setup = _setup(spec, track, hparams, student, teacher, batches, rows, protocol)
+    outside = distiller.prepare(setup)
+    trained = Trained(steps, seconds={"prepare": time.perf_counter() - begun})
+    optimiser, schedule = optimiser_for([student, *([outside] if outside is not None else [])], hparams)
+    layers = sorted({layer for layer, _ in track.layer_map}) if distiller.needs_layers else []
+    best: dict[str, Tensor] | None = None
+    begun = time.perf_counter()
+    with torch.random.fork_rng(devices=[]):
+        for step, indices in enumerate(batches):
+            student.train()
+            # Dropout's stream is keyed by the step too, so that it is the same for every method and condition.
+            torch.manual_seed(stream_seed("dropout", spec.task, spec.seed, step))
+            batch = rows.batch(indices)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
+                outputs = student(batch.ids, batch.mask, layers)
+                parts = distiller.loss(outputs, batch)
+            total = torch.stack(list(parts.values())).sum()
+            _note(trained, parts, total, spec, step)
+            total.backward()
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad(set_to_none=True)
+            if select is not None and ((step + 1) % epoch == 0 or step + 1 == steps):
+                trained.scores.append(select(student))
+                if trained.scores[-1] > max(trained.scores[:-1], default=-1.0):
+                    best = {name: value.clone() for name, value in student.state_dict().items()}
+                    trained.selected = step + 1
+    if best is not None:
+        student.load_state_dict(best)
+    else:
+        trained.selected = steps
+    trained.seconds["train"] = time.perf_counter() - begun
+    return trained
+
+
+def optimiser_for(modules: Sequence[nn.Module], hparams: Mapping[str, Any]) -> tuple[torch.optim.Optimizer, Any]:
+    """AdamW (no decay on biases and norms) over what is trainable, and its schedule: warm-up, then linear to 0."""
+    import transformers
+
+    trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.dim() > 1], "weight_decay": hparams["weight_decay"]},
+        {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=hparams["learning_rate"], fused=True)
+    steps = int(hparams["steps"])
+    return optimiser, transformers.get_scheduler(
+        "linear", optimiser, num_warmup_steps=int(hparams["warmup"] * steps), num_training_steps=steps
+    )
+
+
+def _setup(
+    spec: RunSpec, track: Track, hparams: Mapping[str, Any], student: Classifier, teacher: Teacher,
+    batches: Sequence[Sequence[int]], rows: Rows, protocol: Protocol,
+) -> Setup:  # fmt: skip
+    def with_dropout(model: Classifier, side: int) -> Callable[[Batch], dict[int, Tensor]]:
+        layers = sorted({pair[side] for pair in track.layer_map})
+
+        def compute(batch: Batch) -> dict[int, Tensor]:
+            model.train()
+            with torch.no_grad():
+                hidden: dict[int, Tensor] = model(batch.ids, batch.mask, layers).hidden
+            model.eval()
+            return hidden
+
+        return compute
+
+    return Setup(
+        spec=spec, track=track, hparams=hparams, student=student, teacher=teacher, batches=batches,
+        collate=rows.batch, student_states=rows.initial_states(student),
+        noisy_states=(with_dropout(student, 0), with_dropout(teacher.classifier, 1)),
+        reference_habits=protocol.reference_habits,
+    )  # fmt: skip
+
+
+def _note(trained: Trained, parts: Mapping[str, Tensor], total: Tensor, spec: RunSpec, step: int) -> None:
+    values = {"loss": total, **(parts if len(parts) > 1 else {})}
+    for name, value in values.items():
+        trained.losses.setdefault(name, []).append(round(float(value.detach()), 6))
+    if not torch.isfinite(total):
+        raise RunError(f"{spec.label}: loss is {float(total)} at step {step + 1}; lower the learning rate")

@@ -1,0 +1,3 @@
+"""Ways to spread jobs: one file each, exporting `execute`."""
+
+from __future__ import annotations

@@ -1,0 +1,192 @@
+"""Text <-> words with their gaps: what may be edited, and edits that keep spacing, case and a/an. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+_WORD = re.compile(r"(?<!\w)[:;=]-?[()D](?!\w)|[^\W\d_]+(?:['’\-][^\W\d_]+)*(?:['’](?![^\W\d_]))?")
+_NOT_WORDS = re.compile(r"(?:https?://|www\.)\S*|[@#]\w+|&\w+;|\w+(?:[./]\w+)+|\S*[\w]*\d\S*|[A-Z]\.(?:[A-Z]\.)+")
+"""URLs, @mentions, #hashtags, HTML entities, domain names, anything with a digit, initials."""
+_BREAK = re.compile(r"[.!?:;\"“”()\[\]]|\s--?\s|\n")  # a capital after these opens a sentence, it is no name
+_STOP = re.compile(r"[^\w\s'’&\-]|\s--?\s|\n")
+_TIES = frozenset("_/-*\\")
+"""A word with one of these at its side is part of something longer."""
+_AN = re.compile(r"[aeiou]|hour|honest|honor|honour|heir")
+_NO_AN = re.compile(r"eu|ew|one(?![a-z])|one-|once|uni(?![nm])|us[aeiu]|uti|ubi|ura|uk(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text. `gap` is what stands before it, back to the word before."""
+
+    gap: str
+    form: str
+    editable: bool
+    """False for contractions, @mentions, #hashtags, URLs, numbers and names."""
+    starts: bool
+    """Whether it starts the text (leading @mentions do not count), a sentence or a quotation."""
+
+    @property
+    def lower(self) -> str:
+        """The word in lower case with plain apostrophes."""
+        return self.form.lower().replace("’", "'")
+
+    @property
+    def joined(self) -> bool:
+        """Whether no punctuation parts it from the word before."""
+        return not self.starts and _STOP.search(self.gap) is None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text as tokens and what follows the last one; `render` of no edits is the text itself."""
+
+    tokens: tuple[Token, ...]
+    tail: str
+
+
+def words_of(text: str) -> Iterator[tuple[str, bool]]:
+    """(word in lower case, whether it is written as a name) for every word of a text but @mentions and the like.
+
+    A name is capitalised, not all in capitals, and not at the start of a sentence.
+    """
+    spoken = _NOT_WORDS.sub(lambda match: " " * len(match.group()), text)
+    last = 0
+    for match in _WORD.finditer(spoken):
+        gap = spoken[last : match.start()]
+        first = not spoken[: match.start()].strip() or _BREAK.search(gap) is not None
+        form = match.group()
+        yield form.lower().replace("’", "'"), not first and form[0].isupper() and not form.isupper()
+        last = match.end()
+
+
+def parse(text: str, names: Mapping[str, int], known: Mapping[str, object]) -> Text:
+    """Tokens of a text. `names` and `known` are the training pool's words mostly written as names, and all its words.
+
+    Names are: words capitalised inside a sentence, words the pool mostly writes so, capitalised words the pool does
+    not know, and a sentence's first word before a capitalised one, which may open a title.
+    """
+    taken = [match.span() for match in _NOT_WORDS.finditer(text)]
+    matches = list(_WORD.finditer(text))
+    tokens: list[Token] = []
+    last, opened = 0, False
+    for i, match in enumerate(matches):
+        start, end = match.span()
+        gap, form = text[last:start], match.group()
+        special = any(a < end and start < b for a, b in taken)
+        starts = not special and (not opened or _BREAK.search(gap) is not None)
+        opened = opened or not special
+        smiley = form[0] in ":;="
+        starts = starts and not smiley
+        shouted = not smiley and form.isupper() and len(form) > 1
+        lower = form.lower().replace("’", "'")
+        capital = form[0].isupper() and not shouted
+        follower = matches[i + 1].group() if i + 1 < len(matches) else ""
+        title = (
+            capital and follower[:1].isupper() and not follower.isupper() and text[end : matches[i + 1].start()] == " "
+        )
+        name = (
+            (capital and (not starts or title or lower not in known))
+            or lower in names
+            or (shouted and lower not in known)
+        )
+        contraction = "'" in lower
+        attached = text[start - 1 : start] in _TIES or text[end : end + 1] in _TIES
+        tokens.append(Token(gap, form, not (special or name or contraction or attached), starts))
+        last = end
+    return Text(tuple(tokens), text[last:])
+
+
+def cased(phrase: str, like: str) -> str:
+    """`phrase` in the case of the word it replaces: ALL CAPITALS, Capitalised, or as it is."""
+    if not phrase:
+        return phrase
+    if like.isupper() and len(like) > 1:
+        return phrase.upper()
+    return phrase[0].upper() + phrase[1:] if like[0].isupper() else phrase
+
+
+def render(text: Text, edits: Mapping[int, str]) -> str:
+    """The text with the words at some positions replaced by phrases; an empty phrase deletes the word.
+
+    Gaps stay, a deleted word's own gap goes with it, a capital at the start of a sentence moves to the next word,
+    and `a` or `an` right before an edited word follows it.
+    """
+    parts: list[list[str]] = []
+    carried = ""
+    capital = False
+    for i, token in enumerate(text.tokens):
+        phrase = cased(edits[i], token.form) if i in edits else token.form
+        gap = token.gap
+        if not phrase:
+            if not parts or token.starts:
+                carried = carried or gap
+                capital = capital or token.form[0].isupper()
+            continue
+        if carried:
+            gap, carried = carried, ""
+        if capital:
+            phrase, capital = phrase[0].upper() + phrase[1:], False
+        parts.append([gap, phrase])
+        changed = i in edits or (i > 0 and edits.get(i - 1) == "")
+        if changed and len(parts) > 1 and gap.isspace():
+            parts[-2][1] = _article(parts[-2][1], phrase)
+        if i in edits and " " in phrase:
+            parts[-1][1] = _inner_articles(phrase)
+        last_word = phrase.split()[-1]
+        if i in edits and last_word.lower() in ("a", "an") and i + 1 < len(text.tokens):
+            parts[-1][1] = phrase[: -len(last_word)] + _article(last_word, text.tokens[i + 1].form)
+    return "".join(gap + phrase for gap, phrase in parts) + text.tail
+
+
+def takes_an(word: str) -> bool:
+    """Whether `an`, not `a`, stands before `word`, by its spelling."""
+    lower = word.lower()
+    return _AN.match(lower) is not None and _NO_AN.match(lower) is None
+
+
+def _article(before: str, word: str) -> str:
+    head, _, last = before.rpartition(" ")
+    if last.lower() not in ("a", "an"):
+        return before
+    article = cased("an" if takes_an(word) else "a", last)
+    if last == "A" and article == "An" and word.isupper() and len(word) > 1:
+        article = "AN"
+    return f"{head} {article}" if head else article
+
+
+def _inner_articles(phrase: str) -> str:
+    words = phrase.split(" ")
+    for i in range(len(words) - 1):
+        words[i] = _article(words[i], words[i + 1])
+    return " ".join(words)
+
+
+def changed_positions(text: Text, edited: Sequence[str]) -> dict[int, str]:
+    """Position of a token -> what an edited version (its words) has there: "" where it was deleted.
+
+    An insertion is credited to the word before it (to the first word when it opens the text); a change of `a` to
+    `an` alone is none.
+    """
+    import difflib
+
+    own = [token.form for token in text.tokens]
+    found: dict[int, str] = {}
+    matcher = difflib.SequenceMatcher(a=own, b=list(edited), autojunk=False)
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind == "insert":
+            at = max(a - 1, 0)
+            found[at] = " ".join([own[at], *edited[c:d]] if a else [*edited[c:d], own[at]])
+        elif kind == "delete":
+            found.update(dict.fromkeys(range(a, b), ""))
+        elif kind == "replace":
+            for offset in range(b - a):
+                last = offset == b - a - 1
+                found[a + offset] = " ".join(edited[c + offset : d if last else c + offset + 1])
+    return {
+        i: phrase
+        for i, phrase in found.items()
+        if not ({own[i].lower(), phrase.lower()} <= {"a", "an"}) and own[i].lower() != phrase.lower()
+    }

@@ -1,0 +1,257 @@
+"""Suite, filters -> the runs to do: which are done, missing or failed, and about how long the rest takes. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from cod_bench import registry, suites
+from cod_bench.errors import UsageError, unknown
+from cod_bench.record import Record
+from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest, identity
+from cod_bench.split import check_budget
+from cod_bench.store import BadFile, Results
+
+State = Literal["done", "missing", "failed"]
+
+STEP_SECONDS = {"float32": 0.105, "bfloat16": 0.055}
+"""Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
+EVALUATION_SECONDS = {"float32": 2.6, "bfloat16": 1.5}
+"""Core-seconds of evaluating 1,000 rows, likewise."""
+TEACHER_SECONDS = {"float32": 210.0, "bfloat16": 120.0}
+"""Core-seconds of fitting one teacher on its whole pool, with its counterfactuals' word scores, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a user wants of a suite; an empty tuple is everything."""
+
+    protocol: tuple[str, ...] = ()
+    track: str = ""
+    task: tuple[str, ...] = ()
+    method: tuple[str, ...] = ()
+    condition: tuple[str, ...] = ()
+    k: tuple[int, ...] = ()
+    seed: tuple[int, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is filtered."""
+        return not (self.protocol or self.task or self.method or self.condition or self.k or self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run of the plan."""
+
+    spec: RunSpec
+    run_id: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The runs of a suite after filters, in the order in which they are done."""
+
+    suite: Suite
+    track: str
+    runs: tuple[Planned, ...]
+    bad: tuple[BadFile, ...] = ()
+    """Files of the results folder that should be records and are not."""
+    seconds: Mapping[RunSpec, float] = field(default_factory=dict)
+    """Core-seconds expected for each run that is not done."""
+
+    def count(self, state: State) -> int:
+        """How many runs are in a state."""
+        return sum(run.state == state for run in self.runs)
+
+    def todo(self, rerun: str = "") -> list[Planned]:
+        """What `run` does: the missing ones; `failed` adds failures, `all` does everything again."""
+        states = {"": ("missing",), "failed": ("missing", "failed"), "all": ("missing", "failed", "done")}
+        wanted = states.get(rerun, ("missing",))
+        return [run for run in self.runs if run.state in wanted]
+
+    def hours(self, workers: int) -> float:
+        """About how long the missing runs take with so many workers, in hours."""
+        return sum(self.seconds.values()) / workers / 3600
+
+
+def supports_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU multiplies bfloat16 natively; elsewhere autocast would be slower than float32."""
+    try:
+        flags = cpuinfo.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_track(suite: Suite, name: str = "") -> str:
+    """The track to run a suite on: the named one, or its first that this machine supports.
+
+    Raises:
+        UsageError: unknown, or not a track of the suite.
+    """
+    if name:
+        suites.track(name)
+        if name not in suite.tracks:
+            raise UsageError(
+                f"track {name!r}: suite {suite.name!r} runs on {', '.join(suite.tracks)}; name one of them"
+            )
+        return name
+    for candidate in suite.tracks:
+        if suites.track(candidate).precision == "float32" or supports_bf16():
+            return candidate
+    raise UsageError(
+        f"suite {suite.name!r}: this machine supports none of {', '.join(suite.tracks)}; name one by --track"
+    )
+
+
+def select(suite: Suite, filters: Filters) -> list[RunSpec]:
+    """The suite's runs after filters, seed by seed and within a seed method by method.
+
+    Raises:
+        UsageError: an unknown name, a k that cannot be balanced, or nothing is left.
+    """
+    track = choose_track(suite, filters.track)
+    _check_names(filters)
+    protocols = filters.protocol or suite.protocols
+    found = [spec for protocol in protocols for spec in suite.expand(track=track, protocol=protocol)]
+    for name, values in (
+        ("task", filters.task), ("method", filters.method), ("condition", filters.condition),
+        ("k", filters.k), ("seed", filters.seed),
+    ):  # fmt: skip
+        if not values:
+            continue
+        offered = sorted({getattr(spec, name) for spec in found})
+        found = [spec for spec in found if getattr(spec, name) in values]
+        if not found:
+            raise UsageError(
+                f"--{name} {','.join(map(str, values))}: suite {suite.name!r} after the other filters has only "
+                f"{', '.join(map(str, offered))}; choose one of these or another --suite"
+            )
+    methods = list(dict.fromkeys(method for grid in suite.grids for method in grid.methods))
+    return sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, methods.index(s.method), s.k))
+
+
+def _check_names(filters: Filters) -> None:
+    for field_name, values, known in (
+        ("protocol", filters.protocol, PROTOCOLS),
+        ("task", filters.task, registry.names("task")),
+        ("method", filters.method, registry.names("baseline")),
+        ("condition", filters.condition, CONDITIONS),
+    ):
+        for value in values:
+            if value not in known:
+                raise unknown(field_name, value, known)
+    for k in filters.k:
+        check_budget(k, 2)
+
+
+def identify(spec: RunSpec) -> dict[str, Any]:
+    """The full identity of a run, from the plugins as they are installed now; loads no data and no weights."""
+    return identity(
+        spec,
+        task=_task_identity(spec.task),
+        track=_track_identity(spec.track),
+        method=_method_identity(spec.method, spec.track, spec.k),
+        generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator),
+    )
+
+
+def run_id(spec: RunSpec) -> str:
+    """The run id that the installed code gives a spec."""
+    return digest(identify(spec))
+
+
+def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
+    """Spec -> run id, for readers of records: other ids under the same spec are stale."""
+    return {spec: run_id(spec) for spec in specs}
+
+
+def make(suite: Suite, filters: Filters, results: Results) -> Plan:
+    """What of the suite is done, missing and failed in a results folder.
+
+    Raises:
+        UsageError: as `select`.
+    """
+    records, bad = results.scan()
+    return make_from(suite, filters, results, records, bad)
+
+
+def make_from(
+    suite: Suite, filters: Filters, results: Results, records: Sequence[Record], bad: Sequence[BadFile]
+) -> Plan:
+    """`make` for records that have been read already."""
+    specs = select(suite, filters)
+    ids = expected(specs)
+    done = {(record.spec, record.run_id) for record in records}
+    runs = tuple(Planned(spec, ids[spec], _state(spec, ids[spec], done, results)) for spec in specs)
+    missing = [run.spec for run in runs if run.state == "missing"]
+    return Plan(suite, specs[0].track, runs, tuple(bad), _seconds(missing, records))
+
+
+def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], results: Results) -> State:
+    if (spec, run) in done:
+        return "done"
+    return "failed" if results.failure_path(spec, run).exists() else "missing"
+
+
+def _seconds(missing: Sequence[RunSpec], records: Sequence[Record]) -> dict[RunSpec, float]:
+    """Core-seconds per missing run: the median of like records, else built-in speeds; teachers are spread over runs."""
+    known: dict[tuple[str, str, int], list[float]] = {}
+    for record in records:
+        key = (record.spec.track, record.spec.method, record.spec.k)
+        known.setdefault(key, []).append(float(record.cost.get("cpu_seconds", 0.0)))
+    fitted = {(record.spec.track, record.spec.task) for record in records}
+    teachers: dict[tuple[str, str], int] = {}
+    for spec in missing:
+        if (spec.track, spec.task) not in fitted:
+            teachers[spec.track, spec.task] = teachers.get((spec.track, spec.task), 0) + 1
+    expected_seconds = {}
+    for spec in missing:
+        track = suites.track(spec.track)
+        like = known.get((spec.track, spec.method, spec.k))
+        if like:
+            seconds = median(like)
+        else:
+            steps = track.recipe_for(spec.method).steps_at(spec.k)
+            toy = 0.05 if track.weights.startswith("random:") else 1.0
+            seconds = toy * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
+        if (spec.track, spec.task) in teachers and not track.weights.startswith("random:"):
+            share = 1.0 if track.teacher.rows is None else track.teacher.rows / 8000
+            seconds += share * TEACHER_SECONDS[track.precision] / teachers[spec.track, spec.task]
+        expected_seconds[spec] = seconds
+    return expected_seconds
+
+
+@cache
+def _task_identity(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = registry.load("task", name).identity()
+    return found
+
+
+@cache
+def _track_identity(name: str) -> dict[str, Any]:
+    return suites.track(name).identity()
+
+
+@cache
+def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
+    method = registry.load("baseline", name)
+    return {"version": method.version, "hparams": method.hparams(suites.track(track), k)}
+
+
+@cache
+def _generator_identity(name: str) -> dict[str, Any]:
+    generator = registry.load("generator", name)
+    return {"version": generator.version, "params": generator.params()}

@@ -1,0 +1,75 @@
+"""This machine and this code -> provenance: versions, commit, device class; no host name, user or path. No torch."""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
+"""Libraries whose versions may move a number; part of the environment key."""
+
+
+def provenance() -> dict[str, Any]:
+    """What stands in every record of one `run`."""
+    return {
+        "cod_bench": _version("cod-bench"),
+        "git": git(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "environment": environment(),
+    }
+
+
+def environment() -> dict[str, str]:
+    """The environment key: device class, instruction set and library versions. Runs pair only where it is equal."""
+    return {
+        "device": "cpu",
+        "machine": f"{platform.system().lower()}-{platform.machine()}",
+        "instructions": instructions(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        **{name: _version(name) for name in NUMERIC},
+    }
+
+
+@cache
+def instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The widest vector instructions of this CPU, which decide the order of float sums."""
+    try:
+        flags = set(cpuinfo.read_text(encoding="utf-8").split())
+    except OSError:
+        return "unknown"
+    for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "asimd"):
+        if name in flags:
+            return name
+    return "baseline"
+
+
+@cache
+def git() -> dict[str, Any] | None:
+    """Commit of the checkout this code runs from and whether it was changed; None outside a checkout."""
+    package = Path(__file__).resolve().parent
+    try:
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", "provenance.py"], cwd=package, capture_output=True, check=True
+        )
+        commit = _git(package, "rev-parse", "HEAD")
+        # Published records and leaderboards lie in the same checkout and change no result.
+        changed = _git(package, "status", "--porcelain", "--", ":/cod_bench", ":/tasks", ":/baselines")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit, "dirty": bool(changed)}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True, text=True).stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

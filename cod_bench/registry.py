@@ -1,0 +1,113 @@
+"""Names -> plugins: folder walk, entry points and --plugin files. File stem = registry key = leaderboard name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cod_bench.errors import UsageError, unknown
+
+KINDS = {"task": "tasks", "baseline": "baselines", "generator": "generators", "executor": "executors"}
+"""Kind -> sub-package of cod_bench and entry-point group `cod_bench.<sub-package>`."""
+
+EXPORTS = {"task": "TASK", "baseline": "DISTILLER", "generator": "GENERATOR", "executor": "execute"}
+"""Kind -> the one name that a plugin's module exports."""
+
+_plugin_files: dict[tuple[str, str], Path] = {}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Every known name of a kind, sorted.
+
+    Raises:
+        UsageError: two plugins share a name.
+    """
+    return tuple(sorted(_sources(kind)))
+
+
+def load(kind: str, name: str) -> Any:
+    """The plugin of that kind and name; only its own module is imported.
+
+    Raises:
+        UsageError: nobody has that name (with the nearest one), or its module is broken.
+    """
+    sources = _sources(kind)
+    if name not in sources:
+        raise unknown(kind, name, sources)
+    return _load(kind, name, sources[name])
+
+
+def add_plugin(path: Path) -> tuple[str, str]:
+    """Register a file the user asked for; returns (kind, name).
+
+    Raises:
+        UsageError: no such file, it exports no plugin, or its name is taken.
+    """
+    if not path.is_file():
+        raise UsageError(f"--plugin {path}: no such file")
+    module = _import_file(path)
+    kinds = [kind for kind, export in EXPORTS.items() if hasattr(module, export)]
+    if len(kinds) != 1:
+        raise UsageError(f"--plugin {path}: must export exactly one of {', '.join(EXPORTS.values())}")
+    kind, name = kinds[0], path.stem
+    if _plugin_files.get((kind, name), path) != path or name in _installed(kind):
+        raise UsageError(f"--plugin {path}: {kind} {name!r} exists already; rename the file")
+    _plugin_files[kind, name] = path.resolve()
+    return kind, name
+
+
+def plugin_files() -> tuple[str, ...]:
+    """Files registered by --plugin, for worker processes to register again."""
+    return tuple(sorted(str(path) for path in set(_plugin_files.values())))
+
+
+def _sources(kind: str) -> dict[str, str]:
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    own = {name: str(path) for (k, name), path in _plugin_files.items() if k == kind}
+    return {**_installed(kind), **own}
+
+
+@cache
+def _installed(kind: str) -> dict[str, str]:
+    package = importlib.import_module(f"cod_bench.{KINDS[kind]}")
+    found = {
+        info.name: f"{package.__name__}.{info.name}"
+        for info in pkgutil.iter_modules(package.__path__)
+        if not info.name.startswith("_")
+    }
+    for entry in entry_points(group=f"cod_bench.{KINDS[kind]}"):
+        if entry.name in found:
+            raise UsageError(f"{kind} {entry.name!r} of {entry.value} exists already; uninstall one of the two")
+        found[entry.name] = entry.value.split(":")[0]
+    return found
+
+
+def _load(kind: str, name: str, source: str) -> Any:
+    try:
+        module = _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+    except Exception as error:
+        raise UsageError(f"{kind} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    export = EXPORTS[kind]
+    if not hasattr(module, export):
+        raise UsageError(f"{kind} {name!r}: its module must export {export}")
+    value = getattr(module, export)
+    if kind != "executor" and value.name != name:
+        raise UsageError(f"{kind} {name!r}: {export}.name is {value.name!r} but must be the file's name {name!r}")
+    return value
+
+
+@cache
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"cod_bench_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--plugin {path}: is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,72 @@
+"""Results folder -> leaderboard files, and what a terminal shows of them. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from cod_bench import leaderboard, plan, suites
+from cod_bench.spec import Suite
+from cod_bench.store import Results
+
+PUBLISHED = "results"
+"""The folder name that means publishing: its leaderboard lies beside it, every other folder's inside it."""
+
+
+def out_folder(results: Results) -> Path:
+    """Where the leaderboard of a results folder goes unless told otherwise."""
+    inside = results.root.name != PUBLISHED
+    return results.root / "leaderboard" if inside else results.root.parent / "leaderboard"
+
+
+def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) -> dict[str, str]:
+    """Every leaderboard file of the chosen suites by its name under the output folder."""
+    records, bad = results.scan()
+    specs = {record.spec for record in records}
+    tracks = {spec.track for spec in specs}
+    protocols = {spec.protocol for spec in specs}
+    wanted = {
+        spec
+        for suite in chosen
+        for track in suite.tracks
+        if track in tracks
+        for protocol in sorted(protocols)
+        for spec in suite.expand(track=track, protocol=protocol)
+    }
+    return leaderboard.render(
+        chosen,
+        records=records,
+        references=results.references(),
+        expected=plan.expected(sorted(wanted)),
+        bad=bad,
+        figures=figures,
+    )
+
+
+def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:
+    """Lines for the terminal: what `cod` gains over `standard` in this folder."""
+    records, _ = results.scan()
+    specs = list(suite.expand(track=track, protocol=protocol))
+    for grid in leaderboard.sections(
+        suite, records=records, references=results.references(), expected=plan.expected(specs)
+    ):
+        if (grid.track, grid.protocol) == (track, protocol):
+            return leaderboard.main_figure(grid)
+    return []
+
+
+def published_figure(suite: Suite) -> list[str]:
+    """The same lines of the published leaderboard that comes with this package; empty if there is none."""
+    found = resources.files("cod_bench.published").joinpath(suite.name, leaderboard.MAIN)
+    return found.read_text(encoding="utf-8").splitlines() if found.is_file() else []
+
+
+def suites_with_records(results: Results) -> list[Suite]:
+    """Suites on whose tracks and tasks the folder has any record."""
+    there = {(path.parts[-5], path.parts[-4]) for path in results.record_paths()}
+    return [
+        suite
+        for suite in suites.SUITES.values()
+        if any((track, task) in there for track in suite.tracks for task in suite.tasks)
+    ]

@@ -1,0 +1,206 @@
+"""Plan -> records: spread the jobs over workers, write what comes back, say how it goes. No torch in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.errors import RunError, UsageError
+from cod_bench.jobs import Job, Outcome, jobs_for, teacher_key
+from cod_bench.plan import Filters, Plan, make_from
+from cod_bench.provenance import environment, provenance
+from cod_bench.record import Record, record_from_json, reference_from_json
+from cod_bench.spec import RunSpec, Suite
+from cod_bench.store import BadFile, Results, lock
+
+RERUN = ("failed", "all", "mismatched")
+"""What `--rerun` may name besides the missing runs, which are always done."""
+
+PARTIAL_AFTER = 270.0
+"""Seconds after which a first partial table is rendered, if no seed was complete before."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a `run` is going, for whoever shows it."""
+
+    total: int
+    stages: dict[str, list[int]]
+    """Stage -> [done, of]."""
+    expected: Mapping[RunSpec, float]
+    workers: int
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    failed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Core-seconds by stage."""
+
+    def left(self) -> float | None:
+        """Seconds left by the pace of the runs so far; before the first run, by what the plan expects."""
+        if self.done == 0:
+            return sum(self.expected.values()) / self.workers
+        return (self.total - self.done - self.failed) * self.seconds.get("run", 0.0) / self.done / self.workers
+
+
+Listener = Callable[[Outcome, Tally], None]
+
+
+def run_all(
+    suite: Suite,
+    filters: Filters,
+    results: Results,
+    *,
+    workers: int,
+    rerun: str = "",
+    executor: str = "local",
+    fail_fast: bool = False,
+    on_plan: Callable[[Plan, Sequence[RunSpec]], None],
+    listen: Listener,
+    partial: Callable[[], None],
+) -> Tally:
+    """Do what is missing of a suite after filters, one `run` at a time per results folder.
+
+    Args:
+        rerun: empty for the missing runs, or one of RERUN.
+        on_plan: called with the plan before the first job.
+        listen: called after every job.
+        partial: called when a first table can be shown and after every complete seed.
+
+    Raises:
+        UsageError: a user's mistake: nothing to run, another `run` at work here, records of another teacher.
+        RunError: with `fail_fast`, the first failure.
+    """
+    from filelock import Timeout
+
+    if rerun and rerun not in RERUN:
+        from cod_bench.errors import unknown
+
+        raise unknown("--rerun", rerun, RERUN)
+    try:
+        with lock(results.lock_path(), timeout=0):
+            return _run_locked(suite, filters, results, workers, rerun, executor, fail_fast, on_plan, listen, partial)
+    except Timeout:
+        raise UsageError(
+            f"--results {results.root}: another `cod-bench run` is at work there; wait for it or name another folder"
+        ) from None
+
+
+def _run_locked(
+    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, executor: str, fail_fast: bool,
+    on_plan: Callable[[Plan, Sequence[RunSpec]], None], listen: Listener, partial: Callable[[], None],
+) -> Tally:  # fmt: skip
+    execute = registry.load("executor", executor)
+    records, bad = results.scan()
+    plan = make_from(suite, filters, results, records, bad)
+    _refuse_bad(plan, bad, results)
+    todo = [planned.spec for planned in plan.todo(rerun)]
+    ids = {planned.spec: planned.run_id for planned in plan.runs}
+    facts = provenance()
+    known = _teachers(records)
+    if rerun == "mismatched":
+        found = _ensure_teachers(plan, execute, workers)
+        stale = {spec for spec in ids if known.get(spec) not in (None, (found[spec.track, spec.task], environment()))}
+        todo = [spec for spec in ids if spec in stale or spec in set(todo)]
+        known = {spec: value for spec, value in known.items() if spec not in stale}
+    elif rerun == "all":
+        known = {spec: value for spec, value in known.items() if spec not in ids}
+    on_plan(plan, todo)
+    jobs = jobs_for(todo, facts)
+    stages: dict[str, list[int]] = {}
+    for job in jobs:
+        stages.setdefault(job.stage, [0, 0])[1] += 1
+    tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers)
+    waiting = {spec.seed: sum(other.seed == spec.seed for other in todo) for spec in todo}
+    shown = False
+    with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
+        for outcome in outcomes:
+            _keep(outcome, results, ids, known, tally)
+            listen(outcome, tally)
+            if outcome.error and fail_fast:
+                raise (UsageError if outcome.usage else RunError)(outcome.error)
+            if outcome.job.stage != "run":
+                continue
+            waiting[outcome.job.payload["spec"]["seed"]] -= 1
+            early = not shown and time.monotonic() - tally.started > PARTIAL_AFTER
+            if early or waiting[outcome.job.payload["spec"]["seed"]] == 0:
+                shown = True
+                if tally.done + tally.failed < tally.total:
+                    partial()
+    return tally
+
+
+def _keep(
+    outcome: Outcome, results: Results, ids: Mapping[RunSpec, str],
+    known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], tally: Tally,
+) -> None:  # fmt: skip
+    """Write what an outcome brings and count it."""
+    stage, payload = outcome.job.stage, outcome.job.payload
+    if outcome.result is not None:
+        tally.seconds[stage] = tally.seconds.get(stage, 0.0) + float(outcome.result["seconds"])
+        tally.stages[stage][0] += 1
+    if stage == "teacher" and outcome.result is not None:
+        made = reference_from_json(outcome.result["reference"])
+        _refuse_other_teacher(payload["track"], payload["task"], made.teacher_hash, known, results)
+        results.write_reference(made)
+    if stage != "run":
+        return
+    spec = RunSpec(**payload["spec"])
+    if outcome.result is None:
+        tally.failed += 1
+        results.write_failure(spec, ids[spec], _failure(spec, outcome))
+        return
+    record = record_from_json(outcome.result["record"])
+    if record.run_id != ids[spec]:
+        raise RunError(f"{spec.label}: a worker made run {record.run_id} instead of {ids[spec]}; did the code change?")
+    results.write(record)
+    tally.done += 1
+
+
+def _failure(spec: RunSpec, outcome: Outcome) -> dict[str, Any]:
+    """What stands in a failure file."""
+    retry = (
+        f"cod-bench run --rerun failed --protocol {spec.protocol} --track {spec.track} --task {spec.task} "
+        f"--method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
+    )
+    return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}
+
+
+def _teachers(records: Sequence[Record]) -> dict[RunSpec, tuple[str, Mapping[str, str]]]:
+    """Spec -> (teacher hash, environment) of what lies in the folder."""
+    return {r.spec: (r.teacher_hash, r.provenance.get("environment", {})) for r in records}
+
+
+def _refuse_other_teacher(
+    track: str, task: str, found: str, known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], results: Results
+) -> None:
+    others = {teacher for spec, (teacher, _) in known.items() if (spec.track, spec.task) == (track, task)} - {found}
+    if others:
+        raise UsageError(
+            f"--results {results.root}: holds records of {task} on {track} by teacher {min(others)}, and the teacher "
+            f"here is {found}; add --rerun mismatched to replace them or name another folder"
+        )
+
+
+def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> dict[tuple[str, str], str]:
+    """(track, task) -> hash of the teacher here, fitted now where it is not in the cache."""
+    pairs = sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs})
+    jobs = [Job(teacher_key(track, task), {"stage": "teacher", "track": track, "task": task}) for track, task in pairs]
+    found = {}
+    with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
+        for outcome in outcomes:
+            if outcome.result is None:
+                raise (UsageError if outcome.usage else RunError)(outcome.error)
+            found[outcome.job.payload["track"], outcome.job.payload["task"]] = str(outcome.result["teacher_hash"])
+    return found
+
+
+def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:
+    """A corrupt file where a run of this plan belongs must be looked at, not silently replaced."""
+    own = {results.path(planned.spec, planned.run_id) for planned in plan.runs}
+    for file in bad:
+        if file.path in own:
+            raise UsageError(f"record {file.path} is corrupt ({file.reason}); delete it and run again")

@@ -1,0 +1,147 @@
+"""A `run` on a terminal: progress bar or a line per run, partial tables, the closing figure."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cod_bench import leaderboard, plan, render
+from cod_bench import run as runs
+from cod_bench.errors import UsageError
+from cod_bench.jobs import Outcome
+from cod_bench.run import Tally
+from cod_bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from cod_bench.plan import Filters, Plan
+    from cod_bench.spec import Suite
+    from cod_bench.store import Results
+
+
+class Show:
+    """Lines and a bar on standard error; nothing but the closing figure on standard output."""
+
+    def __init__(self, console: Any, plan_line: Callable[[Plan, int], str], workers: int) -> None:
+        self._console, self._plan_line, self._workers = console, plan_line, workers
+        self._bar: Any = None
+        self._task: Any = None
+
+    def plan(self, made: Plan, todo: Sequence[RunSpec]) -> None:
+        """Say what there is to do and start the bar on a terminal."""
+        self._console.print(self._plan_line(made, self._workers), highlight=False, markup=False)
+        if not todo:
+            self._console.print("nothing to run", highlight=False)
+        elif self._console.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"), console=self._console, transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task("teachers", total=len(todo), left="")
+            self._bar.start()
+
+    def note(self, outcome: Outcome, tally: Tally) -> None:
+        """Tell one outcome."""
+        if self._bar is not None:
+            stages = ", ".join(f"{name} {done}/{of}" for name, (done, of) in tally.stages.items() if done < of)
+            failed = f", {tally.failed} failed" if tally.failed else ""
+            self._bar.update(
+                self._task, completed=tally.done + tally.failed, description=f"{stages or 'runs'}{failed}",
+                left=_left(tally),
+            )  # fmt: skip
+            if not outcome.error:
+                return
+        self._line(_line(outcome, tally))
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._line(text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def run(
+    suite: Suite, filters: Filters, results: Results, *, workers: int, rerun: str, executor: str, fail_fast: bool,
+    plan_line: Callable[[Plan, int], str],
+) -> int:  # fmt: skip
+    """Run and render; returns the number of failed runs.
+
+    Raises:
+        UsageError, RunError: as `run_all`.
+    """
+    from rich.console import Console
+
+    started = time.monotonic()
+    console = Console(file=sys.stderr)
+    show = Show(console, plan_line, workers)
+    specs = plan.select(suite, filters)
+    track, protocol = specs[0].track, specs[0].protocol
+    out = render.out_folder(results)
+
+    def partial() -> None:
+        try:
+            leaderboard.write(out, render.files(results, [suite], figures=False))
+        except UsageError as error:  # the runs go on; the same sentence ends the command if it still holds then
+            show.say(f"no partial table: {error}")
+            return
+        show.say(f"partial table after {_minutes(time.monotonic() - started)}: {out / suite.name / 'README.md'}")
+        for line in render.main_figure(results, suite, track=track, protocol=protocol):
+            show.say(f"  {line}")
+
+    try:
+        tally = runs.run_all(
+            suite, filters, results, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
+            on_plan=show.plan, listen=show.note, partial=partial,
+        )  # fmt: skip
+    finally:
+        show.close()
+    if results.record_paths():
+        leaderboard.write(out, render.files(results, render.suites_with_records(results)))
+    took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in tally.seconds.items())
+    cores = f" (core-seconds: {took})" if took else ""
+    show.say(f"{tally.done} runs done, {tally.failed} failed in {_minutes(time.monotonic() - started)}{cores}")
+    if tally.failed:
+        show.say("why: cod-bench status; again: cod-bench run --rerun failed with the same options")
+    for title, lines in (
+        ("this folder", render.main_figure(results, suite, track=track, protocol=protocol)),
+        ("published", render.published_figure(suite)),
+    ):
+        for line in lines:
+            sys.stdout.write(f"{title}: {line}\n")
+    show.say(f"leaderboard: {out / 'README.md'}")
+    return tally.failed
+
+
+def _line(outcome: Outcome, tally: Tally) -> str:
+    """One line of a run's outcome, with the tally."""
+    payload = outcome.job.payload
+    what = f"{payload['task']} {outcome.job.stage}" if "task" in payload else RunSpec(**payload["spec"]).label
+    if outcome.job.stage == "pool":
+        what += f" seed={payload['seed']} slots {payload['start']}-{payload['end']}"
+    if outcome.result is None:
+        return f"FAILED {what}: {outcome.error}"
+    result = outcome.result
+    if outcome.job.stage == "pool":
+        told = f"{result['valid']}/{result['entries']} counterfactuals valid"
+    else:
+        told = f"accuracy {result['accuracy']:.3f}"
+    count = f"[{tally.done + tally.failed}/{tally.total}] "
+    return f"{count}{what}: {told}, {result['seconds']:.1f} s; {_left(tally)}"
+
+
+def _left(tally: Tally) -> str:
+    left = tally.left()
+    return f"about {_minutes(left)} left" if left is not None else ""
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

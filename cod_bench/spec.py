@@ -1,0 +1,248 @@
+"""What a run is: protocol, track, task, method, condition, generator, k, seed -> run id and random streams. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from cod_bench.errors import UsageError
+
+IDENTITY_VERSION = 1
+"""Part of every run id. Raising it needs a migration that renames records without re-running them."""
+
+CONDITIONS: Mapping[str, str] = {
+    "standard": "k originals; the partner of an original is another original of the other class",
+    "cod": "k/2 originals and, for each, a counterfactual that flips the teacher",
+    "unvalidated": "k/2 originals and, for each, the generator's first answer with the flipped label, never checked",
+    "random": "k/2 originals and, for each, itself with as many words changed at random as in its counterfactual",
+    "label-preserving": "k/2 originals and, for each, substitutions where its counterfactual has them; label kept",
+    "half": "k/2 originals alone, trained for as many steps as k rows",
+}
+"""Every condition with its one-line meaning, printed under the tables."""
+
+WITHOUT_GENERATOR = frozenset({"standard", "half"})
+"""Conditions that never depend on a generator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How one run is trained and when it is looked at (protocol.md, "Protocols")."""
+
+    name: str
+    select: Literal["last", "dev", "evaluation"]
+    ranked: bool
+    meaning: str
+    reference_habits: bool = False
+    """Padding in the layer MSE, rows shuffled singly, teacher-wrong rows kept, dropout in TED's first stage."""
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    p.name: p
+    for p in (
+        Protocol("last", "last", True, "fixed steps, last weights, evaluated once"),
+        Protocol("dev", "dev", False, "best epoch on a dev split cut from the training pool, whose labels are extra"),
+        Protocol("paper", "evaluation", False, "best epoch on the evaluation split, as the released code does", True),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunSpec:
+    """One training. `generator` is empty exactly for the conditions that never depend on one."""
+
+    protocol: str
+    track: str
+    task: str
+    method: str
+    condition: str
+    generator: str
+    k: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.condition in WITHOUT_GENERATOR and self.generator:
+            raise UsageError(
+                f"generator={self.generator!r}: condition {self.condition!r} never depends on one; leave it empty"
+            )
+        if self.condition not in WITHOUT_GENERATOR and not self.generator:
+            raise UsageError(f"generator='': condition {self.condition!r} needs one, for example 'substitution'")
+        if self.seed < 0:
+            raise UsageError(f"seed={self.seed}: choose a seed of 0 or more")
+
+    @property
+    def label(self) -> str:
+        """One readable line, as `run` prints it."""
+        return f"{self.task} {self.method} {self.condition} k={self.k} seed={self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a student is trained. `steps` maps k to optimiser steps: the entry of the largest key not above k."""
+
+    learning_rate: float
+    steps: Mapping[int, int]
+    batch_size: int = 8
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    kl_weight: float = 20.0
+    temperature: float = 2.0
+    layer_weight: float = 20.0
+
+    def steps_at(self, k: int) -> int:
+        """Optimiser steps at budget k.
+
+        Raises:
+            UsageError: no entry covers k.
+        """
+        fitting = [floor for floor in self.steps if floor <= k]
+        if not fitting:
+            raise UsageError(f"k={k}: the recipe starts at k={min(self.steps)}; choose a larger k")
+        return self.steps[max(fitting)]
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherRecipe:
+    """How a track's teacher is fine-tuned on the whole training pool."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int = 32
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    rows: int | None = None
+    """Fine-tune on the first so many rows of the pool in id order (smoke runs only); None is the whole pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A teacher, a student cut from the same family, the layer map, precision and recipes."""
+
+    name: str
+    title: str
+    weights: str
+    """Asset name of the pretrained weights, or `random:<seed>` for models built on the spot."""
+    weights_sha256: str
+    student_layers: tuple[int, ...]
+    """0-based encoder layers of the pretrained model that the student keeps."""
+    layer_map: tuple[tuple[int, int], ...]
+    """(student layer, teacher layer), 1-based as in hidden states: 0 would be the embedding output."""
+    precision: Literal["float32", "bfloat16"]
+    max_length: int
+    teacher: TeacherRecipe
+    recipe: Recipe
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Recipes chosen per method by docs/recipe.md's rule; a method that is not listed takes `recipe`."""
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two tracks the same track, without names, titles and the students' recipes."""
+        return {
+            "weights_sha256": self.weights_sha256,
+            "student_layers": list(self.student_layers),
+            "layer_map": [list(pair) for pair in self.layer_map],
+            "precision": self.precision,
+            "max_length": self.max_length,
+            "teacher": asdict(self.teacher),
+        }
+
+    def recipe_for(self, method: str) -> Recipe:
+        """The recipe of one method on this track."""
+        return self.recipes.get(method, self.recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A block of a suite: every combination of its methods, conditions and ks."""
+
+    methods: tuple[str, ...]
+    conditions: tuple[str, ...]
+    ks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named set of runs. A filter over records, never a folder."""
+
+    name: str
+    title: str
+    tracks: tuple[str, ...]
+    """Tracks it can run on, fastest first; `run` takes the first that the machine supports."""
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    primary_k: tuple[int, ...]
+    grids: tuple[Grid, ...]
+    generator: str
+    protocols: tuple[str, ...] = ("last",)
+
+    def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
+        """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
+        seen: set[RunSpec] = set()
+        for proto in (protocol,) if protocol else self.protocols:
+            for seed in self.seeds:
+                for grid in self.grids:
+                    for method in grid.methods:
+                        for k in grid.ks:
+                            for task in self.tasks:
+                                for condition in grid.conditions:
+                                    generator = "" if condition in WITHOUT_GENERATOR else self.generator
+                                    spec = RunSpec(proto, track, task, method, condition, generator, k, seed)
+                                    if spec not in seen:
+                                        seen.add(spec)
+                                        yield spec
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, ASCII; equal values give equal bytes.
+
+    Raises:
+        ValueError: a NaN or infinity, which JSON does not have.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any, length: int = 12) -> str:
+    """First `length` hex digits of the sha256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def identity(
+    spec: RunSpec,
+    *,
+    task: Mapping[str, Any],
+    track: Mapping[str, Any],
+    method: Mapping[str, Any],
+    generator: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The closed list of everything that makes a run this run; its digest is the run id.
+
+    Suite, executor, device, paths, workers, time and library versions are not in it: they stand in provenance.
+    """
+    return {
+        "identity_version": IDENTITY_VERSION,
+        "protocol": spec.protocol,
+        "track": {"name": spec.track, **track},
+        "task": {"name": spec.task, **task},
+        "method": {"name": spec.method, **method},
+        "condition": spec.condition,
+        "generator": None if generator is None else {"name": spec.generator, **generator},
+        "k": spec.k,
+        "seed": spec.seed,
+    }
+
+
+def stream(purpose: str, *key: str | int) -> np.random.Generator:
+    """The random stream named (purpose, *key), independent of every other name.
+
+    protocol.md: streams are keyed by (purpose, task, seed), the order also by k; never by method, condition,
+    run id or track, so that runs stay paired.
+    """
+    return np.random.Generator(np.random.PCG64(stream_seed(purpose, *key)))
+
+
+def stream_seed(purpose: str, *key: str | int) -> int:
+    """A 63-bit seed for the stream of that name, for libraries that take a number."""
+    return int(digest([purpose, *key], 16), 16) >> 1

@@ -1,0 +1,110 @@
+"""Training pool -> the rows of one (task, seed): balanced, nested in k, blind to any counterfactual. Pure; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cod_bench.errors import UsageError
+from cod_bench.spec import stream
+from cod_bench.task import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An original and the class of its partner, whatever the condition makes of the partner."""
+
+    index: int
+    original: Example
+    target: int
+
+
+class Draw:
+    """The order in which one (task, seed) takes rows from the training pool, per class; larger k only takes more.
+
+    `eligible` is asked lazily, so the teacher judges only the rows that a budget needs.
+    """
+
+    def __init__(
+        self, train: Sequence[Example], *, task: str, classes: int, seed: int, eligible: Callable[[Example], bool]
+    ) -> None:
+        order = stream("draw", task, seed).permutation(len(train))
+        self._waiting = [[train[i] for i in order if train[i].label == label] for label in range(classes)]
+        self._next = [0] * classes
+        self._taken: list[list[Example]] = [[] for _ in range(classes)]
+        self._skipped: list[list[int]] = [[] for _ in range(classes)]
+        self._eligible = eligible
+        self.task, self.classes, self.seed = task, classes, seed
+
+    def row(self, label: int, position: int) -> Example:
+        """The row at `position` (0-based) among the eligible rows of a class.
+
+        Raises:
+            UsageError: the class has too few rows.
+        """
+        taken, waiting = self._taken[label], self._waiting[label]
+        while len(taken) <= position:
+            if self._next[label] >= len(waiting):
+                raise UsageError(
+                    f"task {self.task!r}, class {label}: only {len(taken)} usable training rows; choose a smaller k"
+                )
+            example = waiting[self._next[label]]
+            self._next[label] += 1
+            if self._eligible(example):
+                taken.append(example)
+                self._skipped[label].append(self._next[label] - 1 - (len(taken) - 1))
+        return taken[position]
+
+    def passed_over(self, label: int, rows: int) -> int:
+        """How many rows of a class were not eligible among those before its first `rows` eligible ones."""
+        if rows == 0:
+            return 0
+        self.row(label, rows - 1)
+        return self._skipped[label][rows - 1]
+
+    def slots(self, k: int) -> tuple[Slot, ...]:
+        """The k/2 slots of budget k; classes alternate, and the slots of a smaller k are a prefix."""
+        check_budget(k, self.classes)
+        targets = stream("target", self.task, self.seed)
+        slots = []
+        for index in range(k // 2):
+            label = index % self.classes
+            other = int(targets.integers(self.classes - 1))
+            target = (label + 1 + other) % self.classes
+            slots.append(Slot(index, self.row(label, index // self.classes), target))
+        return tuple(slots)
+
+    def partners(self, k: int) -> tuple[Example, ...]:
+        """`standard`'s partner of each slot: in slot order, the next row of its target class that is no original."""
+        slots = self.slots(k)
+        position = [k // (2 * self.classes)] * self.classes
+        found = []
+        for slot in slots:
+            found.append(self.row(slot.target, position[slot.target]))
+            position[slot.target] += 1
+        return tuple(found)
+
+    def substitutes(self, k: int, invalid: Sequence[int]) -> dict[int, Example]:
+        """For slots without a valid counterfactual: the next unused original of the class it should have had."""
+        slots = self.slots(k)
+        position = [k // (2 * self.classes)] * self.classes
+        found = {}
+        for index in sorted(invalid):
+            target = slots[index].target
+            found[index] = self.row(target, position[target])
+            position[target] += 1
+        return found
+
+
+def check_budget(k: int, classes: int) -> None:
+    """Whether k labelled rows can be halved and balanced over the classes.
+
+    Raises:
+        UsageError: k is not a positive multiple of 2 x classes.
+    """
+    if k <= 0 or k % (2 * classes):
+        near = max(2 * classes, round(k / (2 * classes)) * 2 * classes)
+        raise UsageError(
+            f"k={k}: must be a multiple of {2 * classes} (half are originals, balanced over {classes} classes); "
+            f"try k={near}"
+        )

@@ -1,0 +1,191 @@
+"""Where things lie and how they are written: the only module that knows paths. Results folder and cache folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cod_bench.errors import UsageError
+from cod_bench.record import Record, Reference, record_from_json, reference_from_json, to_json
+from cod_bench.spec import RunSpec
+
+REFERENCE = "_reference"
+FAILURES = "failures"
+
+
+def home() -> Path:
+    """The cache folder for assets, prepared tasks, teachers and pools: COD_BENCH_HOME or the platform's own."""
+    override = os.environ.get("COD_BENCH_HOME")
+    if override:
+        return Path(override).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("cod-bench", appauthor=False))
+
+
+def write_atomic(path: Path, text: str | bytes) -> None:
+    """Write whole or not at all: temporary file beside it, fsync, rename.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another folder or make room") from error
+
+
+@contextmanager
+def lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
+    """Hold `path` as a lock between processes; the system frees it when its holder dies.
+
+    Raises:
+        filelock.Timeout: somebody else holds it for longer than `timeout` seconds (-1 waits for ever).
+        UsageError: the folder cannot be written.
+    """
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path.parent}: {error.strerror}; choose another folder") from error
+    with FileLock(path, timeout=timeout):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """A file that should be a record and is not."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A results folder: one JSON a run, one reference file per (track, task, teacher), failures apart."""
+
+    root: Path
+
+    def path(self, spec: RunSpec, run_id: str) -> Path:
+        """Where the record of this run lies; the one function for writer, skipper and checker."""
+        generator = f"+{spec.generator}" if spec.generator else ""
+        folder = self.root / spec.protocol / spec.track / spec.task / spec.method / f"{spec.condition}{generator}"
+        return folder / f"k{spec.k:03d}-seed{spec.seed}-{run_id}.json"
+
+    def failure_path(self, spec: RunSpec, run_id: str) -> Path:
+        """Where the failure of this run lies."""
+        return self.root / FAILURES / self.path(spec, run_id).relative_to(self.root)
+
+    def reference_path(self, track: str, task: str, teacher_hash: str) -> Path:
+        """Where the reference file of this teacher lies."""
+        return self.root / REFERENCE / track / f"{task}-{teacher_hash}.json"
+
+    def lock_path(self) -> Path:
+        """The lock that one `run` at a time holds."""
+        return self.root / ".lock"
+
+    def write(self, record: Record) -> Path:
+        """Write a finished run and forget its earlier failure."""
+        path = self.path(record.spec, record.run_id)
+        write_atomic(path, to_json(record))
+        self.failure_path(record.spec, record.run_id).unlink(missing_ok=True)
+        return path
+
+    def write_reference(self, reference: Reference) -> None:
+        """Write a reference file; an equal one is left alone."""
+        path = self.reference_path(reference.track, reference.task, reference.teacher_hash)
+        if not path.exists():
+            write_atomic(path, to_json(reference))
+
+    def write_failure(self, spec: RunSpec, run_id: str, reason: dict[str, Any]) -> Path:
+        """Write why a run failed and how to try it again."""
+        path = self.failure_path(spec, run_id)
+        write_atomic(path, json.dumps(reason, indent=1, sort_keys=True) + "\n")
+        return path
+
+    def read(self, path: Path) -> Record:
+        """The record at `path`.
+
+        Raises:
+            ValueError: corrupt, or in another place than its content says.
+        """
+        record = record_from_json(path.read_text(encoding="utf-8"))
+        expected = self.path(record.spec, record.run_id)
+        if expected != path:
+            raise ValueError(f"lies at {path.name} but its content belongs at {expected.relative_to(self.root)}")
+        return record
+
+    def record_paths(self) -> list[Path]:
+        """Every file that claims to be a record, sorted."""
+        if not self.root.is_dir():
+            return []
+        apart = {REFERENCE, FAILURES}
+        return sorted(
+            path
+            for path in self.root.glob("*/*/*/*/*/*.json")
+            if path.relative_to(self.root).parts[0] not in apart and not path.name.startswith(".")
+        )
+
+    def scan(self) -> tuple[list[Record], list[BadFile]]:
+        """Every record, and every file that should be one and is not; neither hides the other."""
+        records, bad = [], []
+        for path in self.record_paths():
+            try:
+                records.append(self.read(path))
+            except (ValueError, TypeError, KeyError, OSError, UsageError) as error:
+                bad.append(BadFile(path, str(error)))
+        return records, bad
+
+    def references(self) -> dict[tuple[str, str, str], Reference]:
+        """Every reference file by (track, task, teacher_hash).
+
+        Raises:
+            UsageError: one is corrupt.
+        """
+        found = {}
+        for path in sorted((self.root / REFERENCE).glob("*/*.json")):
+            try:
+                reference = reference_from_json(path.read_text(encoding="utf-8"))
+            except (ValueError, TypeError) as error:
+                raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
+            found[reference.track, reference.task, reference.teacher_hash] = reference
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Teachers and pools in the cache folder; a folder is complete when its marker is there, which is written last."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Artifacts:
+        """Under the cache folder."""
+        return cls(home() / "artifacts")
+
+    def teacher(self, track: str, task: str, key: str) -> Path:
+        """Folder of one fine-tuned teacher."""
+        return self.root / "teachers" / track / f"{task}-{key}"
+
+    def pool(self, task: str, teacher_hash: str, generator: str, key: str) -> Path:
+        """Folder of one generator's pool for one teacher."""
+        return self.root / "pools" / task / teacher_hash / f"{generator}-{key}"

@@ -1,0 +1,129 @@
+"""The named tracks and suites, as data. Nothing here is imported by name anywhere else; `list` shows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from cod_bench.errors import unknown
+from cod_bench.spec import Grid, Recipe, Suite, TeacherRecipe, Track
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_MINILM_FP32 = Track(
+    name="minilm-fp32",
+    title="all-MiniLM-L6-v2 fine-tuned for one epoch -> its layers 1 and 4 (0-based), float32 training",
+    weights="minilm",
+    weights_sha256=MINILM_SHA256,
+    student_layers=(1, 4),
+    layer_map=((1, 3), (2, 6)),
+    precision="float32",
+    max_length=64,
+    teacher=TeacherRecipe(epochs=1, learning_rate=1e-4),
+    recipe=Recipe(learning_rate=3e-4, steps={4: 40, 64: 80, 128: 160, 256: 320, 512: 640}),
+)
+
+_MINILM = replace(
+    _MINILM_FP32,
+    name="minilm",
+    title="all-MiniLM-L6-v2 fine-tuned for one epoch -> its layers 1 and 4 (0-based), bfloat16 training",
+    precision="bfloat16",
+)
+
+_SMALL_TEACHER = TeacherRecipe(epochs=1, learning_rate=2e-4, rows=640)
+
+TRACKS: Mapping[str, Track] = {
+    track.name: track
+    for track in (
+        _MINILM,
+        _MINILM_FP32,
+        replace(_MINILM, name="minilm-smoke", title="minilm with a teacher of 640 rows", teacher=_SMALL_TEACHER),
+        replace(
+            _MINILM_FP32,
+            name="minilm-smoke-fp32",
+            title="minilm-fp32 with a teacher of 640 rows",
+            teacher=_SMALL_TEACHER,
+        ),
+        Track(
+            name="toy",
+            title="random two-layer BERTs built on the spot, for tests and `check`",
+            weights="random:0",
+            weights_sha256="",
+            student_layers=(0, 1),
+            layer_map=((1, 1), (2, 2)),
+            precision="float32",
+            max_length=32,
+            teacher=TeacherRecipe(epochs=6, learning_rate=3e-3),
+            recipe=Recipe(learning_rate=3e-3, steps={4: 12}),
+        ),
+    )
+}
+
+_METHODS = ("kd", "lwd", "ted")
+_MAIN = ("standard", "cod", "random", "unvalidated")
+
+SUITES: Mapping[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="smoke",
+            title="One minute: does it run here?",
+            tracks=("minilm-smoke", "minilm-smoke-fp32"),
+            tasks=("rt_quotes",),
+            seeds=(0, 1),
+            primary_k=(8,),
+            grids=(Grid(("kd",), ("standard", "cod"), (8,)),),
+            generator="substitution",
+        ),
+        Suite(
+            name="embedded",
+            title="The main job: two corpora, three methods, every control, k = 8 to 32",
+            tracks=("minilm", "minilm-fp32"),
+            tasks=("rt_quotes", "brand_tweets"),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32),
+            grids=(
+                Grid(_METHODS, _MAIN, (8, 16, 32)),
+                Grid(("kd",), ("half",), (8, 16, 32)),
+                Grid(("kd",), ("label-preserving",), (16,)),
+            ),
+            generator="substitution",
+        ),
+        Suite(
+            name="embedded-full",
+            title="As embedded with k up to 512, ten seeds, fine-tuning and every control for every method",
+            tracks=("minilm", "minilm-fp32"),
+            tasks=("rt_quotes", "brand_tweets"),
+            seeds=tuple(range(10)),
+            primary_k=(8, 16, 32, 64),
+            grids=(Grid((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
+            generator="substitution",
+        ),
+        Suite(
+            name="toy",
+            title="Synthetic text and random models: what tests and `check` run in seconds",
+            tracks=("toy",),
+            tasks=("toy",),
+            seeds=(0, 1),
+            primary_k=(8,),
+            grids=(Grid((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8,)),),
+            generator="substitution",
+        ),
+    )
+}
+
+DEFAULT_SUITE = "embedded"
+
+
+def track(name: str) -> Track:
+    """The track of that name; an unknown one is a UsageError with the nearest name."""
+    if name not in TRACKS:
+        raise unknown("track", name, TRACKS)
+    return TRACKS[name]
+
+
+def suite(name: str) -> Suite:
+    """The suite of that name; an unknown one is a UsageError with the nearest name."""
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES)
+    return SUITES[name]

@@ -1,0 +1,225 @@
+"""(Task, track) -> teacher: fine-tuned once, kept as safetensors; its outputs on any text, in float32, once a text."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cod_bench import model as models
+from cod_bench.errors import RunError
+from cod_bench.evaluate import metrics
+from cod_bench.record import SCHEMA, Reference, quantise
+from cod_bench.spec import Track, digest, stream, stream_seed
+from cod_bench.store import Artifacts, lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cod_bench.model import Classifier, Pretrained
+    from cod_bench.task import Corpus
+
+WEIGHTS = "model.safetensors"
+MARKER = "teacher.json"
+BUCKET = 20
+"""Fitting draws rows for so many batches at a time and sorts them by length, so that batches hold little padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextOutputs:
+    """The teacher on one text alone: logits [classes], hidden: layer -> [tokens, width]."""
+
+    logits: Tensor
+    hidden: dict[int, Tensor]
+
+
+class Teacher:
+    """A fitted teacher. Every output is a pure function of the teacher and the text (or of the whole call)."""
+
+    def __init__(self, classifier: Classifier, tokenizer: Any, *, track: Track, sha256: str, about: dict[str, Any]):
+        self.classifier = classifier.eval()
+        self.tokenizer = tokenizer
+        self.track = track
+        self.sha256 = sha256
+        self.about = about
+        self.passes = 0
+        self._outputs: dict[tuple[str, int], TextOutputs] = {}
+
+    @property
+    def hash(self) -> str:
+        """First 12 digits of the sha256 of the weights: `teacher_hash` in every record."""
+        return self.sha256[:12]
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
+        self.passes += len(texts)
+        rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
+        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id, size=32)
+
+    def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
+        backbone: Any = self.classifier.backbone
+        table = backbone.get_input_embeddings().weight.detach().numpy()
+        encoded = self.tokenizer(list(words), add_special_tokens=False)["input_ids"]
+        unknown = [self.tokenizer.unk_token_id]
+        return np.stack([table[ids or unknown].mean(0) for ids in encoded])
+
+    def outputs(self, text: str, pad_to: int = 0) -> TextOutputs:
+        """Outputs on one text alone, remembered; hidden states of the mapped layers cover `pad_to` positions.
+
+        Padding changes nothing at real tokens; only the `paper` protocol, whose layer loss reads padding, asks for it.
+        """
+        key = (text, pad_to)
+        if key not in self._outputs:
+            self.passes += 1
+            layers = sorted({teacher for _, teacher in self.track.layer_map})
+            rows = models.tokenise(self.tokenizer, [text], self.track.max_length)
+            ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to)
+            with torch.inference_mode():
+                out = self.classifier(ids, mask, layers)
+            self._outputs[key] = TextOutputs(
+                out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()}
+            )
+        return self._outputs[key]
+
+    def predict(self, text: str) -> int:
+        """The class the teacher gives one text."""
+        return int(self.outputs(text).logits.argmax())
+
+    def probability(self, text: str, label: int) -> float:
+        """The teacher's probability of a class for one text."""
+        return float(torch.softmax(self.outputs(text).logits, -1)[label])
+
+
+def key(track: Track, corpus: Corpus) -> str:
+    """What a teacher is a pure function of (on one kind of machine): the track's identity and the task's content."""
+    identity = {**track.identity(), "student_layers": None, "layer_map": None}
+    return digest({"track": identity, "task": corpus.task.identity(), "name": corpus.task.name})
+
+
+def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artifacts) -> Teacher:
+    """The teacher of (task, track): from the cache folder, or fine-tuned now; two processes may ask at once.
+
+    Raises:
+        RunError: the loss is not finite, or the cached weights are not those that were saved.
+    """
+    folder = artifacts.teacher(track.name, corpus.task.name, key(track, corpus))
+    if not (folder / MARKER).exists():
+        with lock(folder.parent / f".{folder.name}.lock"):
+            if not (folder / MARKER).exists():
+                _fit_and_save(track, corpus, base, folder)
+    return _load(track, corpus, base, folder)
+
+
+def reference(teacher: Teacher, corpus: Corpus) -> Reference:
+    """The reference file: row ids, gold labels and the teacher's values on the evaluation split, without text."""
+    rows = corpus.evaluation
+    logits = np.array(teacher.about["evaluation_logits"], dtype=np.float64)
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = [quantise(float(p)) for p in (shifted / shifted.sum(1, keepdims=True))[:, 1]]
+    predictions = "".join(str(int(i)) for i in logits.argmax(1))
+    made = Reference(
+        schema=SCHEMA, track=teacher.track.name, task=corpus.task.name, teacher_hash=teacher.hash,
+        eval_hash=corpus.eval_hash, classes=list(corpus.task.classes), row_ids=[row.id for row in rows],
+        gold="".join(str(row.label) for row in rows), teacher_predictions=predictions,
+        teacher_probabilities=probabilities, teacher_metrics={}, teacher_cost=teacher.about["cost"],
+    )  # fmt: skip
+    own = metrics(predictions, probabilities, made)
+    scores = {name: float(own[name]) for name in ("accuracy", "mcc", "macro_f1", "auroc", "ece")}
+    from dataclasses import replace
+
+    return replace(made, teacher_metrics=scores)
+
+
+def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> None:
+    import copy
+
+    start, cpu = time.perf_counter(), time.process_time()
+    classifier = models.Classifier(copy.deepcopy(base.backbone), len(corpus.task.classes))
+    models.initialise(classifier.head, stream_seed("teacher-head", corpus.task.name))
+    steps = fit(classifier, base.tokenizer, track, corpus)
+    cost = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "steps": float(steps)}
+    rows = models.tokenise(base.tokenizer, [row.text for row in corpus.evaluation], track.max_length)
+    logits = models.predict(classifier, rows, pad_id=base.tokenizer.pad_token_id)
+    about = {
+        "track": track.name,
+        "task": corpus.task.name,
+        "cost": {name: round(value, 3) for name, value in cost.items()},
+        "evaluation_logits": [[round(float(v), 6) for v in row] for row in logits],
+    }
+    models.save(classifier, folder, about)
+
+
+def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> int:
+    """Fine-tune on the whole training pool with cross-entropy; returns the optimiser steps.
+
+    Raises:
+        RunError: the loss is not finite.
+    """
+    import transformers
+
+    recipe, task = track.teacher, corpus.task.name
+    examples = corpus.train[: recipe.rows]
+    rows = models.tokenise(tokenizer, [row.text for row in examples], track.max_length)
+    labels = torch.tensor([row.label for row in examples])
+    batches = [
+        batch for epoch in range(recipe.epochs) for batch in _bucketed(rows, recipe.batch_size, f"{task}/{epoch}")
+    ]
+    optimiser = torch.optim.AdamW(
+        classifier.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    schedule = transformers.get_scheduler(
+        "linear", optimiser, num_warmup_steps=int(recipe.warmup * len(batches)), num_training_steps=len(batches)
+    )
+    classifier.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed("teacher-dropout", task))
+        for step, batch in enumerate(batches):
+            ids, mask = models.pad([rows[i] for i in batch], tokenizer.pad_token_id)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
+                logits = classifier(ids, mask).logits
+            loss = torch.nn.functional.cross_entropy(logits.float(), labels[batch])
+            if not torch.isfinite(loss):
+                raise RunError(f"teacher of {task!r} on {track.name!r}: loss is {loss.item()} at step {step}")
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad(set_to_none=True)
+    return len(batches)
+
+
+def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list[int]]:
+    """Random batches of rows of like length: an epoch's order from its named stream."""
+    rng = stream("teacher-order", epoch)
+    order = rng.permutation(len(rows))
+    batches = []
+    for start in range(0, len(order), size * BUCKET):
+        chunk = sorted((int(i) for i in order[start : start + size * BUCKET]), key=lambda i: len(rows[i]))
+        batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
+    return [batches[int(i)] for i in rng.permutation(len(batches))]
+
+
+def _load(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> Teacher:
+    import copy
+    import hashlib
+
+    from safetensors.torch import load
+
+    about = json.loads((folder / MARKER).read_text())
+    data = (folder / WEIGHTS).read_bytes()
+    sha = hashlib.sha256(data).hexdigest()
+    if sha != about["sha256"]:
+        raise RunError(
+            f"teacher {folder.name}: weights have sha256 {sha}, saved were {about['sha256']}; delete {folder}"
+        )
+    classifier = models.Classifier(copy.deepcopy(base.backbone), len(corpus.task.classes))
+    classifier.load_state_dict(load(data))
+    return Teacher(classifier, base.tokenizer, track=track, sha256=sha, about=about)

@@ -1,0 +1,298 @@
+"""Job -> outcome inside a warm worker process: fit a teacher, search a block of the pool, or train one student.
+
+Jobs and outcomes are plain JSON values, so that any executor can carry them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cod_bench import registry, suites
+from cod_bench.plan import identify
+from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest, stream_seed
+from cod_bench.store import Artifacts
+
+if TYPE_CHECKING:
+    from cod_bench.distil import Trained
+    from cod_bench.model import Classifier, Pretrained
+    from cod_bench.near import NearIndex
+    from cod_bench.pool import Entry, Pool
+    from cod_bench.record import Record, Reference
+    from cod_bench.split import Draw
+    from cod_bench.task import Corpus, Example
+    from cod_bench.teacher import Teacher
+
+
+def perform(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Do one job: {"stage": "teacher" | "pool" | "run" | "dev", ...}; raises what goes wrong."""
+    return {"teacher": _teacher_job, "pool": _pool_job, "run": _run_job, "dev": _dev_job}[job["stage"]](job)
+
+
+def set_threads() -> None:
+    """One torch thread: parallelism is processes, and results must not depend on how many threads there are."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def _teacher_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    from cod_bench.record import to_json
+    from cod_bench.teacher import reference
+
+    start = time.perf_counter()
+    fitted = teacher(job["track"], job["task"])
+    made = reference(fitted, corpus(job["task"]))
+    return {
+        "reference": to_json(made), "teacher_hash": fitted.hash, "accuracy": made.teacher_metrics["accuracy"],
+        "seconds": time.perf_counter() - start,
+    }  # fmt: skip
+
+
+def _pool_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    start = time.perf_counter()
+    found = pool(job["track"], job["task"], job["generator"]).block(
+        draw(job["track"], job["task"], job["seed"], job["kept_wrong"]),
+        job["start"], job["end"], kept_wrong=job["kept_wrong"],
+    )  # fmt: skip
+    valid = sum(entry.cfe is not None for entry in found)
+    return {"valid": valid, "entries": len(found), "seconds": time.perf_counter() - start}
+
+
+def _run_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    from cod_bench.record import to_json
+
+    record = run_one(RunSpec(**job["spec"]), job["provenance"])
+    return {"record": to_json(record), "accuracy": record.metrics["accuracy"], "seconds": record.cost["seconds"]}
+
+
+def _dev_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Train with other hyperparameters and score on dev alone: how recipes are chosen."""
+    from cod_bench.condition import build
+    from cod_bench.distil import train
+
+    start = time.perf_counter()
+    spec = RunSpec(**job["spec"])
+    hparams = {**identify(spec)["method"]["hparams"], **job["override"]}
+    training = build(draw(spec.track, spec.task, spec.seed, False), spec.condition, spec.k)
+    student = fresh_student(spec)
+    distiller = registry.load("baseline", spec.method)()
+    train(spec, suites.track(spec.track), training, distiller, hparams, student, teacher(spec.track, spec.task), None)
+    return {"accuracy": accuracy(spec, student, "dev"), "seconds": time.perf_counter() - start}
+
+
+def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
+    """Train and evaluate one student.
+
+    Raises:
+        RunError: the loss is not finite, or an asset, teacher or pool cannot be had.
+        UsageError: the budget cannot be balanced or filled.
+    """
+    from cod_bench.condition import build, describe
+    from cod_bench.distil import train
+    from cod_bench.metrics import compute
+    from cod_bench.pool import summary
+    from cod_bench.record import SCHEMA, Record, rounded
+
+    start, cpu = time.perf_counter(), time.process_time()
+    track, data, judge = suites.track(spec.track), corpus(spec.task), teacher(spec.track, spec.task)
+    passes = judge.passes
+    rows = draw(spec.track, spec.task, spec.seed, PROTOCOLS[spec.protocol].reference_habits)
+    entries = None if spec.condition in WITHOUT_GENERATOR else _entries(spec, rows)
+    training = build(rows, spec.condition, spec.k, entries)
+    found = identify(spec)
+    hparams = found["method"]["hparams"]
+    student = fresh_student(spec)
+    distiller = registry.load("baseline", spec.method)()
+    prepared = time.perf_counter()
+    trained = train(spec, track, training, distiller, hparams, student, judge, _selector(spec))
+    evaluating = time.perf_counter()
+    predictions, probabilities = _evaluate(spec, student)
+    stored = reference(spec.track, spec.task)
+    metrics = compute(predictions, probabilities, stored)
+    end = time.perf_counter()
+    return Record(
+        schema=SCHEMA,
+        run_id=digest(found),
+        spec=spec,
+        identity=found,
+        metrics=rounded(metrics),
+        history=_history(trained),
+        predictions=predictions,
+        probabilities=probabilities,
+        reference=f"{spec.task}-{judge.hash}",
+        eval_hash=data.eval_hash,
+        train_hash=data.pool_sha256[:12],
+        teacher_hash=judge.hash,
+        rows=describe(training),
+        cfe=None if entries is None else summary(entries, text=spec.condition),
+        cost=rounded(
+            {
+                "seconds": end - start,
+                "cpu_seconds": time.process_time() - cpu,
+                "rows_seconds": prepared - start,
+                "prepare_seconds": trained.seconds["prepare"],
+                "train_seconds": trained.seconds["train"],
+                "evaluate_seconds": end - evaluating,
+                "steps": float(trained.steps),
+                "teacher_passes": float(judge.passes - passes),
+            },
+            3,
+        ),
+        provenance=dict(provenance),
+    )
+
+
+def _history(trained: Trained) -> dict[str, list[float]]:
+    history = {**trained.losses}
+    if trained.scores:
+        history["selection"] = [round(score, 6) for score in trained.scores]
+        history["selected_step"] = [float(trained.selected)]
+    return history
+
+
+def _selector(spec: RunSpec) -> Any:
+    """Accuracy on the split that the protocol selects on; None where the last weights count."""
+    where = PROTOCOLS[spec.protocol].select
+    if where == "last":
+        return None
+    return lambda student: accuracy(spec, student, where)
+
+
+def accuracy(spec: RunSpec, student: Classifier, where: str) -> float:
+    """Accuracy of a student on the `dev` or `evaluation` split."""
+    examples = getattr(corpus(spec.task), where)
+    predicted = _logits(spec, student, where).argmax(1)
+    return float(sum(int(p) == row.label for p, row in zip(predicted, examples, strict=True)) / len(examples))
+
+
+def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
+    """Predicted digits and quantised p(class 1) of every evaluation row, in the track's precision."""
+    import numpy as np
+
+    from cod_bench.errors import RunError
+    from cod_bench.record import quantise
+
+    logits = _logits(spec, student, "evaluation").astype(np.float64)
+    if not np.isfinite(logits).all():
+        raise RunError(f"{spec.label}: a logit on the evaluation split is not finite; lower the learning rate")
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = (shifted / shifted.sum(1, keepdims=True))[:, 1]
+    return "".join(str(int(i)) for i in logits.argmax(1)), [quantise(float(p)) for p in probabilities]
+
+
+def _logits(spec: RunSpec, student: Classifier, where: str) -> Any:
+    from cod_bench import model
+
+    track = suites.track(spec.track)
+    tokenizer = base(spec.track, _texts_of(spec.track, spec.task)).tokenizer
+    return model.predict(
+        student, _token_ids(spec.track, spec.task, where), pad_id=tokenizer.pad_token_id,
+        bf16=track.precision == "bfloat16",
+    )  # fmt: skip
+
+
+def fresh_student(spec: RunSpec) -> Classifier:
+    """The run's untrained student; its head is a function of (task, seed) alone, so that methods start alike."""
+    from cod_bench.model import initialise
+
+    model, pristine = _student(spec.track, spec.task)
+    model.load_state_dict(pristine)
+    initialise(model.head, stream_seed("init", spec.task, spec.seed))
+    for parameter in model.parameters():
+        parameter.grad = None
+    return model
+
+
+def _entries(spec: RunSpec, rows: Draw) -> list[Entry]:
+    kept_wrong = PROTOCOLS[spec.protocol].reference_habits
+    return pool(spec.track, spec.task, spec.generator).entries(rows, spec.k, kept_wrong=kept_wrong)
+
+
+# What follows is kept warm for the life of the process. Each is a pure function of its arguments.
+
+
+@cache
+def corpus(task: str) -> Corpus:
+    """The prepared task."""
+    from cod_bench.task import load
+
+    return load(registry.load("task", task))
+
+
+@cache
+def base(track: str, task: str) -> Pretrained:
+    """The track's pretrained encoder; `task` is empty unless the track builds its vocabulary from a task's texts."""
+    from cod_bench.model import pretrained
+
+    return pretrained(suites.track(track), [row.text for row in corpus(task).train] if task else ())
+
+
+def _texts_of(track: str, task: str) -> str:
+    return task if suites.track(track).weights.startswith("random:") else ""
+
+
+@cache
+def teacher(track: str, task: str) -> Teacher:
+    """The fitted teacher, from the cache folder or trained now."""
+    from cod_bench.teacher import load_or_fit
+
+    return load_or_fit(suites.track(track), corpus(task), base(track, _texts_of(track, task)), Artifacts.default())
+
+
+@cache
+def reference(track: str, task: str) -> Reference:
+    """The teacher's reference file as a value."""
+    from cod_bench.teacher import reference as make
+
+    return make(teacher(track, task), corpus(task))
+
+
+@cache
+def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
+    """The order of training rows of one (task, seed); rows the teacher gets wrong are passed over unless kept."""
+    from cod_bench.split import Draw
+
+    data, judge = corpus(task), teacher(track, task)
+
+    def right(example: Example) -> bool:
+        return kept_wrong or judge.predict(example.text) == example.label
+
+    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right)
+
+
+@cache
+def near_evaluation(task: str) -> NearIndex:
+    """Index of the evaluation rows, against which every made text is checked."""
+    from cod_bench.near import NearIndex
+
+    return NearIndex([row.text for row in corpus(task).evaluation])
+
+
+@cache
+def pool(track: str, task: str, generator: str) -> Pool:
+    """The generator's pool for this teacher."""
+    from cod_bench.pool import Pool
+
+    plugin = registry.load("generator", generator)
+    return Pool(corpus(task), teacher(track, task), plugin, Artifacts.default(), near_evaluation(task))
+
+
+@cache
+def _student(track: str, task: str) -> tuple[Classifier, dict[str, Any]]:
+    """A student to be reset before every run, and the weights to reset it to."""
+    from cod_bench.model import student
+
+    model = student(base(track, _texts_of(track, task)), suites.track(track), classes=len(corpus(task).task.classes))
+    return model, {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@cache
+def _token_ids(track: str, task: str, where: str) -> list[list[int]]:
+    from cod_bench import model
+
+    texts = [row.text for row in getattr(corpus(task), where)]
+    return model.tokenise(base(track, _texts_of(track, task)).tokenizer, texts, suites.track(track).max_length)
