@@ -148,14 +148,14 @@ def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
     for gain in claims.gains(grid) if gains is None else gains:
         if (gain.condition, gain.over) != ("cod", "standard"):
             continue
-        ks, e = ", ".join(map(str, gain.ks)), gain.effect
+        method, ks, e = " ".join(gain.method.split()), ", ".join(map(str, gain.ks)), gain.effect
         if e is None:
-            lines.append(f"{gain.method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}")
+            lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}")
             continue
         bounds = interval(e.low, e.high)
         design = f"n = {e.units} units ({counted(tasks, 'task')} x {counted(seeds, 'seed')})"
         lines.append(
-            f"{gain.method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
+            f"{method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
             f"(Holm {p_value(gain.holm)}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}"
         )
     if len(lines) == 1:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
-WORD = re.compile(r"(?<![\w@#&/'’-])[A-Za-z][A-Za-z'’-]*(?![\w@])")
-"""A word that may be edited: no @name, #tag, number, entity or part of a URL."""
+_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
+_UNTOUCHED = re.compile(r"[@#&\d]|://|www\.")
+"""What marks a white-space token that is no word: @name, #tag, number, entity or URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,14 @@ class Edits:
 
 
 def words(text: str) -> list[str]:
-    """The editable words of a text, in order, as written."""
-    return WORD.findall(text)
+    """The editable words of a text, at most one a white-space token, without the punctuation around them."""
+    return [token[slice(*span)] for token in text.split() if (span := _span(token))]
+
+
+def _span(token: str) -> tuple[int, int] | None:
+    """Where the word of a token is; None if it must not be edited."""
+    found = None if _UNTOUCHED.search(token) else _WORD.search(token)
+    return found.span() if found else None
 
 
 def edits(before: str, after: str) -> Edits:
@@ -73,16 +80,20 @@ def perturb(text: str, count: Edits, frequencies: Frequencies, rng: np.random.Ge
     Positions are uniform over the editable words, words are drawn by their frequency in the training pool. A text
     with fewer editable words than edits has all of them edited, but never loses its last word.
     """
-    spans = [match.span() for match in WORD.finditer(text)]
-    order = [int(i) for i in rng.permutation(len(spans))]
+    tokens = text.split()
+    editable = [i for i, token in enumerate(tokens) if _span(token)]
+    order = [editable[int(i)] for i in rng.permutation(len(editable))]
     replaced = order[: count.replaced]
-    deleted = order[count.replaced : count.replaced + min(count.deleted, max(0, len(spans) - count.replaced - 1))]
-    new: dict[int, str] = {i: _other(text[slice(*spans[i])], frequencies, rng) for i in sorted(replaced)}
-    pieces = _pieces(text, spans, new, set(deleted))
+    deleted = set(order[count.replaced : count.replaced + count.deleted])
+    if len(deleted) == len(tokens):
+        deleted.discard(order[0])
+    for i in sorted(replaced):
+        start, end = _span(tokens[i]) or (0, 0)
+        tokens[i] = tokens[i][:start] + _other(tokens[i][start:end], frequencies, rng) + tokens[i][end:]
+    tokens = [token for i, token in enumerate(tokens) if i not in deleted]
     for _ in range(count.inserted):
-        place = int(rng.integers(len(pieces) + 1))
-        pieces.insert(place, frequencies.draw(rng))
-    return " ".join(piece for piece in pieces if piece)
+        tokens.insert(int(rng.integers(len(tokens) + 1)), frequencies.draw(rng))
+    return " ".join(tokens)
 
 
 def _other(word: str, frequencies: Frequencies, rng: np.random.Generator) -> str:
@@ -93,14 +104,3 @@ def _other(word: str, frequencies: Frequencies, rng: np.random.Generator) -> str
         if drawn.lower() != word.lower():
             break
     return drawn
-
-
-def _pieces(text: str, spans: Sequence[tuple[int, int]], new: dict[int, str], deleted: set[int]) -> list[str]:
-    """The white-space tokens of the text after replacing and deleting words inside them."""
-    edited, last = [], 0
-    for i, (start, end) in enumerate(spans):
-        edited.append(text[last:start])
-        edited.append("" if i in deleted else new.get(i, text[start:end]))
-        last = end
-    edited.append(text[last:])
-    return "".join(edited).split()

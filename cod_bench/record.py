@@ -151,7 +151,8 @@ def problems(record: Record) -> list[str]:
         found.append(f"probabilities: {len(record.probabilities)} entries for {len(record.predictions)} predictions")
     if not set(record.predictions) <= set("0123456789") or not record.predictions:
         found.append("predictions: must be one digit a row")
-    if any(not isinstance(p, int) or not 1 <= p <= SCALE - 1 for p in record.probabilities):
+    p = record.probabilities
+    if not set(map(type, p)) <= {int} or (p and not 1 <= min(p) <= max(p) < SCALE):
         found.append(f"probabilities: must be integers in 1..{SCALE - 1}")
     if any(isinstance(v, float) and not math.isfinite(v) for v in record.metrics.values()):
         found.append("metrics: must be finite")

@@ -57,7 +57,7 @@ class Candidates:
     def pull(self, word: str) -> float:
         """How far the teacher's view of the word alone leans to the target and from the source, in spreads."""
         row = self.words.get(word)
-        return 0.0 if row is None else (row[1 + self.target] - row[1 + self.source]) / self.spread
+        return 0.0 if row is None else float(row[1 + self.target] - row[1 + self.source]) / self.spread
 
     def edits(self) -> list[Edit]:
         """Edits of words that carry the source's polarity, and negations; best expected first."""
@@ -90,40 +90,38 @@ class Candidates:
         return sorted(self.listed(position, loose=True), key=lambda edit: (-edit.merit, edit.phrase))
 
     def insertions(self) -> list[Edit]:
-        """An adjective between a determiner and its noun, or an adverb before a statement; best expected first."""
+        """An adjective before a noun, or an adverb or a verdict before a statement; best expected first."""
         tokens = self.text.tokens
         found = []
         for i, token in enumerate(tokens[:-1]):
             follower = tokens[i + 1]
-            if (
-                token.editable
-                and token.lower in _ARTICLES
-                and follower.joined
-                and follower.gap.isspace()
-                and self.noun_like(i + 1)
-            ):
-                found += [(i, f"{token.lower} {w}", w, 0.8) for w in lexicon.ATTRIBUTES if follower.lower != w]
-            if token.starts and token.lower not in _OPENERS and follower.joined:
+            near = follower.joined and follower.gap.isspace()
+            if token.editable and token.lower in _BEFORE_NOUNS and near and self.noun_like(i + 1):
+                found += [(i, f"{token.lower} {word}", word, 0.8) for word in lexicon.ATTRIBUTES]
+            shouted = token.form.isupper() and len(token.form) > 1
+            if token.starts and token.lower not in _OPENERS and follower.joined and not shouted:
                 own = token.form if not token.editable or token.form == "I" else token.lower
-                found += [(i, f"{w}, {own}", w, 1.3) for w in lexicon.SENTENCE_ADVERBS]
+                found += [(i, f"{word}, {own}", word, 1.3) for word in lexicon.SENTENCE_ADVERBS]
+                found += [(i, f"{word}! {token.form}", word, 1.6) for word in lexicon.ATTRIBUTES]
         edits = [
-            Edit(i, phrase, min(self.pull(word), SETTINGS["most_gain"]), cost + self.awkward(i, word))
+            Edit(i, phrase, min(self.pull(word), SETTINGS["most_gain"]), cost + self.awkward(i, phrase, word))
             for i, phrase, word, cost in found
             if self.usable(word) and self.pull(word) > SETTINGS["least_gain"]
         ]
         return sorted(edits, key=lambda edit: (-edit.merit, edit.position, edit.phrase))
 
-    def awkward(self, position: int, word: str) -> float:
-        """Cost when the pool never has the inserted word before what follows."""
-        follower = self.text.tokens[position + 1].lower
-        return 0.0 if follower in self.state["pairs"].get(word, ()) else SETTINGS["unseen"]
+    def awkward(self, position: int, phrase: str, word: str) -> float:
+        """Cost when the pool never has an inserted adjective before what follows."""
+        if not phrase.endswith(f" {word}"):
+            return 0.0
+        return 0.0 if self.text.tokens[position + 1].lower in self.state["pairs"].get(word, ()) else SETTINGS["unseen"]
 
     def noun_like(self, position: int) -> bool:
         """Whether an adjective may stand before this word: a noun, or an adjective without much opinion."""
         word = self.text.tokens[position].lower
         kinds = self.state["classes"].get(word, ())
         return word not in lexicon.FUNCTION_WORDS and (
-            "noun" in kinds or "nouns" in kinds or ("adjective" in kinds and word not in lexicon.GENERAL)
+            "noun" in kinds or "nouns" in kinds or ("adjective" in kinds and (word, "adjective") not in lexicon.GENERAL)
         )
 
     def substitutions(self, position: int) -> list[Edit]:
@@ -157,7 +155,7 @@ class Candidates:
             for other, closeness in zip(others, near, strict=True):
                 gain = self.pull(other) - self.pull(word)
                 if gain > SETTINGS["least_gain"]:
-                    odd = 0.5 if other in lexicon.GENERAL else 1.5
+                    odd = 0.5 if (other, kind) in lexicon.GENERAL else 1.5
                     odd += 0.0 if word in lexicon.OPPOSITES else _STRANGER_COST.get(kind, 0.3)
                     odd += 0.5 if loose else 0.0
                     cost = odd + self.strangeness(position, other) - SETTINGS["nearness"] * float(closeness)
@@ -265,7 +263,9 @@ def cosines(oracle: Oracle, word: str, others: Sequence[str]) -> NDArray[np.floa
 
 _STRANGER_COST = {"noun": 1.2, "nouns": 1.2, "verb": 1.0, "verbs": 0.8, "verbed": 0.8, "verbing": 1.0}
 """A noun or verb that the tables do not know seldom trades places with one of opinion; adjectives and adverbs do."""
-_ARTICLES = lexicon.words("a an the this that my your our their its his her these those such")
+_BEFORE_NOUNS = lexicon.words(
+    "a an the this that my your our their its his her these those such another each every of for with in from by about"
+)
 _OPENERS = lexicon.GREETINGS | lexicon.words(
     """and but or so if what which who why how when where is are was do does did can a an not"""
 )

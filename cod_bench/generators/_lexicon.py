@@ -203,11 +203,11 @@ def inflect(verb: str) -> tuple[str, str, str, str]:
     return verb, third, f"{verb}ed", f"{verb}ing"
 
 
-def _tables() -> tuple[_Table, _Table, frozenset[str]]:
+def _tables() -> tuple[_Table, _Table, frozenset[tuple[str, str]]]:
     """(opposites, companions, general words): a word's companions stand on its own side of a line."""
     opposites: _Table = {}
     companions: _Table = {}
-    general: set[str] = set()
+    general: set[tuple[str, str]] = set()
 
     def note(table: _Table, word: str, kind: str, others: list[str]) -> None:
         known = table.setdefault(word, {}).setdefault(kind, [])
@@ -219,7 +219,7 @@ def _tables() -> tuple[_Table, _Table, frozenset[str]]:
                 note(opposites, word, kind, other)
                 note(companions, word, kind, own)
         if not special:
-            general.update(left, right)
+            general.update((word, kind) for word in (*left, *right))
     return opposites, companions, frozenset(general)
 
 
@@ -236,7 +236,7 @@ def _lines() -> Iterator[tuple[str, bool, list[str], list[str]]]:
 
 
 OPPOSITES, COMPANIONS, GENERAL = _tables()
-"""word -> class -> opposites (companions: words of its own side), best first; words that may stand anywhere."""
+"""word -> class -> opposites (companions: words of its own side), best first; (word, class) that may stand anywhere."""
 
 
 def table_classes(word: str) -> tuple[str, ...]:

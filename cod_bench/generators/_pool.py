@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
     "words": 8000,
     "least_count": 5,
     "list": 100,
-    "few": 5,
+    "few": 1,
     "listed_pull": 0.2,
     "stranger_pull": 0.7,
     "singles": 14,
@@ -46,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "nearness": 1.0,
     "unseen": 0.25,
     "sure": 0.15,
+    "oddness": 0.6,
 }
 """Search settings; all part of the run identity. Gains and pulls are in spreads of the teacher's word scores."""
 
@@ -154,15 +155,15 @@ def _candidate_lists(state: Mapping[str, Any], labels: int) -> dict[str, dict[st
     }
     for word, kinds in state["classes"].items():
         count, *row = state["words"][word]
-        general = word in lexicon.GENERAL
-        only_its_opposites = word in lexicon.OPPOSITES and not general
-        rare = count < SETTINGS["least_count"] and not general
-        if only_its_opposites or rare or word in state["names"] or len(word) < 3 or lexicon.refused(word):
+        if word in state["names"] or len(word) < 3 or lexicon.refused(word):
             continue
-        for label in range(labels):
-            pull = (row[label] - max(x for y, x in enumerate(row) if y != label)) / state["spread"]
-            if pull > SETTINGS["listed_pull" if general else "stranger_pull"]:
-                for kind in kinds:
+        for kind in kinds:
+            general = (word, kind) in lexicon.GENERAL
+            if not general and (word in lexicon.OPPOSITES or count < SETTINGS["least_count"]):
+                continue  # words of a line of their own only replace their opposites
+            for label in range(labels):
+                pull = (row[label] - max(x for y, x in enumerate(row) if y != label)) / state["spread"]
+                if pull > SETTINGS["listed_pull" if general else "stranger_pull"]:
                     found[kind][str(label)].append((not general, -pull, word))
 
     def listed(kind: str, entries: list[tuple[bool, float, str]]) -> list[str]:

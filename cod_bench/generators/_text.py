@@ -66,16 +66,20 @@ def parse(text: str, names: Mapping[str, int], known: Mapping[str, object]) -> T
     """Tokens of a text. `names` and `known` are the training pool's words mostly written as names, and all its words.
 
     Names are: words capitalised inside a sentence, words the pool mostly writes so, capitalised words the pool does
-    not know, and a sentence's first word before a capitalised one, which may open a title.
+    not know, and a sentence's first word before a capitalised one, which may open a title. Where most words are
+    capitalised, as in a headline, capitals say nothing.
     """
     taken = [match.span() for match in _NOT_WORDS.finditer(text)]
     matches = list(_WORD.finditer(text))
+    plain = [form for form in (m.group() for m in matches) if form[0].isalpha() and len(form) > 3]
+    headline = len(plain) >= 4 and sum(form[0].isupper() for form in plain) >= 0.8 * len(plain)
     tokens: list[Token] = []
     last, opened = 0, False
     for i, match in enumerate(matches):
         start, end = match.span()
         gap, form = text[last:start], match.group()
         special = any(a < end and start < b for a, b in taken)
+        opened = opened or any(char.isdigit() for char in gap)
         starts = not special and (not opened or _BREAK.search(gap) is not None)
         opened = opened or not special
         smiley = form[0] in ":;="
@@ -88,7 +92,7 @@ def parse(text: str, names: Mapping[str, int], known: Mapping[str, object]) -> T
             capital and follower[:1].isupper() and not follower.isupper() and text[end : matches[i + 1].start()] == " "
         )
         name = (
-            (capital and (not starts or title or lower not in known))
+            (capital and (lower not in known or (not headline and (title or not starts))))
             or lower in names
             or (shouted and lower not in known)
         )

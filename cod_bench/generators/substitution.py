@@ -80,12 +80,13 @@ class _Search:
 
     def run(self) -> Answer:
         edits = self.candidates.edits()
-        first = self.render(self.guess(edits or self.candidates.all_loose()))
+        insertions = self.candidates.insertions()
+        first = self.render(self.guess([*edits, *insertions] or self.candidates.all_loose()))
         tried = _spread_out(edits, SETTINGS["singles"], SETTINGS["per_position"])
         self.score([(edit,) for edit in tried])
         self.combine(depth=2, hope=SETTINGS["hope"])
         if not self.flips():
-            more = self.second_look(edits, tried)
+            more = self.second_look(edits, tried) + _spread_out(insertions, SETTINGS["insertions"], 3)
             self.score([(edit,) for edit in more])
             self.combine(depth=SETTINGS["depth"])
         return Answer(first, tuple(self.best()), self.passes)
@@ -110,8 +111,8 @@ class _Search:
         fresh = [edits for edits in sets if edits not in self.seen]
         texts = [self.render(edits) for edits in fresh]
         if texts:
-            rows = self.logits(texts)
-            self.seen.update((edits, _margin(row, self.target)) for edits, row in zip(fresh, rows, strict=True))
+            for edits, row in zip(fresh, self.logits(texts), strict=True):
+                self.seen[edits] = _margin(row, self.target)
 
     def flips(self) -> list[tuple[Edit, ...]]:
         """Versions that flip the teacher with room to spare."""
@@ -120,7 +121,9 @@ class _Search:
     def second_look(self, edits: Sequence[Edit], tried: Sequence[Edit]) -> list[Edit]:
         """More edits of the words that matter most to the teacher, by leave-one-out."""
         places = sorted({edit.position for edit in edits} | self.candidates.content())
-        left_out = self.logits([render(self.text, {i: ""}) for i in places]) if places else []
+        if not places:
+            return []
+        left_out = self.logits([render(self.text, {i: ""}) for i in places])
         drop = {i: _margin(row, self.target) - self.base for i, row in zip(places, left_out, strict=True)}
         ranked = sorted(places, key=lambda i: (-drop[i], i))[: SETTINGS["places"]]
         known = set(tried)
@@ -129,13 +132,14 @@ class _Search:
             own = [edit for edit in edits if edit.position == i and edit not in known]
             own += self.candidates.loose(i)
             chosen += own[: SETTINGS["per_place"]]
-        return chosen + _spread_out(self.candidates.insertions(), SETTINGS["insertions"], 3)
+        return chosen
 
     def combine(self, *, depth: int, hope: float = np.inf) -> None:
         """Beam search over sets of edits, one more edit a round, ordered by the sum of what each has moved alone."""
         alone = {edits[0]: margin - self.base for edits, margin in self.seen.items() if len(edits) == 1}
         limit = max(2, int(len(self.text.tokens) * SETTINGS["share"]))
-        beam = sorted(((edit,) for edit in alone), key=lambda edits: (-self.seen[edits], edits[0].position))
+        singles: list[tuple[Edit, ...]] = [(edit,) for edit in alone]
+        beam = sorted(singles, key=lambda edits: (-self.seen[edits], edits[0].position, edits[0].phrase))
         best_alone = sorted(alone, key=lambda edit: (edit.cost * 0.5 - alone[edit], edit.position, edit.phrase))
         for _ in range(2, min(limit, depth) + 1):
             if self.flips() or not beam:
@@ -159,7 +163,8 @@ class _Search:
         def order(item: tuple[tuple[Edit, ...], float]) -> tuple[Any, ...]:
             edits, margin = item
             odd = sum(edit.cost for edit in edits) - SETTINGS["sure"] * min(margin, 3.0)
-            return margin < SETTINGS["margin"], len(edits), odd, [(edit.position, edit.phrase) for edit in edits]
+            places = [(edit.position, edit.phrase) for edit in edits]
+            return margin < SETTINGS["margin"], len(edits) + SETTINGS["oddness"] * odd, places
 
         ranked = sorted(flipped, key=order) or sorted(self.seen.items(), key=lambda item: -item[1])[:1]
         texts = dict.fromkeys(self.render(edits) for edits, _ in ranked)
@@ -174,7 +179,7 @@ def _margin(row: NDArray[np.float32], target: int) -> float:
 def _spread_out(edits: Sequence[Edit], total: int, each: int) -> list[Edit]:
     """The first `total` edits with at most `each` per position."""
     taken: Counter[int] = Counter()
-    chosen = []
+    chosen: list[Edit] = []
     for edit in edits:
         if len(chosen) < total and taken[edit.position] < each:
             taken[edit.position] += 1

@@ -1,0 +1,30 @@
+"""Small records and reference files that several test modules start from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cod_bench.record import Record, Reference
+from cod_bench.spec import RunSpec, digest, identity
+
+
+def sample_record(**changes: Any) -> Record:
+    spec = changes.pop("spec", RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0))
+    generator = None if not spec.generator else {"version": 1, "params": {}}
+    found = identity(spec, task={"version": 1}, track={}, method={"version": 1}, generator=generator)
+    values: dict[str, Any] = {
+        "schema": 1, "run_id": digest(found), "spec": spec, "identity": found, "metrics": {"accuracy": 0.5},
+        "history": {"loss": [1.0, 0.5]}, "predictions": "0110", "probabilities": [1, 9999, 5001, 20],
+        "reference": "toy-abc", "eval_hash": "e", "train_hash": "t", "teacher_hash": "abc", "rows": {}, "cfe": None,
+        "cost": {"seconds": 1.0}, "provenance": {},
+    }  # fmt: skip
+    return Record(**{**values, **changes})
+
+
+def sample_reference(**changes: Any) -> Reference:
+    values: dict[str, Any] = {
+        "schema": 1, "track": "toy", "task": "toy", "teacher_hash": "abc", "eval_hash": "e", "classes": ["bad", "good"],
+        "row_ids": ["a", "b"], "gold": "01", "teacher_predictions": "01", "teacher_probabilities": [1, 9999],
+        "teacher_metrics": {}, "teacher_cost": {},
+    }  # fmt: skip
+    return Reference(**{**values, **changes})

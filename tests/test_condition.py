@@ -1,0 +1,164 @@
+"""What each condition makes of the same slots, and the order in which every method and condition sees them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cod_bench.condition import PARTNERS, Pair, TrainingSet, build, describe, row_batches, slot_batches
+from cod_bench.errors import UsageError
+from cod_bench.pool import Entry
+from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR
+from cod_bench.split import Draw
+from cod_bench.task import Example
+
+
+def draw(seed: int = 0) -> Draw:
+    rows = [Example(f"{label}-{i:03d}", f"text {label} {i}", label) for label in (0, 1) for i in range(80)]
+    return Draw(rows, task="t", classes=2, seed=seed, eligible=lambda _: True)
+
+
+def entries(d: Draw, k: int, invalid: tuple[int, ...] = (), exhausted: tuple[int, ...] = ()) -> list[Entry]:
+    made = []
+    for slot in d.slots(k):
+        text, valid = slot.original.text, slot.index not in invalid
+        made.append(
+            Entry(
+                id=slot.original.id, target=slot.target, first=f"first of {text}", first_flips=slot.index % 2 == 0,
+                cfe=f"cfe of {text}" if valid else None,
+                random=f"random of {text}" if valid and slot.index not in exhausted else None,
+                preserving=f"preserving of {text}" if valid else None,
+                edits={"replaced": 1, "inserted": 0, "deleted": 0}, words=3, margin_before=-0.9,
+                margin_after=0.5 if valid else None, redraws=0, refused=0, teacher_passes=9,
+            )
+        )  # fmt: skip
+    return made
+
+
+def made(condition: str, k: int = 16, invalid: tuple[int, ...] = (), exhausted: tuple[int, ...] = ()) -> TrainingSet:
+    d = draw()
+    pool = None if condition in WITHOUT_GENERATOR else entries(d, k, invalid, exhausted)
+    return build(d, condition, k, pool)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_every_condition_has_the_same_originals_and_its_declared_size(condition: str) -> None:
+    training = made(condition)
+    assert [pair.original for pair in training.pairs] == [pair.original for pair in made("standard").pairs]
+    assert len(training.rows) == (8 if condition == "half" else 16)
+    assert Counter(pair.original.label for pair in training.pairs) == {0: 4, 1: 4}
+
+
+@pytest.mark.parametrize("condition", sorted(set(CONDITIONS) - {"half"}))
+def test_classes_are_balanced_in_every_condition(condition: str) -> None:
+    assert Counter(row.label for row in made(condition).rows) == {0: 8, 1: 8}
+
+
+def test_partner_labels_follow_the_condition() -> None:
+    for condition, flipped in (("cod", True), ("unvalidated", True), ("random", False), ("label-preserving", False)):
+        for pair in made(condition).pairs:
+            assert pair.partner is not None
+            assert (pair.partner.label != pair.original.label) is flipped
+            assert pair.partner.source == pair.original.source
+
+
+def test_standards_partners_are_other_originals_of_the_other_class() -> None:
+    training = made("standard")
+    originals = {pair.original.source for pair in training.pairs}
+    for pair in training.pairs:
+        assert pair.partner is not None
+        assert pair.partner.label == 1 - pair.original.label
+        assert pair.partner.source not in originals
+    assert len({row.source for row in training.rows}) == 16
+
+
+def test_an_invalid_slot_takes_the_same_unused_original_in_every_condition_that_follows_counterfactuals() -> None:
+    taken = {}
+    for condition in PARTNERS:
+        training = made(condition, invalid=(2, 5))
+        assert training.substituted == 2
+        assert len(training.rows) == 16
+        taken[condition] = [training.pairs[i].partner for i in (2, 5)]
+        valid = [pair.partner.text for i, pair in enumerate(training.pairs) if i not in (2, 5) and pair.partner]
+        assert all(" of text" in text for text in valid)
+    assert len({tuple(partners) for partners in taken.values()}) == 1
+    for index, row in zip((2, 5), taken["cod"], strict=True):
+        assert row is not None
+        assert row.role == "substitute"
+        assert row.label == draw().slots(16)[index].target
+        assert row.source not in {slot.original.id for slot in draw().slots(16)}
+
+
+def test_an_exhausted_control_takes_an_unused_original_of_its_own_class() -> None:
+    training = made("random", exhausted=(3,))
+    partner = training.pairs[3].partner
+    assert partner is not None
+    assert (partner.role, partner.label) == ("substitute", training.pairs[3].original.label)
+    assert Counter(row.label for row in training.rows) == {0: 8, 1: 8}
+
+
+def test_the_conditions_without_generator_never_look_at_a_pool() -> None:
+    d = draw()
+    for condition in sorted(WITHOUT_GENERATOR):
+        assert build(d, condition, 16, entries(d, 16, invalid=(0, 1, 2))).hash == build(d, condition, 16).hash
+
+
+def test_unknown_conditions_suggest_the_near_miss() -> None:
+    with pytest.raises(UsageError, match="did you mean 'cod'"):
+        build(draw(), "codd", 16)
+
+
+@given(st.sampled_from([8, 12, 16, 32, 64]), st.integers(0, 9), st.integers(1, 60))
+@settings(deadline=None)
+def test_batches_are_balanced_and_cover_every_slot_each_epoch(k: int, seed: int, steps: int) -> None:
+    labels = [i % 2 for i in range(k // 2)]
+    batches = slot_batches(k // 2, labels, 4, steps, ("t", seed, k))
+    assert len(batches) == steps
+    for batch in batches:
+        assert sum(labels[i] for i in batch) * 2 == len(batch)
+    epoch = -(-(k // 2) // 4)
+    for start in range(0, steps - epoch + 1, epoch):
+        assert sorted(i for batch in batches[start : start + epoch] for i in batch) == list(range(k // 2))
+
+
+def test_class_counts_and_originals_are_equal_batch_by_batch_in_every_condition() -> None:
+    labels = [pair.original.label for pair in made("standard").pairs]
+    order = slot_batches(8, labels, 4, 12, ("t", 0, 16))
+    seen = set()
+    for condition in sorted(set(CONDITIONS) - {"half"}):
+        pairs = made(condition).pairs
+        seen.add(
+            tuple(
+                (tuple(pairs[i].original.source for i in batch), sum(r.label for i in batch for r in pairs[i].rows))
+                for batch in order
+            )
+        )
+    assert len(seen) == 1
+
+
+def test_the_order_is_keyed_by_task_seed_and_k_alone() -> None:
+    labels = [i % 2 for i in range(16)]
+    one = slot_batches(16, labels, 4, 8, ("t", 0, 32))
+    assert one == slot_batches(16, labels, 4, 8, ("t", 0, 32))
+    assert one != slot_batches(16, labels, 4, 8, ("t", 1, 32))
+    assert one != slot_batches(16, labels, 4, 8, ("u", 0, 32))
+
+
+def test_rows_shuffled_singly_split_pairs() -> None:
+    batches = row_batches(16, 8, 4, ("t", 0, 16))
+    assert sorted(batches[0] + batches[1]) == list(range(16))
+    assert any((row ^ 1) not in batch for batch in batches for row in batch)
+
+
+def test_what_is_recorded_about_rows_holds_no_text() -> None:
+    training = made("cod", invalid=(1,))
+    told = describe(training)
+    assert told["roles"].count("s") == 1
+    assert "text" not in str(told)
+    pair = training.pairs[0]
+    changed = TrainingSet((Pair(replace(pair.original, text="x"), pair.partner), *training.pairs[1:]), 1, 0)
+    assert describe(changed)["hash"] != told["hash"]

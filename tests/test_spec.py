@@ -1,0 +1,94 @@
+"""Run identity, suites and random streams."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cod_bench.errors import UsageError
+from cod_bench.spec import CONDITIONS, Grid, Recipe, RunSpec, Suite, canonical, digest, identity, stream, stream_seed
+
+SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)
+PARTS = {
+    "task": {"version": 1, "pool_sha256": "a", "evaluation_sha256": "b"},
+    "track": {"weights_sha256": "w"},
+    "method": {"version": 1, "hparams": {"learning_rate": 0.1}},
+    "generator": {"version": 1, "params": {"beam": 3}},
+}
+
+
+def run_id(spec: RunSpec = SPEC, **parts: object) -> str:
+    return digest(identity(spec, **{**PARTS, **parts}))  # type: ignore[arg-type]
+
+
+def test_the_run_id_is_pinned() -> None:
+    # A change here re-runs everybody's records: raise IDENTITY_VERSION and write a migration instead.
+    assert run_id() == "bee6402e07fb"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("protocol", "dev"), ("track", "minilm"), ("task", "other"), ("method", "lwd"), ("condition", "random"),
+     ("generator", "llm"), ("k", 16), ("seed", 1)],
+)  # fmt: skip
+def test_every_field_of_a_spec_is_in_the_identity(field: str, value: object) -> None:
+    assert run_id(replace(SPEC, **{field: value})) != run_id()
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_every_part_of_the_identity_counts(part: str) -> None:
+    assert run_id(**{part: {**PARTS[part], "version": 2}}) != run_id()
+
+
+def test_a_generator_is_named_exactly_where_it_matters() -> None:
+    with pytest.raises(UsageError, match="never depends on one"):
+        replace(SPEC, condition="standard")
+    with pytest.raises(UsageError, match="needs one"):
+        replace(SPEC, generator="")
+    with pytest.raises(UsageError, match="seed=-1"):
+        replace(SPEC, seed=-1)
+
+
+def test_a_suite_holds_every_combination_once() -> None:
+    grids = (Grid(("kd", "lwd"), ("standard", "cod"), (8, 16)), Grid(("kd",), ("cod", "half"), (8,)))
+    suite = Suite("s", "", ("toy",), ("a", "b"), (0, 1), (8,), grids, "substitution")
+    runs = list(suite.expand(track="toy"))
+    assert len(runs) == len(set(runs)) == 2 * 2 * (2 * 2 * 2 + 1)
+    assert {run.generator for run in runs if run.condition == "cod"} == {"substitution"}
+    assert {run.generator for run in runs if run.condition in ("standard", "half")} == {""}
+
+
+def test_steps_are_those_of_the_largest_floor() -> None:
+    recipe = Recipe(1e-3, {8: 40, 64: 80})
+    assert [recipe.steps_at(k) for k in (8, 32, 64, 512)] == [40, 40, 80, 80]
+    with pytest.raises(UsageError, match="starts at k=8"):
+        recipe.steps_at(4)
+
+
+def test_canonical_json_does_not_depend_on_order_and_refuses_nan() -> None:
+    assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}' == canonical({"a": [1.5, None], "b": 1})
+    with pytest.raises(ValueError, match=r"nan|NaN|JSON"):
+        canonical(float("nan"))
+
+
+@given(st.text(), st.integers(0, 2**31), st.integers(0, 2**31))
+def test_streams_repeat_by_name_and_differ_by_any_part(purpose: str, seed: int, other: int) -> None:
+    first = stream(purpose, "task", seed).integers(2**62, size=4)
+    assert np.array_equal(first, stream(purpose, "task", seed).integers(2**62, size=4))
+    if other != seed:
+        assert not np.array_equal(first, stream(purpose, "task", other).integers(2**62, size=4))
+    assert 0 <= stream_seed(purpose, seed) < 2**63
+
+
+def test_no_global_generator_is_touched() -> None:
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 - the very thing that must not move
+    stream("draw", "toy", 0).random(100)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_every_condition_has_a_meaning() -> None:
+    assert all(meaning.strip() for meaning in CONDITIONS.values())

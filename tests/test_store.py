@@ -1,0 +1,114 @@
+"""Where files lie, and that they are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cod_bench.errors import UsageError
+from cod_bench.record import Record, Reference, to_json
+from cod_bench.spec import RunSpec
+from cod_bench.store import Results, home, lock, write_atomic
+from tests.samples import sample_record, sample_reference
+
+
+@pytest.fixture
+def record() -> Record:
+    return sample_record()
+
+
+def test_the_path_is_readable_and_a_function_of_spec_and_id(tmp_path: Path, record: Record) -> None:
+    path = Results(tmp_path).path(record.spec, record.run_id).relative_to(tmp_path)
+    assert path.as_posix() == f"last/toy/toy/kd/cod+substitution/k008-seed0-{record.run_id}.json"
+    standard = RunSpec("last", "toy", "toy", "kd", "standard", "", 512, 3)
+    assert Results(tmp_path).path(standard, "x").name == "k512-seed3-x.json"
+    assert Results(tmp_path).path(standard, "x").parent.name == "standard"
+
+
+def test_records_are_written_found_and_read(tmp_path: Path, record: Record) -> None:
+    results = Results(tmp_path)
+    results.write_failure(record.spec, record.run_id, {"reason": "x"})
+    path = results.write(record)
+    assert results.scan() == ([record], [])
+    assert not results.failure_path(record.spec, record.run_id).exists()
+    assert path.read_text() == to_json(record)
+
+
+def test_failures_and_references_are_no_records(tmp_path: Path, record: Record) -> None:
+    results = Results(tmp_path)
+    results.write_failure(record.spec, record.run_id, {"reason": "x"})
+    reference: Reference = sample_reference()
+    results.write_reference(reference)
+    assert results.scan() == ([], [])
+    assert results.references() == {("toy", "toy", "abc"): reference}
+
+
+def test_a_corrupt_and_a_moved_record_are_told_and_hide_nothing(tmp_path: Path, record: Record) -> None:
+    results = Results(tmp_path)
+    results.write(record)
+    torn = results.path(replace(record.spec, seed=1), record.run_id)
+    torn.write_text(to_json(record)[:100])
+    moved = results.path(replace(record.spec, seed=2), record.run_id)
+    moved.write_text(to_json(record))
+    records, bad = results.scan()
+    assert records == [record]
+    assert {file.path: "not JSON" in file.reason for file in bad} == {torn: True, moved: False}
+    assert "its content belongs at" in next(file.reason for file in bad if file.path == moved)
+
+
+def test_a_corrupt_reference_is_a_sentence(tmp_path: Path) -> None:
+    path = Results(tmp_path).reference_path("toy", "toy", "abc")
+    write_atomic(path, "{")
+    with pytest.raises(UsageError, match=r"is corrupt .*delete it and run again"):
+        Results(tmp_path).references()
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.json"
+    write_atomic(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot write .*choose another folder"):
+        write_atomic(tmp_path / "file" / "x.json", "")
+
+
+def test_a_lock_is_freed_when_its_holder_is_killed(tmp_path: Path) -> None:
+    from filelock import Timeout
+
+    path = tmp_path / ".lock"
+    script = (
+        "import time\nfrom pathlib import Path\nfrom cod_bench.store import lock\n"
+        f"with lock(Path({str(path)!r})):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Timeout), lock(path, timeout=0):
+            pass
+        holder.kill()
+        holder.wait()
+        with lock(path, timeout=5):
+            pass
+
+
+def test_home_is_the_users_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path / "x"))
+    assert home() == tmp_path / "x"
+    monkeypatch.delenv("COD_BENCH_HOME")
+    assert home().name == "cod-bench"
