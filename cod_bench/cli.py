@@ -40,6 +40,8 @@ PluginOption = Annotated[
 ]
 
 DEFAULT_RESULTS = Path("runs")
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def main() -> None:
@@ -49,17 +51,16 @@ def main() -> None:
     except (UsageError, RunError) as error:
         print(f"cod-bench: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except KeyboardInterrupt:
-        print("cod-bench: stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
-    except typer.Abort:
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
     except Exception as error:
         # Typer's own errors know their sentence and exit code; anything else is a defect and shows its traceback.
         if not hasattr(error, "format_message"):
             raise
         print(f"cod-bench: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
+    if code == STOPPED:  # typer turns Ctrl-C into this code
+        print("cod-bench: stopped; the same command goes on from here", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -119,9 +120,8 @@ def plan(
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
     _plugins(plugin)
-    made = plans.make(
-        suites.suite(suite), _filters(protocol, track, task, method, condition, k, seed), Results(results.resolve())
-    )
+    filters = _filters(protocol, track, task, method, condition, k, seed)
+    made = plans.make(plans.suite_for(suite, filters), filters, Results(results.resolve()))
     print(_plan_line(made, workers))
     if runs:
         for planned in made.runs:
@@ -139,7 +139,8 @@ def status(
 
     _plugins(plugin)
     folder = Results(results.resolve())
-    made = plans.make(suites.suite(suite), _filters(protocol, track, task, method, condition, k, seed), folder)
+    filters = _filters(protocol, track, task, method, condition, k, seed)
+    made = plans.make(plans.suite_for(suite, filters), filters, folder)
     print(_plan_line(made, plans.cores()))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for planned in made.runs:
@@ -176,7 +177,7 @@ def run(
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
-        suites.suite(suite), filters, Results(results.resolve()),
+        plans.suite_for(suite, filters), filters, Results(results.resolve()),
         workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=_plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)

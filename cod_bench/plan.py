@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -116,6 +116,37 @@ def choose_track(suite: Suite, name: str = "") -> str:
     )
 
 
+def suite_for(name: str, filters: Filters) -> Suite:
+    """The suite a user means: the named one, or a submission to it when they filter for methods it does not declare.
+
+    A submission is a family of its own (protocol.md, "What may be said"): the suite's first grid for these methods,
+    under the name `<suite>+<method>`, in tables of its own.
+
+    Raises:
+        UsageError: an unknown suite or method, or declared and other methods at once.
+    """
+    suite = suites.suite(name)
+    _check_names(filters)
+    declared = methods(suite)
+    others = [method for method in filters.method if method not in declared]
+    if not others or any(others[0] in methods(known) for known in suites.SUITES.values()):
+        return suite
+    if len(others) < len(filters.method):
+        raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
+    return submission(suite, tuple(others))
+
+
+def submission(suite: Suite, submitted: tuple[str, ...]) -> Suite:
+    """The suite's first grid for methods that it does not declare."""
+    grid = replace(suite.grids[0], methods=submitted)
+    return replace(suite, name=f"{suite.name}+{'+'.join(submitted)}", title=f"Submitted to {suite.name}", grids=(grid,))
+
+
+def methods(suite: Suite) -> tuple[str, ...]:
+    """The methods a suite declares, in its order."""
+    return tuple(dict.fromkeys(method for grid in suite.grids for method in grid.methods))
+
+
 def select(suite: Suite, filters: Filters) -> list[RunSpec]:
     """The suite's runs after filters, seed by seed and within a seed method by method.
 
@@ -139,8 +170,8 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
                 f"--{name} {','.join(map(str, values))}: suite {suite.name!r} after the other filters has only "
                 f"{', '.join(map(str, offered))}; choose one of these or another --suite"
             )
-    methods = list(dict.fromkeys(method for grid in suite.grids for method in grid.methods))
-    return sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, methods.index(s.method), s.k))
+    order = methods(suite)
+    return sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
 
 
 def _check_names(filters: Filters) -> None:

@@ -56,6 +56,7 @@ class Entry:
     refused: int
     """Texts refused because they equal or nearly equal an evaluation row."""
     teacher_passes: int
+    """Texts that the generator asked the teacher about."""
 
 
 def blocks(slots: int) -> Iterator[tuple[int, int]]:
@@ -123,7 +124,6 @@ class Pool:
 
     def _entry(self, slot: Slot, seed: int) -> Entry:
         original, target, teacher = slot.original, slot.target, self.teacher
-        passes = teacher.passes
         query = Query(original, target)
         answer = self.generator.answer(query, teacher, self.state())
         first_refused = self.near.near(answer.first)
@@ -155,7 +155,7 @@ class Pool:
             margin_after=None if not valid or cfe is None else round(_margin(teacher, cfe, target, original.label), 6),
             redraws=redraws,
             refused=refused + turned_down,
-            teacher_passes=teacher.passes - passes,
+            teacher_passes=answer.teacher_passes,
         )
 
     def _random(self, slot: Slot, seed: int, size: Edits) -> tuple[str | None, int, int]:

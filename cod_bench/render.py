@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from cod_bench import leaderboard, plan, suites
-from cod_bench.spec import Suite
+from cod_bench.spec import RunSpec, Suite
 from cod_bench.store import Results
 
 PUBLISHED = "results"
@@ -63,10 +63,27 @@ def published_figure(suite: Suite) -> list[str]:
 
 
 def suites_with_records(results: Results) -> list[Suite]:
-    """Suites on whose tracks and tasks the folder has any record."""
-    there = {(path.parts[-5], path.parts[-4]) for path in results.record_paths()}
-    return [
-        suite
-        for suite in suites.SUITES.values()
-        if any((track, task) in there for track in suite.tracks for task in suite.tasks)
-    ]
+    """Suites to show for a folder: the smallest first, and a larger one only if it has records of its own.
+
+    Methods that no suite declares are submissions to the first suite on whose tracks and tasks they have records.
+    """
+    records, _ = results.scan()
+    specs = {record.spec for record in records}
+    tracks, protocols = {s.track for s in specs}, {s.protocol for s in specs}
+    chosen: list[Suite] = []
+    covered: set[RunSpec] = set()
+    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
+    others = tuple(sorted({s.method for s in specs} - declared))
+    known = [*suites.SUITES.values(), *(plan.submission(suites.SUITES[suites.DEFAULT_SUITE], (m,)) for m in others)]
+    for suite in sorted(known, key=lambda suite: sum(1 for _ in suite.expand(track=suite.tracks[0]))):
+        own = {
+            spec
+            for track in tracks.intersection(suite.tracks)
+            for protocol in protocols
+            for spec in suite.expand(track=track, protocol=protocol)
+        }
+        if (own & specs) - covered:
+            chosen.append(suite)
+            covered |= own
+    order = list(suites.SUITES)
+    return sorted(chosen, key=lambda suite: order.index(suite.name) if suite.name in order else len(order))

@@ -118,7 +118,7 @@ def _run_locked(
     shown = False
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
-            _keep(outcome, results, ids, known, tally)
+            _keep(outcome, results, ids, known, tally, suite.name.partition("+")[0])
             listen(outcome, tally)
             if outcome.error and fail_fast:
                 raise (UsageError if outcome.usage else RunError)(outcome.error)
@@ -135,7 +135,7 @@ def _run_locked(
 
 def _keep(
     outcome: Outcome, results: Results, ids: Mapping[RunSpec, str],
-    known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], tally: Tally,
+    known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], tally: Tally, suite: str,
 ) -> None:  # fmt: skip
     """Write what an outcome brings and count it."""
     stage, payload = outcome.job.stage, outcome.job.payload
@@ -151,7 +151,7 @@ def _keep(
     spec = RunSpec(**payload["spec"])
     if outcome.result is None:
         tally.failed += 1
-        results.write_failure(spec, ids[spec], _failure(spec, outcome))
+        results.write_failure(spec, ids[spec], _failure(spec, outcome, suite))
         return
     record = record_from_json(outcome.result["record"])
     if record.run_id != ids[spec]:
@@ -160,10 +160,10 @@ def _keep(
     tally.done += 1
 
 
-def _failure(spec: RunSpec, outcome: Outcome) -> dict[str, Any]:
-    """What stands in a failure file."""
+def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
+    """What stands in a failure file; a plugin or a results folder of the user's has to be named again."""
     retry = (
-        f"cod-bench run --rerun failed --protocol {spec.protocol} --track {spec.track} --task {spec.task} "
+        f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} --task {spec.task} "
         f"--method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
     )
     return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}

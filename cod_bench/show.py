@@ -105,7 +105,8 @@ def run(
     finally:
         show.close()
     if results.record_paths():
-        leaderboard.write(out, render.files(results, render.suites_with_records(results)))
+        shown = render.suites_with_records(results)
+        leaderboard.write(out, render.files(results, [*shown, *([suite] if suite not in shown else [])]))
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in tally.seconds.items())
     cores = f" (core-seconds: {took})" if took else ""
     show.say(f"{tally.done} runs done, {tally.failed} failed in {_minutes(time.monotonic() - started)}{cores}")

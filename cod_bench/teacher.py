@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 MARKER = "teacher.json"
+REMEMBERED = 4096
+"""Texts whose outputs a process keeps: some 300 MB of hidden states at MiniLM's width."""
 BUCKET = 20
 """Fitting draws rows for so many batches at a time and sorts them by length, so that batches hold little padding."""
 
@@ -79,6 +81,8 @@ class Teacher:
         """
         key = (text, pad_to)
         if key not in self._outputs:
+            if len(self._outputs) >= REMEMBERED:  # being computed again changes nothing but the time
+                del self._outputs[next(iter(self._outputs))]
             self.passes += 1
             layers = sorted({teacher for _, teacher in self.track.layer_map})
             rows = models.tokenise(self.tokenizer, [text], self.track.max_length)

@@ -57,7 +57,7 @@ class Candidates:
     def pull(self, word: str) -> float:
         """How far the teacher's view of the word alone leans to the target and from the source, in spreads."""
         row = self.words.get(word)
-        return 0.0 if row is None else float(row[1 + self.target] - row[1 + self.source]) / self.spread
+        return 0.0 if row is None else float((row[1 + self.target] - row[1 + self.source]) / self.spread)
 
     def edits(self) -> list[Edit]:
         """Edits of words that carry the source's polarity, and negations; best expected first."""
@@ -89,8 +89,8 @@ class Candidates:
             return []
         return sorted(self.listed(position, loose=True), key=lambda edit: (-edit.merit, edit.phrase))
 
-    def insertions(self) -> list[Edit]:
-        """An adjective before a noun, or an adverb or a verdict before a statement; best expected first."""
+    def insertions(self, *, verdicts: bool) -> list[Edit]:
+        """An adjective before a noun, an adverb or (`verdicts`) an exclamation before a statement; best first."""
         tokens = self.text.tokens
         found = []
         for i, token in enumerate(tokens[:-1]):
@@ -99,10 +99,11 @@ class Candidates:
             if token.editable and token.lower in _BEFORE_NOUNS and near and self.noun_like(i + 1):
                 found += [(i, f"{token.lower} {word}", word, 0.8) for word in lexicon.ATTRIBUTES]
             shouted = token.form.isupper() and len(token.form) > 1
-            if token.starts and token.lower not in _OPENERS and follower.joined and not shouted:
+            if verdicts and token.starts and follower.joined and not shouted and token.lower not in lexicon.GREETINGS:
+                found += [(i, f"{word}! {token.form}", word, 2.0) for word in lexicon.ATTRIBUTES]
+            if token.starts and follower.joined and not shouted and token.lower not in _OPENERS:
                 own = token.form if not token.editable or token.form == "I" else token.lower
                 found += [(i, f"{word}, {own}", word, 1.3) for word in lexicon.SENTENCE_ADVERBS]
-                found += [(i, f"{word}! {token.form}", word, 1.6) for word in lexicon.ATTRIBUTES]
         edits = [
             Edit(i, phrase, min(self.pull(word), SETTINGS["most_gain"]), cost + self.awkward(i, phrase, word))
             for i, phrase, word, cost in found
@@ -133,30 +134,36 @@ class Candidates:
         for opposites in lexicon.OPPOSITES.get(word, {}).values():
             for rank, other in enumerate(opposites):
                 gain = self.pull(other) - self.pull(word)
-                if self.usable(other) and gain > SETTINGS["least_gain"]:
+                if self.usable(other) and gain > SETTINGS["least_gain"] and self.pull(other) > -SETTINGS["least_gain"]:
                     cost = 0.08 * rank + self.strangeness(position, other)
                     found.append(Edit(position, other, min(gain, SETTINGS["most_gain"]), cost))
-        kinds = self.state["classes"].get(word, ())
-        carries = -self.pull(word) > SETTINGS["carries"] and not any(kind in _STRANGER_COST for kind in kinds)
-        if word not in lexicon.ONLY_OPPOSITES and (carries or word in lexicon.OPPOSITES):
+        if word not in lexicon.ONLY_OPPOSITES:
             found += self.listed(position, loose=False)
         return found
 
     def listed(self, position: int, *, loose: bool) -> list[Edit]:
-        """Words of the same class that pull to the target, nearer ones first."""
+        """Words of the same class that pull to the target, with their closeness in the teacher's embedding space.
+
+        Unless `loose`, only for words of the tables, and adjectives and adverbs that clearly pull to the source: nouns
+        and verbs that the tables do not know seldom trade places with words of opinion.
+        """
         word = self.text.tokens[position].lower
         found = []
         kinds = self.state["classes"].get(word, ())
         for kind in kinds:
             if kind == "feeling" and "adjective" in kinds:
                 continue  # "a hopeless film" is not "an amused film"
+            general = (word, kind) in lexicon.GENERAL
+            carries = -self.pull(word) > SETTINGS["carries"] and kind not in _STRANGER_COST
+            if not (loose or general or carries):
+                continue
             others = [other for other in self.state["lists"][kind][str(self.target)] if other != word]
             near = cosines(self.oracle, word, others)
             for other, closeness in zip(others, near, strict=True):
                 gain = self.pull(other) - self.pull(word)
                 if gain > SETTINGS["least_gain"]:
                     odd = 0.5 if (other, kind) in lexicon.GENERAL else 1.5
-                    odd += 0.0 if word in lexicon.OPPOSITES else _STRANGER_COST.get(kind, 0.3)
+                    odd += 0.0 if general else _STRANGER_COST.get(kind, 0.3)
                     odd += 0.5 if loose else 0.0
                     cost = odd + self.strangeness(position, other) - SETTINGS["nearness"] * float(closeness)
                     found.append(Edit(position, other, min(gain, SETTINGS["most_gain"]), cost))
@@ -178,7 +185,7 @@ class Candidates:
         else:
             seen_left = word in pairs.get(before, ())
         seen_right = after in pairs.get(word, ())
-        return SETTINGS["unseen"] * ((not seen_left) + (not seen_right))
+        return float(SETTINGS["unseen"] * ((not seen_left) + (not seen_right)))
 
     def ahead(self, position: int) -> float:
         """Pull toward the source of the four words after a position, in the same clause, in spreads."""
@@ -219,15 +226,13 @@ class Candidates:
                 swap = self.pull(phrase) - self.pull(token.lower) if phrase else 0.0
                 phrases.append((phrase, max(0.3, min(gain + max(swap, 0.0), 2.0)), 0.3 + 0.2 * rank))
         return [
-            Edit(
-                position,
-                phrase,
-                gain,
-                cost + (self.strangeness(position, phrase) if phrase and " " not in phrase else 0.0),
-                turns=True,
-            )
+            Edit(position, phrase, gain, cost + self.oddity(position, phrase), turns=_negates(token.lower, phrase))
             for phrase, gain, cost in phrases
         ]
+
+    def oddity(self, position: int, phrase: str) -> float:
+        """Cost of a single word between these neighbours; 0 for a deletion or a phrase."""
+        return self.strangeness(position, phrase) if phrase and " " not in phrase else 0.0
 
     def negated(self, position: int) -> bool:
         """Whether the word before is a negation."""
@@ -250,6 +255,11 @@ class Candidates:
         if word in ("do", "does", "did"):
             return "verb" in self.state["classes"].get(following, ())
         return True
+
+
+def _negates(word: str, phrase: str) -> bool:
+    """Whether replacing the word by the phrase puts in or takes out a negation of what follows."""
+    return word not in lexicon.GREETINGS and bool(_NEGATIVE & {word, *phrase.lower().split()})
 
 
 def cosines(oracle: Oracle, word: str, others: Sequence[str]) -> NDArray[np.float64]:

@@ -144,11 +144,11 @@ FUNCTION_WORDS = words(
     towards within up down out off again once here there then now not no never is are was were be been being am
     do does did doing have has had having will would shall should can could may might must ought just only even
     also too very quite rather almost already still ever one two three four five six seven eight nine ten first
-    second last next other another same own more most less least few many much all none nothing everything
-    something anything nobody everybody someone anyone everyone with without despite yes oh ok okay hey hi hello
-    please like well get got gets getting go goes going gone went thank thanks thx kudos congrats
-    congratulations props cheers come comes came make makes made making take takes took say says said see seen
-    saw let lets put"""
+    second last next soon later today tomorrow yesterday tonight ago enough else maybe perhaps way other another
+    same own more most less least few many much all none nothing everything something anything nobody everybody
+    someone anyone everyone with without despite yes oh ok okay hey hi hello please like well get got gets
+    getting go goes going gone went thank thanks thx kudos congrats congratulations props cheers come comes came
+    make makes made making take takes took say says said see seen saw let lets put"""
 )
 """Closed-class and light words: never substituted except by NEGATIONS, never inserted from the pool."""
 
@@ -172,14 +172,14 @@ CLASSES = (
 _REFUSED_STEMS = re.compile(
     r"^(?:fuc?k|f\*|fck|shit|bullshit|bitch|cunt|nigg|fag|retard|whore|slut|dick|cock|puss|asshole|ass$|asses$|dumbass|"
     r"damn|dammit|goddam|crap|piss|bastard|suck|wtf|stfu|hell$|rape|rapist|nazi|porn|sex|nude|naked|tit|boob|dyke|"
-    r"trann|spic|chink|kike|gook|douche|turd|fart|poop|puke|vomit|moron|idiot|imbecile|cripple|spaz|hooker|pimp|"
+    r"trann|spics?$|chink|kike|gook|douche|turd|fart|poop|puke|vomit|moron|idiots?$|imbecile|cripple|spaz|hooker|pimp|"
     r"kill|murder|suicid|terror|bomb|dead|die$|died$|dies$|death|cancer|hitler|holocaust|slave|racis|sexis)"
 )
 _REFUSED = words(
     """gay lesbian queer bisexual black white asian jewish jew jews muslim muslims islamic christian christians
     arab arabs mexican chinese japanese indian african american americans russian german french british
     immigrant immigrants female male woman women man men girl girls boy boys lady ladies guy guys fat blind deaf
-    disabled mental insane crazy drunk drugs drug lol lmao rofl omg smh ugh tbh idk lmfao obama bush trump
+    disabled mental insane crazy drunk drugs drug lol lmao rofl omg smh tbh idk lmfao obama bush trump
     democrat republican god jesus christ allah"""
 )
 
@@ -236,7 +236,8 @@ def _lines() -> Iterator[tuple[str, bool, list[str], list[str]]]:
 
 
 OPPOSITES, COMPANIONS, GENERAL = _tables()
-"""word -> class -> opposites (companions: words of its own side), best first; (word, class) that may stand anywhere."""
+GENERAL_WORDS = frozenset(word for word, _ in GENERAL)
+"""word -> class -> opposites (companions: its own side), best first; (word, class) that may stand anywhere."""
 
 
 def table_classes(word: str) -> tuple[str, ...]:
@@ -268,37 +269,20 @@ _ENDINGS: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 _MISLEADING: Mapping[str, str] = {
-    **dict.fromkeys(
-        words("""melancholy deadly lonely holy likely unlikely ghastly costly orderly scholarly elderly jolly"""),
-        "adjective",
-    ),
-    **dict.fromkeys(
-        words("""acting ending writing directing casting timing setting building feeling meaning beginning"""),
-        "noun",
-    ),
-    **dict.fromkeys(
-        words(
-            """filmmaking storytelling seating boarding booking parking evening morning wedding pacing plotting editing"""
+    word: kind
+    for kind, text in (
+        ("adjective", "melancholy deadly lonely holy likely unlikely ghastly costly orderly scholarly elderly jolly"),
+        (
+            "noun",
+            "acting ending writing directing casting timing setting building feeling meaning beginning filmmaking",
         ),
-        "noun",
-    ),
-    **dict.fromkeys(words("family reply supply ally belly bully rally assembly anomaly"), "noun"),
-    **dict.fromkeys(
-        words(
-            """being thing something nothing anything everything during king ring string spring bring sing wing daily"""
-        ),
-        "other",
-    ),
-    **dict.fromkeys(words("need feed seed speed breed indeed bleed hundred sacred naked wicked"), "other"),
-    **dict.fromkeys(words("interest forest honest modest protest harvest guest request contest"), "other"),
-    **dict.fromkeys(
-        words("""music topic critic public magic traffic clinic fabric comic logic olympic republic plastic attic"""),
-        "noun",
-    ),
-    **dict.fromkeys(
-        words("""table cable vegetable olive archive motive narrative perspective alternative detective executive"""),
-        "noun",
-    ),
-    **dict.fromkeys(words("moment comment experience audience science silence violence sentence"), "noun"),
+        ("noun", "storytelling seating boarding booking parking evening morning wedding pacing plotting editing"),
+        ("noun", "family reply supply ally belly bully rally assembly anomaly comment experience audience science"),
+        ("noun", "music topic critic public magic traffic clinic fabric comic logic olympic republic plastic attic"),
+        ("noun", "table cable vegetable olive archive motive narrative perspective alternative detective executive"),
+        ("other", "being thing something nothing anything everything during king ring string spring bring sing wing"),
+        ("other", "daily need feed seed speed breed indeed bleed hundred sacred naked wicked"),
+    )
+    for word in text.split()
 }
 """Words whose ending misleads."""

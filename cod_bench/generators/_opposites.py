@@ -84,8 +84,8 @@ disastrous | triumphant successful
 insulting offensive | respectful flattering
 ! stupid | smart clever
 ! scary creepy | silly
-happy glad | sad unhappy
-worth | beneath
+! happy glad | sad unhappy
+! worth | beneath
 ! delayed late cancelled | early punctual on-time prompt
 ! cancelled | confirmed
 ! sick | healthy

@@ -50,7 +50,8 @@ class Text:
 def words_of(text: str) -> Iterator[tuple[str, bool]]:
     """(word in lower case, whether it is written as a name) for every word of a text but @mentions and the like.
 
-    A name is capitalised, not all in capitals, and not at the start of a sentence.
+    A name is capitalised inside a sentence, or written in capitals throughout; a word that is only now and then shouted
+    or in a title is told from one by the rest of the pool.
     """
     spoken = _NOT_WORDS.sub(lambda match: " " * len(match.group()), text)
     last = 0
@@ -58,7 +59,8 @@ def words_of(text: str) -> Iterator[tuple[str, bool]]:
         gap = spoken[last : match.start()]
         first = not spoken[: match.start()].strip() or _BREAK.search(gap) is not None
         form = match.group()
-        yield form.lower().replace("’", "'"), not first and form[0].isupper() and not form.isupper()
+        capital = form[0].isupper() and not form.isupper()
+        yield form.lower().replace("’", "'"), (capital and not first) or (form.isupper() and len(form) > 1)
         last = match.end()
 
 
@@ -119,18 +121,18 @@ def render(text: Text, edits: Mapping[int, str]) -> str:
     and `a` or `an` right before an edited word follows it.
     """
     parts: list[list[str]] = []
-    carried = ""
+    carried: str | None = None
     capital = False
     for i, token in enumerate(text.tokens):
         phrase = cased(edits[i], token.form) if i in edits else token.form
         gap = token.gap
         if not phrase:
             if not parts or token.starts:
-                carried = carried or gap
+                carried = gap if carried is None else carried
                 capital = capital or token.form[0].isupper()
             continue
-        if carried:
-            gap, carried = carried, ""
+        if carried is not None:
+            gap, carried = carried, None
         if capital:
             phrase, capital = phrase[0].upper() + phrase[1:], False
         parts.append([gap, phrase])
@@ -171,8 +173,8 @@ def _inner_articles(phrase: str) -> str:
 def changed_positions(text: Text, edited: Sequence[str]) -> dict[int, str]:
     """Position of a token -> what an edited version (its words) has there: "" where it was deleted.
 
-    An insertion is credited to the word before it (to the first word when it opens the text); a change of `a` to
-    `an` alone is none.
+    An insertion is credited to the word before it, at the start of a sentence to the word after it; a change of `a`
+    to `an` alone is none.
     """
     import difflib
 
@@ -181,8 +183,9 @@ def changed_positions(text: Text, edited: Sequence[str]) -> dict[int, str]:
     matcher = difflib.SequenceMatcher(a=own, b=list(edited), autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "insert":
-            at = max(a - 1, 0)
-            found[at] = " ".join([own[at], *edited[c:d]] if a else [*edited[c:d], own[at]])
+            before = a < len(own) and (a == 0 or text.tokens[a].starts)
+            at = a if before else a - 1
+            found[at] = " ".join([*edited[c:d], own[at]] if before else [own[at], *edited[c:d]])
         elif kind == "delete":
             found.update(dict.fromkeys(range(a, b), ""))
         elif kind == "replace":

@@ -11,7 +11,7 @@ import numpy as np
 
 from cod_bench.counterfactual import Answer, Generator
 from cod_bench.generators import _lexicon as lexicon
-from cod_bench.generators._candidates import Candidates, Edit
+from cod_bench.generators._candidates import Candidates, Edit, cosines
 from cod_bench.generators._pool import SETTINGS, survey
 from cod_bench.generators._text import changed_positions, parse, render
 from cod_bench.spec import digest
@@ -39,7 +39,9 @@ class Substitution(Generator):
         """Search settings and the hash of the hand-written tables."""
         return {
             **SETTINGS,
-            "tables": digest([lexicon.OPPOSITES, dict(lexicon.NEGATIONS), sorted(lexicon.GENERAL), lexicon.ATTRIBUTES]),
+            "tables": digest(
+                [lexicon.OPPOSITES, dict(lexicon.NEGATIONS), sorted(lexicon.GENERAL), sorted(lexicon.ATTRIBUTES)]
+            ),
         }
 
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
@@ -80,15 +82,22 @@ class _Search:
 
     def run(self) -> Answer:
         edits = self.candidates.edits()
-        insertions = self.candidates.insertions()
-        first = self.render(self.guess([*edits, *insertions] or self.candidates.all_loose()))
+        insertions = self.candidates.insertions(verdicts=False)
+        first = self.render(self.guess([*edits, *insertions, *self.candidates.all_loose()]))
         tried = _spread_out(edits, SETTINGS["singles"], SETTINGS["per_position"])
         self.score([(edit,) for edit in tried])
         self.combine(depth=2, hope=SETTINGS["hope"])
         if not self.flips():
-            more = self.second_look(edits, tried) + _spread_out(insertions, SETTINGS["insertions"], 3)
-            self.score([(edit,) for edit in more])
+            ranked = self.left_out(edits)
+            more = self.second_look(ranked[: SETTINGS["places"]], edits, SETTINGS["per_place"])
+            self.score([(edit,) for edit in (*more, *_spread_out(insertions, SETTINGS["insertions"], 3))])
             self.combine(depth=SETTINGS["depth"])
+            if not self.flips():
+                more = self.second_look(ranked[SETTINGS["places"] :], edits, 2)[: SETTINGS["last"]]
+                insertions = self.candidates.insertions(verdicts=True)
+                more += _spread_out([edit for edit in insertions if (edit,) not in self.seen], SETTINGS["last"], 2)
+                self.score([(edit,) for edit in more])
+                self.combine(depth=SETTINGS["depth"])
         return Answer(first, tuple(self.best()), self.passes)
 
     def render(self, edits: Iterable[Edit]) -> str:
@@ -118,20 +127,21 @@ class _Search:
         """Versions that flip the teacher with room to spare."""
         return [edits for edits, margin in self.seen.items() if margin >= SETTINGS["margin"]]
 
-    def second_look(self, edits: Sequence[Edit], tried: Sequence[Edit]) -> list[Edit]:
-        """More edits of the words that matter most to the teacher, by leave-one-out."""
+    def left_out(self, edits: Sequence[Edit]) -> list[int]:
+        """Positions that can be edited, those first without which the teacher leans most to the target."""
         places = sorted({edit.position for edit in edits} | self.candidates.content())
         if not places:
             return []
-        left_out = self.logits([render(self.text, {i: ""}) for i in places])
-        drop = {i: _margin(row, self.target) - self.base for i, row in zip(places, left_out, strict=True)}
-        ranked = sorted(places, key=lambda i: (-drop[i], i))[: SETTINGS["places"]]
-        known = set(tried)
+        rows = self.logits([render(self.text, {i: ""}) for i in places])
+        lean = {i: _margin(row, self.target) for i, row in zip(places, rows, strict=True)}
+        return sorted(places, key=lambda i: (-lean[i], i))
+
+    def second_look(self, places: Sequence[int], edits: Sequence[Edit], each: int) -> list[Edit]:
+        """Edits at these positions that the teacher has not seen, loose substitutions last."""
         chosen: list[Edit] = []
-        for i in ranked:
-            own = [edit for edit in edits if edit.position == i and edit not in known]
-            own += self.candidates.loose(i)
-            chosen += own[: SETTINGS["per_place"]]
+        for i in places:
+            own = [edit for edit in edits if edit.position == i and (edit,) not in self.seen]
+            chosen += (own + self.candidates.loose(i))[:each]
         return chosen
 
     def combine(self, *, depth: int, hope: float = np.inf) -> None:
@@ -212,29 +222,40 @@ def _preserve(query: Query, counterfactual: str, oracle: Oracle, state: Mapping[
 
 
 def _same_class(candidates: Candidates, position: int, phrase: str) -> list[Edit]:
-    """Edits at a position that keep the class: companions and listed words; an inserted word's place takes others."""
+    """Edits at a position that keep the class, best first."""
     token = candidates.text.tokens[position]
-    word = token.lower
-    words = phrase.split()
-    if len(words) > 1 and token.form in words:
-        at = words.index(token.form)
-        inserted = [w for w in lexicon.INTENSIFIERS if candidates.usable(w) and w not in words]
-        return [
-            Edit(position, " ".join([*words[:at], token.form, w] if at == 0 else [w, token.form]), 0, 0)
-            for w in inserted
-        ]
-    found: list[Edit] = []
-    for others in lexicon.COMPANIONS.get(word, {}).values():
-        found += [Edit(position, other, 1.0, 0.05 * r) for r, other in enumerate(others) if candidates.usable(other)]
-    listed = candidates.listed(position, loose=True)
-    found += sorted(listed, key=lambda edit: (-candidates.pull(edit.phrase) + edit.cost, edit.phrase))
-    if word in lexicon.FUNCTION_WORDS:
-        others = [
-            w for w in lexicon.FUNCTION_SWAPS.get(word, lexicon.INTENSIFIERS) if candidates.usable(w) and w != word
-        ]
-        found += [Edit(position, w, 0.0, 1.0) for w in others]
-    unique = {edit.phrase: edit for edit in reversed(found)}
-    return list(dict.fromkeys(unique[edit.phrase] for edit in found))
+    parts = phrase.split()
+    if len(parts) > 1 and token.lower in (parts[0].lower(), parts[-1].lower()):
+        return _other_insertions(candidates, position, parts)
+    found: list[str] = []
+    for others in lexicon.COMPANIONS.get(token.lower, {}).values():
+        found += others
+    for kind in candidates.state["classes"].get(token.lower, ()):
+        listed = candidates.state["lists"][kind][str(candidates.target)]
+        near = cosines(candidates.oracle, token.lower, listed)
+        pulls = [min(candidates.pull(word), 1.5) for word in listed]
+        order = sorted(range(len(listed)), key=lambda i: (-pulls[i] - float(near[i]), listed[i]))
+        found += [listed[i] for i in order if pulls[i] > SETTINGS["least_gain"]]
+    found += lexicon.FUNCTION_SWAPS.get(token.lower, ())
+    usable = [word for word in dict.fromkeys(found) if candidates.usable(word) and word != token.lower]
+    return [Edit(position, word, 0.0, 0.0) for word in usable]
+
+
+def _other_insertions(candidates: Candidates, position: int, parts: Sequence[str]) -> list[Edit]:
+    """For a word put beside the one at this position: words of the same kind that lean to the original's class."""
+    token = candidates.text.tokens[position]
+    before = parts[-1].lower() == token.lower
+    form = token.lower if token.editable and token.form != "I" else token.form
+    inserted = (parts[0] if before else parts[-1]).lower()
+    pool: tuple[str, ...] = lexicon.INTENSIFIERS
+    for table in (lexicon.ATTRIBUTES, lexicon.SENTENCE_ADVERBS):
+        if inserted in table:
+            pool = tuple(sorted((w for w in table if candidates.pull(w) > 0), key=lambda w: (-candidates.pull(w), w)))
+    if inserted in lexicon.ATTRIBUTES and before:
+        form = token.form
+    mark = "!" if inserted in lexicon.ATTRIBUTES else "," if inserted in lexicon.SENTENCE_ADVERBS else ""
+    words = [word for word in pool if candidates.usable(word) and word != inserted]
+    return [Edit(position, f"{w}{mark} {form}" if before else f"{form} {w}", 0.0, 0.0) for w in words]
 
 
 GENERATOR = Substitution()

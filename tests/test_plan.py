@@ -1,0 +1,113 @@
+"""Filters, tracks, states and the estimate of what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cod_bench import plan, suites
+from cod_bench.errors import UsageError
+from cod_bench.plan import Filters
+from cod_bench.record import Record
+from cod_bench.spec import RunSpec, digest
+from cod_bench.store import Results
+from tests.samples import sample_record
+
+TOY = suites.suite("toy")
+EMBEDDED = suites.suite("embedded")
+
+
+def toy_record(spec: RunSpec) -> Record:
+    """A record under the id that the installed code gives its spec."""
+    found = plan.identify(spec)
+    return sample_record(spec=spec, identity=found, run_id=digest(found), cost={"seconds": 2.0, "cpu_seconds": 2.0})
+
+
+def test_the_embedded_suite_is_the_promised_grid() -> None:
+    specs = plan.select(EMBEDDED, Filters(track="minilm-fp32"))
+    main = [s for s in specs if s.condition in ("standard", "cod", "random", "unvalidated")]
+    assert len(main) == 360
+    assert len(specs) == len(set(specs)) == 360 + 30 + 10
+    assert {s.k for s in specs if s.condition == "label-preserving"} == {16}
+    assert [s.seed for s in specs] == sorted(s.seed for s in specs)
+
+
+def test_filters_cut_on_every_axis() -> None:
+    filters = Filters(
+        track="minilm-fp32", task=("rt_quotes",), method=("kd", "ted"), condition=("cod",), k=(8, 16), seed=(0, 4)
+    )
+    specs = plan.select(EMBEDDED, filters)
+    assert len(specs) == 2 * 2 * 2
+    assert {(s.task, s.condition) for s in specs} == {("rt_quotes", "cod")}
+
+
+@pytest.mark.parametrize(
+    ("filters", "sentence"),
+    [
+        (Filters(task=("rt_quote",)), "unknown task 'rt_quote': did you mean 'rt_quotes'"),
+        (Filters(method=("kdd",)), "unknown method 'kdd': did you mean 'kd'"),
+        (Filters(condition=("cods",)), "unknown condition 'cods': did you mean 'cod'"),
+        (Filters(protocol=("lst",)), "unknown protocol 'lst': did you mean 'last'"),
+        (Filters(track="minilm-fp23"), "unknown track 'minilm-fp23': did you mean 'minilm-fp32'"),
+        (Filters(track="toy"), "track 'toy': suite 'embedded' runs on minilm, minilm-fp32"),
+        (Filters(k=(10,)), "k=10: must be a multiple of 4"),
+        (Filters(k=(64,)), "--k 64: suite 'embedded' after the other filters has only 8, 16, 32"),
+        (Filters(seed=(99,)), "--seed 99: suite 'embedded' after the other filters has only 0, 1, 2, 3, 4"),
+        (Filters(method=("finetune",)), "--method finetune: suite 'embedded' after the other filters has only kd"),
+    ],
+)
+def test_mistakes_are_one_sentence_with_the_remedy(filters: Filters, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan.select(EMBEDDED, filters)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_states_come_from_the_folder(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    specs = plan.select(TOY, Filters(method=("kd",), seed=(0,)))
+    results.write(toy_record(specs[0]))
+    results.write_failure(specs[1], plan.run_id(specs[1]), {"reason": "x"})
+    made = plan.make(TOY, Filters(method=("kd",), seed=(0,)), results)
+    assert [made.count(state) for state in ("done", "missing", "failed")] == [1, len(specs) - 2, 1]
+    assert len(made.todo()) == len(specs) - 2
+    assert len(made.todo("failed")) == len(specs) - 1
+    assert len(made.todo("all")) == len(specs)
+
+
+def test_a_record_of_other_settings_is_not_done(tmp_path: Path) -> None:
+    spec = plan.select(TOY, Filters(method=("kd",)))[0]
+    found = {**plan.identify(spec), "method": {"name": "kd", "version": 99}}
+    Results(tmp_path).write(sample_record(spec=spec, identity=found, run_id=digest(found)))
+    assert plan.make(TOY, Filters(method=("kd",)), Results(tmp_path)).count("done") == 0
+
+
+def test_time_left_is_that_of_like_runs(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    filters = Filters(method=("kd",), condition=("standard",))
+    done, missing = plan.select(TOY, filters)
+    results.write(toy_record(done))
+    assert plan.make(TOY, filters, results).seconds == {missing: 2.0}
+    assert plan.make(TOY, filters, results).hours(2) == pytest.approx(1 / 3600)
+
+
+def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("flags : fpu avx2 avx512_bf16\n")
+    assert plan.supports_bf16(info)
+    info.write_text("flags : fpu avx2\n")
+    assert not plan.supports_bf16(info)
+    assert not plan.supports_bf16(tmp_path / "absent")
+    for supported, track in ((True, "minilm"), (False, "minilm-fp32")):
+        monkeypatch.setattr(plan, "supports_bf16", lambda supported=supported: supported)
+        assert plan.choose_track(EMBEDDED) == track
+
+
+def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:
+    spec = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
+    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == suites.track("toy").recipe.learning_rate
+    assert "title" not in str(plan.identify(spec))
+    assert set(plan.identify(spec)) == {
+        "identity_version", "protocol", "track", "task", "method", "condition", "generator", "k", "seed",
+    }  # fmt: skip
