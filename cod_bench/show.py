@@ -30,9 +30,9 @@ class Show:
 
     def plan(self, made: Plan, todo: Sequence[RunSpec]) -> None:
         """Say what there is to do and start the bar on a terminal."""
-        self._console.print(self._plan_line(made, self._workers), highlight=False, markup=False)
+        self._line(self._plan_line(made, self._workers))
         if not todo:
-            self._console.print("nothing to run", highlight=False)
+            self._line("nothing to run")
         elif self._console.is_terminal:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -89,8 +89,8 @@ class Candidates:
             return []
         return sorted(self.listed(position, loose=True), key=lambda edit: (-edit.merit, edit.phrase))
 
-    def insertions(self, *, verdicts: bool) -> list[Edit]:
-        """An adjective before a noun, an adverb or (`verdicts`) an exclamation before a statement; best first."""
+    def insertions(self) -> list[Edit]:
+        """An adjective before a noun, an adverb or an exclamation before a statement; best first."""
         tokens = self.text.tokens
         found = []
         for i, token in enumerate(tokens[:-1]):
@@ -99,8 +99,8 @@ class Candidates:
             if token.editable and token.lower in _BEFORE_NOUNS and near and self.noun_like(i + 1):
                 found += [(i, f"{token.lower} {word}", word, 0.8) for word in lexicon.ATTRIBUTES]
             shouted = token.form.isupper() and len(token.form) > 1
-            if verdicts and token.starts and follower.joined and not shouted and token.lower not in lexicon.GREETINGS:
-                found += [(i, f"{word}! {token.form}", word, 2.0) for word in lexicon.ATTRIBUTES]
+            if token.starts and follower.joined and not shouted and token.lower not in lexicon.GREETINGS:
+                found += [(i, f"{word}! {token.form}", word, 1.7) for word in lexicon.ATTRIBUTES]
             if token.starts and follower.joined and not shouted and token.lower not in _OPENERS:
                 own = token.form if not token.editable or token.form == "I" else token.lower
                 found += [(i, f"{word}, {own}", word, 1.3) for word in lexicon.SENTENCE_ADVERBS]
@@ -209,8 +209,13 @@ class Candidates:
             phrases.append((phrase, max(0.2, min(ahead, 2.0)), 0.4 if ahead > 0.5 else 1.2))
         if token.editable and token.starts and token.lower in ("a", "an") and following not in _NEGATIVE:
             phrases.append((f"not {token.lower}", max(0.2, min(ahead, 2.0)), 0.6 if ahead > 0.5 else 1.4))
-        if token.editable and token.lower in lexicon.GREETINGS and "no" in self.words and not self.negated(position):
-            phrases.append((f"no {token.lower}", 1.5, 0.3 if token.starts or not token.joined else 0.8))
+        if token.editable and token.lower in lexicon.GREETINGS and not self.negated(position):
+            if "no" in self.words:
+                phrases.append((f"no {token.lower}", 1.5, 0.3 if token.starts or not token.joined else 0.8))
+            for other in lexicon.GREETINGS[token.lower]:
+                gain = self.pull(other) - self.pull(token.lower)
+                if self.usable(other) and gain > SETTINGS["least_gain"]:
+                    phrases.append((other, min(gain, SETTINGS["most_gain"]), 0.8))
         if token.editable and token.lower in lexicon.NEGATIONS:
             # what a negation hides: with it gone, the words ahead count with their own sign
             for rank, phrase in enumerate(lexicon.NEGATIONS[token.lower]):
@@ -271,12 +276,12 @@ def cosines(oracle: Oracle, word: str, others: Sequence[str]) -> NDArray[np.floa
     return np.asarray(vectors[1:] @ vectors[0])
 
 
-_STRANGER_COST = {"noun": 1.2, "nouns": 1.2, "verb": 1.0, "verbs": 0.8, "verbed": 0.8, "verbing": 1.0}
+_STRANGER_COST = {"noun": 1.8, "nouns": 1.8, "verb": 1.6, "verbs": 1.2, "verbed": 1.2, "verbing": 1.4}
 """A noun or verb that the tables do not know seldom trades places with one of opinion; adjectives and adverbs do."""
 _BEFORE_NOUNS = lexicon.words(
     "a an the this that my your our their its his her these those such another each every of for with in from by about"
 )
-_OPENERS = lexicon.GREETINGS | lexicon.words(
+_OPENERS = frozenset(lexicon.GREETINGS) | lexicon.words(
     """and but or so if what which who why how when where is are was do does did can a an not"""
 )
 """Words before which no adverb may open a statement."""

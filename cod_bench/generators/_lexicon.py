@@ -91,8 +91,17 @@ AUXILIARIES = words("""is are was were will would can could should does did do h
 COPULA_CONTRACTIONS = words("it's that's he's she's they're we're you're i'm there's this's")
 """Contractions (themselves untouched) after which `not` may be inserted."""
 
-GREETINGS = words("thanks thank thx kudos congrats congratulations props cheers")
-"""Courtesies: never inserted; turned by `no` before them."""
+GREETINGS: Mapping[str, tuple[str, ...]] = {
+    "thanks": ("sorry", "shame", "unhappy"),
+    "thank": ("hate", "blame"),
+    "thx": ("sorry", "shame"),
+    "kudos": ("shame", "complaints"),
+    "congrats": ("sorry", "shame"),
+    "congratulations": ("sorry", "shame"),
+    "props": ("shame",),
+    "cheers": ("sorry", "shame"),
+}
+"""Courtesies and what may stand in their place: never inserted; also turned by `no` before them."""
 
 ONLY_OPPOSITES = words(
     """really truly genuinely sincerely surprisingly remarkably consistently highly fully completely"""

@@ -82,7 +82,7 @@ class _Search:
 
     def run(self) -> Answer:
         edits = self.candidates.edits()
-        insertions = self.candidates.insertions(verdicts=False)
+        insertions = self.candidates.insertions()
         first = self.render(self.guess([*edits, *insertions, *self.candidates.all_loose()]))
         tried = _spread_out(edits, SETTINGS["singles"], SETTINGS["per_position"])
         self.score([(edit,) for edit in tried])
@@ -94,7 +94,6 @@ class _Search:
             self.combine(depth=SETTINGS["depth"])
             if not self.flips():
                 more = self.second_look(ranked[SETTINGS["places"] :], edits, 2)[: SETTINGS["last"]]
-                insertions = self.candidates.insertions(verdicts=True)
                 more += _spread_out([edit for edit in insertions if (edit,) not in self.seen], SETTINGS["last"], 2)
                 self.score([(edit,) for edit in more])
                 self.combine(depth=SETTINGS["depth"])
