@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cod_bench.task import Example
+    from cod_bench.task import Example, Task
 
 
 class Oracle(Protocol):
@@ -32,6 +32,8 @@ class Query:
 
     example: Example
     target: int
+    task: Task | None = None
+    """For generators that call the classes by their names."""
 
 
 @dataclass(frozen=True, slots=True)

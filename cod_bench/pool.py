@@ -124,7 +124,7 @@ class Pool:
 
     def _entry(self, slot: Slot, seed: int) -> Entry:
         original, target, teacher = slot.original, slot.target, self.teacher
-        query = Query(original, target)
+        query = Query(original, target, self.corpus.task)
         answer = self.generator.answer(query, teacher, self.state())
         first_refused = self.near.near(answer.first)
         refused = int(first_refused)

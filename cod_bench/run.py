@@ -163,8 +163,8 @@ def _keep(
 def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
     """What stands in a failure file; a plugin or a results folder of the user's has to be named again."""
     retry = (
-        f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} --task {spec.task} "
-        f"--method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
+        f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} "
+        f"--task {spec.task} --method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
     )
     return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -211,6 +215,24 @@ def test_same_input_same_answer_and_state_survives_json(state: dict[str, Any]) -
     for text, label in ORIGINALS:
         ask = query(text, label)
         assert GENERATOR.answer(ask, BagOfWords(), state) == GENERATOR.answer(ask, BagOfWords(), again)
+
+
+def test_hash_randomisation_changes_nothing() -> None:
+    code = (
+        "from tests.test_substitution import *; s = GENERATOR.prepare(POOL, BagOfWords());"
+        "print(GENERATOR.params()['tables'], [(GENERATOR.answer(query(t, y), BagOfWords(), s),"
+        " GENERATOR.preserve(query(t, y), best(t, y, s), BagOfWords(), s)) for t, y in ORIGINALS])"
+    )
+    root = Path(__file__).parents[1]
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=root, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True,
+            text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(runs) == 1
+    assert "Answer" in runs.pop()
 
 
 def test_a_text_that_the_teacher_gets_wrong_still_changes(state: dict[str, Any]) -> None:

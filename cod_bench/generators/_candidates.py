@@ -89,8 +89,8 @@ class Candidates:
             return []
         return sorted(self.listed(position, loose=True), key=lambda edit: (-edit.merit, edit.phrase))
 
-    def insertions(self) -> list[Edit]:
-        """An adjective before a noun, an adverb or an exclamation before a statement; best first."""
+    def insertions(self, *, exclamations: bool = False) -> list[Edit]:
+        """An adjective before a noun, an adverb (or an exclamation) before a statement; best expected first."""
         tokens = self.text.tokens
         found = []
         for i, token in enumerate(tokens[:-1]):
@@ -98,11 +98,10 @@ class Candidates:
             near = follower.joined and follower.gap.isspace()
             if token.editable and token.lower in _BEFORE_NOUNS and near and self.noun_like(i + 1):
                 found += [(i, f"{token.lower} {word}", word, 0.8) for word in lexicon.ATTRIBUTES]
-            shouted = token.form.isupper() and len(token.form) > 1
-            if token.starts and follower.joined and not shouted and token.lower not in lexicon.GREETINGS:
+            if exclamations and token.starts and token.lower not in lexicon.GREETINGS:
                 found += [(i, f"{word}! {token.form}", word, 1.7) for word in lexicon.ATTRIBUTES]
-            if token.starts and follower.joined and not shouted and token.lower not in _OPENERS:
-                own = token.form if not token.editable or token.form == "I" else token.lower
+            if token.starts and follower.joined and token.lower not in _OPENERS:
+                own = token.lower if token.editable and not token.form.isupper() else token.form
                 found += [(i, f"{word}, {own}", word, 1.3) for word in lexicon.SENTENCE_ADVERBS]
         edits = [
             Edit(i, phrase, min(self.pull(word), SETTINGS["most_gain"]), cost + self.awkward(i, phrase, word))

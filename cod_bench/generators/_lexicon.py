@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cod_bench.generators._opposites import OPPOSITE_LINES, VERB_LINES
 
@@ -121,6 +122,14 @@ INTENSIFIERS = ("really", "truly", "certainly", "indeed", "definitely", "still",
 """What stands in the place of an inserted negation when the label is to be kept."""
 
 FUNCTION_SWAPS: Mapping[str, tuple[str, ...]] = {
+    "thanks": ("cheers", "kudos", "congrats"),
+    "thank": ("love", "appreciate"),
+    "thx": ("thanks", "cheers"),
+    "kudos": ("congrats", "props", "congratulations"),
+    "congrats": ("kudos", "congratulations"),
+    "congratulations": ("congrats", "kudos"),
+    "props": ("kudos",),
+    "cheers": ("thanks", "thx"),
     "never": ("not", "hardly", "rarely", "scarcely"),
     "not": ("never", "hardly", "barely", "scarcely"),
     "hardly": ("barely", "scarcely", "never"),
@@ -295,3 +304,11 @@ _MISLEADING: Mapping[str, str] = {
     for word in text.split()
 }
 """Words whose ending misleads."""
+
+
+def tables() -> list[Any]:
+    """Everything written by hand here and in `_opposites`, as JSON in a fixed order, for the run identity."""
+    sets = (AUXILIARIES, COPULA_CONTRACTIONS, ONLY_OPPOSITES, ATTRIBUTES, SENTENCE_ADVERBS, FUNCTION_WORDS, _REFUSED)
+    mappings = (OPPOSITE_LINES, _IRREGULAR, NEGATIONS, GREETINGS, FUNCTION_SWAPS, _MISLEADING)
+    patterns = [VERB_LINES, _REFUSED_STEMS.pattern, list(INTENSIFIERS), list(CLASSES), [list(e) for e in _ENDINGS]]
+    return [*map(sorted, sets), *({**mapping} for mapping in mappings), *patterns]

@@ -113,7 +113,7 @@ impressed | disappointed unimpressed
 amused entertained | bored annoyed
 proud | ashamed embarrassed
 lucky fortunate | unlucky unfortunate
-hopeful optimistic confident | hopeless pessimistic worried
+hopeful optimistic confident | pessimistic worried
 relieved relaxed calm | worried stressed anxious
 ! tired exhausted | refreshed rested
 ! sorry | glad happy

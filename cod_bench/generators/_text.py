@@ -109,7 +109,8 @@ def cased(phrase: str, like: str) -> str:
     """`phrase` in the case of the word it replaces: ALL CAPITALS, Capitalised, or as it is."""
     if not phrase:
         return phrase
-    if like.isupper() and len(like) > 1:
+    inserted_before = phrase.endswith(f" {like}")
+    if like.isupper() and len(like) > 1 and not inserted_before:
         return phrase.upper()
     return phrase[0].upper() + phrase[1:] if like[0].isupper() else phrase
 

@@ -1,0 +1,399 @@
+"""The language-model generator against a real loopback server: answers, retries, errors, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from cod_bench import pool, registry, work
+from cod_bench.counterfactual import Answer, Query
+from cod_bench.errors import RunError, UsageError
+from cod_bench.generators import llm
+from cod_bench.generators.llm import TEMPERATURES, Llm
+from cod_bench.store import Artifacts
+from cod_bench.task import Example
+
+KEY = "sk-test-9f8e7d6c5b4a"
+TOY = registry.load("task", "toy")
+OPINIONS: Any = vars(sys.modules[TOY.read.__module__])["_OPINIONS"]
+TEXT = "the film at home was dull and weak today"
+QUERY = Query(Example("a", TEXT, 0), 1, TOY)
+FLIP = "the film at home was great and fresh today"
+CLOSER = "the film at home was superb and weak today"
+MISS = "the film at home was dull and poor today"
+GOOD, BAD = {"great", "fresh", "superb"}, {"dull", "weak", "poor"}
+
+Scripted = str | Response
+
+
+class Linear:
+    """A teacher that counts opinion words, good ones twice, notes what it is asked and how many rows are kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.kept: list[int] = []
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked += texts
+        self.kept.append(kept().read_bytes().count(b"\n"))
+        counts = [[w * len(words & set(text.split())) for w, words in ((1, BAD), (2, GOOD))] for text in texts]
+        return np.asarray(counts, dtype=np.float32)
+
+    def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        return np.zeros((len(words), 2), dtype=np.float32)
+
+
+def completion(text: str | None, finish: str = "stop") -> Response:
+    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "served", "choices": [choice]}
+    return Response(json.dumps(body | {"usage": usage}), content_type="application/json")
+
+
+def refusal(status: int, message: str = "no", **headers: str) -> Response:
+    body = json.dumps({"error": {"message": message, "type": "error"}})
+    return Response(body, status=status, content_type="application/json", headers=headers)
+
+
+class Server:
+    """An endpoint that gives its script's next reply, and keeps what it was sent."""
+
+    def __init__(self, http: HTTPServer) -> None:
+        self.script: list[Scripted] = []
+        self.make: Callable[[str], str] | None = None
+        self.sent: list[dict[str, Any]] = []
+        self.keys: set[str | None] = set()
+        self.delay = 0.0
+        http.expect_request("/v1/chat/completions", method="POST").respond_with_handler(self.reply)
+
+    def reply(self, request: Request) -> Response:
+        self.sent.append(json.loads(request.data))
+        self.keys.add(request.headers.get("Authorization"))
+        time.sleep(self.delay)
+        if self.make is not None:
+            return completion(self.make(self.sent[-1]["messages"][0]["content"]))
+        reply = self.script.pop(0) if self.script else refusal(400, "the script is over")
+        return completion(reply) if isinstance(reply, str) else reply
+
+    def answer(self, *script: Scripted, oracle: Linear | None = None) -> Answer:
+        self.script = list(script)
+        return Llm().answer(QUERY, oracle or Linear(), {})
+
+    def prompts(self) -> list[str]:
+        return [sent["messages"][0]["content"] for sent in self.sent]
+
+
+@pytest.fixture
+def server(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", httpserver.url_for("/v1"))
+    monkeypatch.setenv("COD_BENCH_LLM_MODEL", "maker/tiny")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(llm, "MAX_RETRIES", 2)
+    return Server(httpserver)
+
+
+def kept() -> Path:
+    return Path(os.environ["COD_BENCH_HOME"]) / "generations" / "maker-tiny.jsonl"
+
+
+def rows() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in kept().read_text().splitlines()]
+
+
+def run(script: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, cwd=root)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def toy() -> tuple[Any, pool.Pool]:
+    """The toy task's draw and trained teacher, from the cache that all tests share: comes before `server`."""
+    work.set_threads()
+    return work.draw("toy", "toy", 0, False), work.pool("toy", "toy", "substitution")
+
+
+def test_a_first_sample_that_flips_is_the_only_request(server: Server) -> None:
+    oracle = Linear()
+    assert server.answer(FLIP, oracle=oracle) == Answer(FLIP, (FLIP,), 1)
+    assert oracle.asked == [FLIP]
+    assert [(sent["temperature"], sent["model"]) for sent in server.sent] == [(0, "maker/tiny")]
+    assert all(part in server.prompts()[0] for part in (TEXT, "'bad'", "'good'", TOY.title))
+    assert server.keys == {f"Bearer {KEY}"}
+
+
+def test_an_answer_is_one_row_with_all_that_is_needed_to_use_it_again(server: Server) -> None:
+    server.answer(FLIP)
+    (row,) = rows()
+    shape = ("text", "model", "served", "finish_reason", "sample", "prompt", "messages", "parameters", "usage")
+    assert [row[name] for name in shape] == [
+        FLIP, "maker/tiny", "served", "stop", 0, Llm().params()["prompt"], server.sent[0]["messages"],
+        {"temperature": 0.0, "max_tokens": len(TEXT) + 64},
+        {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+    ]  # fmt: skip
+    assert len(row["key"]) == 64
+    assert row["time"].endswith("+00:00")
+
+
+def test_flips_come_first_and_then_the_fewest_edited_words(server: Server) -> None:
+    two_edits, one_edit = "the film here was dull and poor today", MISS
+    got = server.answer(two_edits, one_edit, FLIP)
+    assert got == Answer(two_edits, (FLIP, one_edit, two_edits), 3)
+
+
+def test_from_the_second_retry_on_the_prompt_carries_the_teachers_verdict(server: Server) -> None:
+    got = server.answer(MISS, "", FLIP)
+    assert got.attempts[0] == FLIP
+    first, second, third = server.prompts()
+    assert first == second == third[: len(first)]
+    assert f"a classifier reads this one as 'bad': {MISS}" in third
+    assert llm.TEMPLATES["empty"] in third
+    assert [sent["temperature"] for sent in server.sent] == list(TEMPERATURES[:3])
+
+
+def test_after_five_attempts_it_ends_with_what_there_is(server: Server) -> None:
+    assert server.answer(MISS, MISS, MISS, MISS, MISS, FLIP) == Answer(MISS, (MISS,), 1)
+    assert len(server.sent) == 5
+    assert [row["sample"] for row in rows()] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("reply", "remark"),
+    [
+        ("", "empty"),
+        ("  \n", "empty"),
+        (completion(None, "content_filter"), "empty"),
+        (TEXT, "unchanged"),
+        (f'"{TEXT.upper()}"', "unchanged"),
+        (f"Sure! Here is the text: {FLIP}", "chatter"),
+        (f"Here's the rewritten text: {FLIP}", "chatter"),
+        (f"Edited text: {FLIP}", "chatter"),
+        (f"{FLIP}\n\nI changed two words.", "chatter"),
+        (f"{FLIP} (Note: two words)", "chatter"),
+        (f"```text\n{FLIP}\n```", "chatter"),
+        (f"so ```{FLIP}```", "chatter"),
+        ("I'm sorry, but I cannot help with great films", "chatter"),
+        (f"{FLIP} and so were all of the other films that we have seen", "long"),
+        (completion(FLIP, "length"), "long"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_never_an_attempt(server: Server, reply: Scripted, remark: str) -> None:
+    oracle = Linear()
+    got = server.answer(reply, MISS, CLOSER, oracle=oracle)
+    assert got.attempts == (CLOSER, MISS)
+    assert got.teacher_passes == 2
+    assert oracle.asked == [MISS, CLOSER]
+    assert got.first not in got.attempts
+    assert llm.TEMPLATES[remark] in server.prompts()[2]
+
+
+@pytest.mark.parametrize("reply", [FLIP, f'"{FLIP}"', f"“{FLIP}”", f"\n {FLIP} \n", FLIP.replace(" and", "  and")])
+def test_quotation_marks_and_blanks_around_an_answer_are_no_part_of_it(server: Server, reply: str) -> None:
+    assert server.answer(reply).attempts == (FLIP,)
+
+
+@pytest.mark.parametrize("text", ["of course, my review: {}", "{{text}} was {{0}} {}"])
+def test_chatter_and_braces_that_the_original_has_are_text(server: Server, text: str) -> None:
+    server.script = [text.format("superb")]
+    query = Query(Example("a", text.format("dull"), 0), 1, TOY)
+    assert Llm().answer(query, Linear(), {}).attempts == (text.format("superb"),)
+    assert server.prompts()[0].endswith(f"Text: {query.example.text}")
+
+
+def test_a_preserving_rewrite_keeps_the_class(server: Server) -> None:
+    server.script = [FLIP, MISS]
+    assert Llm().preserve(QUERY, CLOSER, Linear(), {}) == (MISS,)
+    assert all(CLOSER in prompt and TEXT in prompt for prompt in server.prompts())
+    server.script = [FLIP, "", TEXT]
+    assert Llm().preserve(QUERY, FLIP, Linear(), {}) == ()
+    assert len(server.sent) == 5
+
+
+def test_the_same_request_is_never_sent_twice(server: Server) -> None:
+    generator = Llm()
+    server.script = [MISS, MISS, FLIP]
+    first = generator.answer(QUERY, Linear(), {})
+    assert generator.answer(QUERY, Linear(), {}) == first
+    assert Llm().answer(QUERY, Linear(), {}) == first
+    assert len(server.sent) == 3
+
+
+def test_a_second_process_needs_neither_endpoint_nor_key(server: Server) -> None:
+    first = server.answer(MISS, CLOSER)
+    script = "from tests.test_llm import QUERY, Linear, llm; print(llm.GENERATOR.answer(QUERY, Linear(), {}))"
+    assert run(script).strip() == str(first)
+    assert len(server.sent) == 2
+
+
+def test_who_asks_at_the_same_time_waits_for_the_same_answer(server: Server) -> None:
+    server.script, server.delay = [FLIP, CLOSER], 0.3
+    with ThreadPoolExecutor(2) as threads:
+        got = list(threads.map(lambda generator: generator.answer(QUERY, Linear(), {}), [Llm(), Llm()]))
+    assert got[0] == got[1]
+    assert len(server.sent) == len(rows()) == 1
+
+
+def test_another_model_is_another_request_in_another_file(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answer(FLIP)
+    monkeypatch.setenv("COD_BENCH_LLM_MODEL", "../other")
+    assert server.answer(CLOSER).first == CLOSER
+    assert {path.name for path in kept().parent.glob("*.jsonl")} == {"maker-tiny.jsonl", "..-other.jsonl"}
+
+
+def test_a_torn_last_line_is_ignored_and_its_request_sent_again(server: Server) -> None:
+    server.answer(MISS, FLIP)
+    whole = kept().read_bytes()
+    kept().write_bytes(whole[:-40])
+    assert server.answer(CLOSER).attempts == (CLOSER, MISS)
+    assert len(server.sent) == 3
+    assert [CLOSER in line for line in kept().read_text().splitlines()] == [False, False, True]
+    assert server.answer().attempts == (CLOSER, MISS)
+    kept().write_bytes(whole[:-1])  # a line that lacks its end alone is whole
+    assert server.answer().attempts == (FLIP, MISS)
+    assert len(server.sent) == 3
+
+
+def test_a_row_is_on_disk_before_the_teacher_sees_it(server: Server) -> None:
+    oracle = Linear()
+    server.answer(MISS, "", FLIP, oracle=oracle)
+    assert oracle.kept == [1, 3]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_passing_failure_is_waited_for(server: Server, status: int) -> None:
+    begun, wait = time.perf_counter(), {"Retry-After": "0.6"}  # the client's own first wait is at most 0.5 s
+    assert server.answer(refusal(status, **wait), refusal(status, **{"Retry-After": "0.05"}), FLIP).attempts == (FLIP,)
+    assert time.perf_counter() - begun > 0.6
+    assert (len(server.sent), len(rows())) == (3, 1)
+
+
+NO_CHAT = "something else than a chat completion; check COD_BENCH_LLM_BASE_URL, then run"
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "sentence"),
+    [
+        (refusal(401, f"wrong: {KEY}"), UsageError, r"OPENAI_API_KEY is not accepted .*\(401\); set"),
+        (refusal(404, f"none, {KEY}"), UsageError, r"COD_BENCH_LLM_MODEL='maker/tiny' is unknown .*\(404\); name"),
+        (refusal(400, f"hot! {KEY}"), RunError, r"refused \(.*hot! \[key\].*\); do what it says, then run again"),
+        (refusal(429, f"quota {KEY}"), RunError, r"refused \(.*429.*\); wait, or raise your limit or credit, then run"),
+        (refusal(500, f"broken {KEY}"), RunError, r"refused \(.*500.*\); do what it says, then run again"),
+        (Response("{bad", content_type=JSON), RunError, NO_CHAT),
+        (Response(f"<p>{KEY}", content_type="text/html"), RunError, NO_CHAT),
+        (Response('{"choices": []}', content_type=JSON), RunError, NO_CHAT),
+        (Response("[1]", content_type=JSON), RunError, NO_CHAT),
+    ],
+    ids=["401", "404", "400", "429", "500", "bad-json", "html", "no-choice", "list"],
+)
+def test_a_lasting_failure_is_one_sentence_without_the_key_and_loses_no_answer(
+    server: Server, reply: Response, kind: type[Exception], sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    reply.headers["Retry-After"] = "0.02"
+    with pytest.raises(kind, match=sentence) as caught:
+        server.answer(MISS, reply, reply, reply)
+    assert "\n" not in str(caught.value)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert not any(KEY.encode() in p.read_bytes() for p in kept().parent.parent.rglob("*") if p.is_file())
+    assert KEY not in caplog.text
+    assert [row["text"] for row in rows()] == [MISS]
+    before = len(server.sent)
+    assert server.answer(FLIP).attempts == (FLIP, MISS)
+    assert len(server.sent) == before + 1
+
+
+def test_a_refused_connection_names_no_password(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm, "MAX_RETRIES", 0)
+    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", "http://me:hidden@127.0.0.1:9/v1")
+    with pytest.raises(RunError, match=r"^127\.0\.0\.1:9 did not answer in 1 tries; start the server or") as caught:
+        server.answer()
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("key", [None, "", "  ", "sk-\u00e9", "sk-a\nb"])
+def test_a_missing_or_odd_key_is_told(server: Server, key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY") if key is None else monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is empty or has odd characters; set it"):
+        server.answer(FLIP)
+    assert server.sent == []
+
+
+@pytest.mark.parametrize("address", ["localhost:8000/v1", "http://", "http://host:port/v1", "ftp://host/v1"])
+def test_an_address_that_is_none_is_told(server: Server, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address)
+    with pytest.raises(UsageError, match="COD_BENCH_LLM_BASE_URL is no address; write it as http"):
+        server.answer(FLIP)
+
+
+def test_a_query_needs_its_task(server: Server) -> None:
+    for ask in (Llm().answer, lambda query, oracle, state: Llm().preserve(query, FLIP, oracle, state)):
+        with pytest.raises(UsageError, match="task=None"):
+            ask(Query(QUERY.example, 1), Linear(), {})
+
+
+def test_params_never_name_the_key_or_the_endpoint(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = Llm().params()
+    assert params["model"] == "maker/tiny"
+    assert params["attempts"] == len(params["temperatures"]) == 5
+    assert not any(part in json.dumps(params) for part in (KEY, "127.0.0.1", "localhost", "http"))
+    monkeypatch.setitem(llm.TEMPLATES, "edit", "other {text}")
+    assert Llm().params()["prompt"] != params["prompt"]
+    monkeypatch.delenv("COD_BENCH_LLM_MODEL")
+    assert Llm().params()["model"] == "gpt-4o-2024-11-20"
+
+
+def test_listing_the_generator_imports_no_client() -> None:
+    script = (
+        "import sys\nfrom cod_bench import registry\ngenerator = registry.load('generator', 'llm')\n"
+        "assert generator.card and generator.params() and generator.prepare([], None) == {}\n"
+        "print('HEAVY', [name for name in ('openai', 'httpx2', 'pydantic', 'torch') if name in sys.modules])\n"
+    )
+    assert "HEAVY []" in run(script)
+
+
+def test_a_pool_of_the_toy_task_flips_the_trained_teacher(toy: Any, server: Server, tmp_path: Path) -> None:
+    draw, found = toy
+    swap = {old: new for side in (OPINIONS, OPINIONS[::-1]) for old, new in zip(*side, strict=True)}
+    same = {old: new for side in OPINIONS for old, new in zip(side, side[1:] + side[:1], strict=True)}
+
+    def model(prompt: str) -> str:
+        words = same if "Version: " in prompt else swap
+        return " ".join(words.get(word, word) for word in prompt.rsplit("Text: ", 1)[1].split("\n")[0].split())
+
+    server.make = model
+    entries = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path), found.near).entries(draw, 8)
+    valid = [entry for entry in entries if entry.cfe is not None]
+    assert len(entries) == 4 >= len(valid) >= 2
+    for entry in valid:
+        assert found.teacher.predict(entry.cfe or "") == entry.target
+        assert 0 < sum(entry.edits.values()) <= 2
+    assert any(entry.preserving for entry in valid)
+    sent = len(server.sent)
+    again = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path / "second"), found.near)
+    assert again.entries(draw, 8) == entries
+    assert len(server.sent) == sent
+
+
+def test_a_pool_survives_an_endpoint_that_answers_nothing(toy: Any, server: Server, tmp_path: Path) -> None:
+    draw, found = toy
+    server.make = lambda prompt: ""
+    entries = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path), found.near).entries(draw, 8)
+    assert [(entry.first, entry.cfe) for entry in entries] == [("", None)] * 4
