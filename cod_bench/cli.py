@@ -35,6 +35,7 @@ MethodOption = Annotated[str, typer.Option("--method", help="Only these methods.
 ConditionOption = Annotated[str, typer.Option("--condition", help="Only these conditions.")]
 KOption = Annotated[str, typer.Option("--k", help="Only these budgets of labelled texts.")]
 SeedOption = Annotated[str, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
+GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
 ]
@@ -114,13 +115,14 @@ def assets(verify: Annotated[bool, typer.Option("--verify", help="Hash every fil
 def plan(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
     track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
-    k: KOption = "", seed: SeedOption = "", workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    k: KOption = "", seed: SeedOption = "", generator: GeneratorOption = "",
+    workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
     _plugins(plugin)
-    filters = _filters(protocol, track, task, method, condition, k, seed)
+    filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, Results(results.resolve()))
     print(_plan_line(made, workers))
     if runs:
@@ -132,14 +134,14 @@ def plan(
 def status(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
     track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
-    k: KOption = "", seed: SeedOption = "", plugin: PluginOption = None,
+    k: KOption = "", seed: SeedOption = "", generator: GeneratorOption = "", plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
     import json
 
     _plugins(plugin)
     folder = Results(results.resolve())
-    filters = _filters(protocol, track, task, method, condition, k, seed)
+    filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
     print(_plan_line(made, plans.cores()))
     groups: dict[tuple[str, str, str], list[str]] = {}
@@ -162,7 +164,7 @@ def run(
     all_: Annotated[bool, typer.Option("--all", help="Every run of the suite after filters.")] = False,
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
     track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
-    k: KOption = "", seed: SeedOption = "",
+    k: KOption = "", seed: SeedOption = "", generator: GeneratorOption = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = plans.cores(),
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
@@ -173,7 +175,7 @@ def run(
     from cod_bench import show
 
     _plugins(plugin)
-    filters = _filters(protocol, track, task, method, condition, k, seed)
+    filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
@@ -254,10 +256,13 @@ def _plan_line(made: Plan, workers: int) -> str:
     )
 
 
-def _filters(protocol: str, track: str, task: str, method: str, condition: str, k: str, seed: str) -> Filters:
+def _filters(
+    protocol: str, track: str, task: str, method: str, condition: str, k: str, seed: str, generator: str
+) -> Filters:  # fmt: skip
     return Filters(
         protocol=tuple(_words(protocol)), track=track, task=tuple(_words(task)), method=tuple(_words(method)),
         condition=tuple(_words(condition)), k=_numbers("k", k), seed=_numbers("seed", seed),
+        generator=generator,
     )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ class Filters:
     condition: tuple[str, ...] = ()
     k: tuple[int, ...] = ()
     seed: tuple[int, ...] = ()
+    generator: str = ""
+    """Instead of the suite's own."""
 
     @property
     def empty(self) -> bool:
@@ -117,29 +119,33 @@ def choose_track(suite: Suite, name: str = "") -> str:
 
 
 def suite_for(name: str, filters: Filters) -> Suite:
-    """The suite a user means: the named one, or a submission to it when they filter for methods it does not declare.
+    """The suite a user means: the named one, or a variant of it for methods or a generator that it does not declare.
 
-    A submission is a family of its own (protocol.md, "What may be said"): the suite's first grid for these methods,
-    under the name `<suite>+<method>`, in tables of its own.
+    A submission is a family of its own (protocol.md, "What may be said"), and tables are conditional on one generator:
+    a variant has tables of its own under the name `<suite>+<what is different>`.
 
     Raises:
-        UsageError: an unknown suite or method, or declared and other methods at once.
+        UsageError: an unknown name, or declared and other methods at once.
     """
     suite = suites.suite(name)
     _check_names(filters)
-    declared = methods(suite)
-    others = [method for method in filters.method if method not in declared]
-    if not others or any(others[0] in methods(known) for known in suites.SUITES.values()):
-        return suite
-    if len(others) < len(filters.method):
+    others = tuple(method for method in filters.method if method not in methods(suite))
+    if others and any(others[0] in methods(known) for known in suites.SUITES.values()):
+        others = ()  # a method of another suite: `select` says which methods this one has
+    if others and len(others) < len(filters.method):
         raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
-    return submission(suite, tuple(others))
+    return variant(suite, submitted=others, generator=filters.generator)
 
 
-def submission(suite: Suite, submitted: tuple[str, ...]) -> Suite:
-    """The suite's first grid for methods that it does not declare."""
-    grid = replace(suite.grids[0], methods=submitted)
-    return replace(suite, name=f"{suite.name}+{'+'.join(submitted)}", title=f"Submitted to {suite.name}", grids=(grid,))
+def variant(suite: Suite, *, submitted: tuple[str, ...] = (), generator: str = "") -> Suite:
+    """The suite's first grid for submitted methods, or with another generator; the suite itself if neither differs."""
+    if submitted:
+        grid = replace(suite.grids[0], methods=submitted)
+        suite = replace(suite, name=f"{suite.name}+{'+'.join(submitted)}", title=f"{suite.title}; submitted")
+        suite = replace(suite, grids=(grid,))
+    if generator and generator != suite.generator:
+        suite = replace(suite, name=f"{suite.name}+{generator}", generator=generator)
+    return suite
 
 
 def methods(suite: Suite) -> tuple[str, ...]:
@@ -180,6 +186,7 @@ def _check_names(filters: Filters) -> None:
         ("task", filters.task, registry.names("task")),
         ("method", filters.method, registry.names("baseline")),
         ("condition", filters.condition, CONDITIONS),
+        ("generator", (filters.generator,) if filters.generator else (), registry.names("generator")),
     ):
         for value in values:
             if value not in known:

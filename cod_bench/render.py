@@ -65,17 +65,26 @@ def published_figure(suite: Suite) -> list[str]:
 def suites_with_records(results: Results) -> list[Suite]:
     """Suites to show for a folder: the smallest first, and a larger one only if it has records of its own.
 
-    Methods that no suite declares are submissions to the first suite on whose tracks and tasks they have records.
+    Methods that no suite declares and generators other than a suite's own make variants of the suites.
     """
     records, _ = results.scan()
     specs = {record.spec for record in records}
     tracks, protocols = {s.track for s in specs}, {s.protocol for s in specs}
-    chosen: list[Suite] = []
-    covered: set[RunSpec] = set()
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
-    others = tuple(sorted({s.method for s in specs} - declared))
-    known = [*suites.SUITES.values(), *(plan.submission(suites.SUITES[suites.DEFAULT_SUITE], (m,)) for m in others)]
-    for suite in sorted(known, key=lambda suite: sum(1 for _ in suite.expand(track=suite.tracks[0]))):
+    submitted = [(), *((method,) for method in sorted({s.method for s in specs} - declared))]
+    generators = ["", *sorted({s.generator for s in specs} - {""})]
+    known = {
+        plan.variant(suite, submitted=methods, generator=generator).name: plan.variant(
+            suite, submitted=methods, generator=generator
+        )
+        for generator in generators
+        for methods in submitted
+        for suite in suites.SUITES.values()
+        if tracks.intersection(suite.tracks)
+    }
+    chosen: set[str] = set()
+    covered: set[RunSpec] = set()
+    for name, suite in sorted(known.items(), key=lambda item: sum(1 for _ in item[1].expand(track=item[1].tracks[0]))):
         own = {
             spec
             for track in tracks.intersection(suite.tracks)
@@ -83,7 +92,6 @@ def suites_with_records(results: Results) -> list[Suite]:
             for spec in suite.expand(track=track, protocol=protocol)
         }
         if (own & specs) - covered:
-            chosen.append(suite)
+            chosen.add(name)
             covered |= own
-    order = list(suites.SUITES)
-    return sorted(chosen, key=lambda suite: order.index(suite.name) if suite.name in order else len(order))
+    return [suite for name, suite in known.items() if name in chosen]

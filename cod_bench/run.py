@@ -166,6 +166,8 @@ def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
         f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} "
         f"--task {spec.task} --method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
     )
+    if spec.generator:
+        retry += f" --generator {spec.generator}"
     return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}
 
 

@@ -1,3 +1,3 @@
-"""The published leaderboard, rendered from `results/`; installed along so that `run` can print it beside a fresh one."""
+"""The published leaderboard, rendered from `results/`; installed along so that `run` can show it beside a fresh one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same spec gives the same numbers: whatever the worker count, order or interruption. Processes are really killed."""
+"""The same spec gives the same numbers: whatever the worker count, order or interruption. Processes get killed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""Which suites a folder shows, and where its leaderboard goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cod_bench import plan, render, suites
+from cod_bench.plan import Filters
+from cod_bench.spec import digest
+from cod_bench.store import Results
+from tests.samples import sample_record
+
+
+def write(results: Results, suite: str, count: int, **filters: object) -> None:
+    found = plan.suite_for(suite, Filters(**filters))  # type: ignore[arg-type]
+    for spec in plan.select(found, Filters(**filters))[:count]:  # type: ignore[arg-type]
+        identity = plan.identify(spec)
+        results.write(sample_record(spec=spec, identity=identity, run_id=digest(identity)))
+
+
+def test_publishing_goes_beside_the_folder_and_everything_else_inside(tmp_path: Path) -> None:
+    assert render.out_folder(Results(tmp_path / "results")) == tmp_path / "leaderboard"
+    assert render.out_folder(Results(tmp_path / "runs")) == tmp_path / "runs" / "leaderboard"
+
+
+def test_a_larger_suite_is_shown_only_for_records_of_its_own(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    write(results, "embedded", 3, track="minilm-fp32")
+    assert [s.name for s in render.suites_with_records(results)] == ["embedded"]
+    write(results, "embedded-full", 1, track="minilm-fp32", k=(64,))
+    assert [s.name for s in render.suites_with_records(results)] == ["embedded", "embedded-full"]
+
+
+def test_another_generator_makes_a_variant_with_tables_of_its_own(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    write(results, "toy", 2, condition=("cod",), generator="llm")
+    assert [s.name for s in render.suites_with_records(results)] == ["toy+llm"]
+    assert plan.suite_for("toy", Filters(generator="substitution")) is suites.suite("toy")
+
+
+def test_the_figure_of_a_suite_that_was_never_published_is_empty() -> None:
+    assert render.published_figure(plan.suite_for("toy", Filters(generator="llm"))) == []
