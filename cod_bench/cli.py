@@ -219,6 +219,35 @@ def leaderboard(
 
 
 @app.command()
+def judge(
+    suite: SuiteOption = suites.DEFAULT_SUITE, track: TrackOption = "", generator: GeneratorOption = "",
+    plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
+    from cod_bench import judge as judges
+    from cod_bench import work
+
+    _plugins(plugin)
+    chosen = plans.suite_for(suite, Filters(generator=generator))
+    if len(chosen.tasks) < 2:
+        raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
+    where = plans.choose_track(chosen, track)
+    work.set_threads()
+    k = max(k for grid in chosen.grids for k in grid.ks)
+    for task, other in zip(chosen.tasks, (*chosen.tasks[1:], chosen.tasks[0]), strict=True):
+        q = judges.measure(where, task, other, chosen.generator, k=k, seeds=chosen.seeds)
+        print(
+            f"{task} on {where}, {q.slots} originals: valid {q.valid:.1%}, first answers flip {q.first_flips:.1%}, "
+            f"edited {q.edit_fraction:.1%} of the words ({q.edits:.2f} words), {q.teacher_passes:.0f} teacher passes each"
+        )
+        for v in q.verdicts:
+            print(
+                f"  {v.kind}: {q.judge}'s teacher says target {v.before:.1%} -> {v.after:.1%}, "
+                f"moved towards it {v.moved:.1%} ({v.texts} texts)"
+            )
+
+
+@app.command()
 def recipe(
     track: Annotated[str, typer.Option(help="Track to choose recipes for.")],
     method: MethodOption = "",
