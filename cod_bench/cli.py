@@ -238,7 +238,7 @@ def judge(
         q = judges.measure(where, task, other, chosen.generator, k=k, seeds=chosen.seeds)
         print(
             f"{task} on {where}, {q.slots} originals: valid {q.valid:.1%}, first answers flip {q.first_flips:.1%}, "
-            f"edited {q.edit_fraction:.1%} of the words ({q.edits:.2f} words), {q.teacher_passes:.0f} teacher passes each"
+            f"edited {q.edit_fraction:.1%} of the words ({q.edits:.2f} words), {q.teacher_passes:.0f} teacher passes"
         )
         for v in q.verdicts:
             print(
