@@ -236,13 +236,12 @@ def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tupl
 def counterfactuals(grid: Grid) -> list[str]:
     """Quality of the counterfactuals per task and budget."""
     conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
-    tables = [quality.table(grid, condition) for condition in conditions]
-    # Every condition reports the same counterfactuals; the first that has any is as good as the others.
-    cells = next((cells for cells in tables if cells), [])
+    cells = [(condition, cell) for condition in conditions for cell in quality.table(grid, condition)]
     if not cells:
         return []
     rows = [
         [
+            code(condition),
             escape(c.task),
             f"{c.k} {MARK}" if c.marked else str(c.k),
             str(c.slots),
@@ -250,9 +249,10 @@ def counterfactuals(grid: Grid) -> list[str]:
             *(number(margin) for margin in (c.margin_before, c.margin_after)),
             *(str(count) for count in (c.redraws, c.exhausted, c.refused)),
         ]
-        for c in cells
+        for condition, c in cells
     ]
     headers = [
+        "condition",
         "task",
         "k",
         "slots",
@@ -264,11 +264,13 @@ def counterfactuals(grid: Grid) -> list[str]:
     ]
     return [
         "## Counterfactuals",
-        markdown([*headers, "redraws", "exhausted", "refused"], rows),
+        markdown([*headers, "redraws", "exhausted", "refused"], rows, left=2),
         (
-            "Over all seeds' slots. `valid`: the teacher says the other class; `first answer flips`: before any check; "
-            "`words edited`: valid ones only; `margin`: the teacher's p(target) - p(gold); `redraws`, `exhausted`: "
-            "random texts drawn again, slots left without one; `refused`: equal or near to an evaluation row. "
+            "Over all seeds' slots. `valid`: there is a counterfactual that the teacher gives the other class; `first "
+            "answer flips`: before any check; `words edited`, `margin after`: of the condition's own texts in valid "
+            "slots; `margin`: the teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, "
+            "slots left without one; `refused`: texts equal or near to an evaluation row. Controls that keep the label "
+            "put an original of the other class in an invalid slot: their batches may be one label off balance there. "
             f"{MARK}: over 20 % of the slots take an original instead. {conditional(grid)}"
         ),
     ]

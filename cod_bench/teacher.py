@@ -64,7 +64,7 @@ class Teacher:
         """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
         self.passes += len(texts)
         rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
-        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id, size=32)
+        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id)
 
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
