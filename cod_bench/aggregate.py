@@ -196,7 +196,7 @@ def _run(record: Record, references: References) -> Run:
         if stored is None or value is None or abs(float(stored) - float(value)) > TOLERANCE:
             raise UsageError(
                 f"metrics.{key}: record {record.run_id} ({spec.label}) says {stored!r}, its predictions give "
-                f"{value!r}; the file was changed or written by other code: run it again"
+                f"{value!r}; one of the two was changed: delete the file with {record.run_id} in its name and run again"
             )
     correct = evaluate.digits(record.predictions) == evaluate.digits(reference.gold)
     return Run(record, found, correct.astype(np.float64))

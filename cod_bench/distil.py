@@ -146,6 +146,8 @@ def train(
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
                 outputs = student(batch.ids, batch.mask, layers)
                 parts = distiller.loss(outputs, batch)
+            if step == 0:
+                _demand_scalars(parts, spec)
             total = torch.stack(list(parts.values())).sum()
             _note(trained, parts, total, spec, step)
             total.backward()
@@ -205,6 +207,16 @@ def _setup(
         noisy_states=(with_dropout(student, 0), with_dropout(teacher.classifier, 1)),
         reference_habits=protocol.reference_habits,
     )  # fmt: skip
+
+
+def _demand_scalars(parts: object, spec: RunSpec) -> None:
+    """Whether a method's loss is what the interface says."""
+    if not isinstance(parts, dict) or not parts:
+        raise RunError(f"{spec.method}: loss returned {type(parts).__name__}; return a dict of named scalar tensors")
+    for name, value in parts.items():
+        if not isinstance(value, Tensor) or value.dim():
+            told = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise RunError(f"{spec.method}: loss part {name!r} is {told}; return scalar tensors")
 
 
 def _note(trained: Trained, parts: Mapping[str, Tensor], total: Tensor, spec: RunSpec, step: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cod_bench.split import Draw, Slot
     from cod_bench.task import Corpus
     from cod_bench.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 REDRAWS = 20
 """How often a control text that the teacher moves to another class is drawn again (protocol.md, `random`)."""
@@ -101,23 +104,28 @@ class Pool:
         name = f"seed{draw.seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}.json"
         if name not in self._blocks:
             path = self.folder / name
-            if not path.exists():
+            found = _read_block(path)
+            if found is None:
                 with lock(self.folder / f".{name}.lock"):
-                    if not path.exists():
+                    found = _read_block(path)
+                    if found is None:
                         self._search(draw, start, end, path)
-            self._blocks[name] = [Entry(**entry) for entry in json.loads(path.read_text())["entries"]]
+                        found = _read_block(path)
+            self._blocks[name] = found or []
         return self._blocks[name]
 
     def state(self) -> dict[str, Any]:
         """The generator's prepared state, from the training pool alone."""
         if self._state is None:
             path = self.folder / "state.json"
-            if not path.exists():
+            self._state = _read_state(path)
+            if self._state is None:
                 with lock(self.folder / ".state.lock"):
-                    if not path.exists():
-                        made = self.generator.prepare(self.corpus.train, self.teacher)
-                        write_atomic(path, json.dumps(made, sort_keys=True) + "\n")
-            self._state = json.loads(path.read_text())
+                    self._state = _read_state(path)
+                    if self._state is None:
+                        text = json.dumps(self.generator.prepare(self.corpus.train, self.teacher), sort_keys=True)
+                        write_atomic(path, text + "\n")
+                        self._state = json.loads(text)  # as the next process will read it
         return self._state
 
     def _search(self, draw: Draw, start: int, end: int, path: Path) -> None:
@@ -184,6 +192,28 @@ class Pool:
         rng = stream("random-words", self.corpus.task.name, seed, slot.original.id)
         while True:
             yield perturb(slot.original.text, size, self._frequencies, rng)
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.warning("generator state %s is corrupt (%s) and is prepared again", path, error)
+        return None
+    return state
+
+
+def _read_block(path: Path) -> list[Entry] | None:
+    """The entries kept at `path`; None if they are not there or corrupt, so that they are searched (again)."""
+    try:
+        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["entries"]]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("pool block %s is corrupt (%s) and is searched again", path, error)
+        return None
 
 
 @dataclass(slots=True)

@@ -28,10 +28,14 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
     pool = _pool(workers, plugins)
     try:
         while ready or running:
-            while len(running) < workers and (job := ready.take()) is not None:
-                running[pool.submit(attempt, job)] = job
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
             broken = False
+            while not broken and len(running) < workers and (job := ready.take()) is not None:
+                try:
+                    running[pool.submit(attempt, job)] = job
+                except BrokenProcessPool:  # a worker died between two jobs: nobody's strike
+                    broken = True
+                    ready.put_back(job)
+            finished = () if broken else wait(running, return_when=FIRST_COMPLETED)[0]
             for future in finished:
                 job = running.pop(future)
                 try:
