@@ -184,9 +184,8 @@ def test_a_failing_method_is_recorded_told_and_retried(tmp_path: Path) -> None:
         ("def (", "cannot be imported: SyntaxError"),
         ("DISTILLER = 3", "DISTILLER.name is None but must be the file's name 'odd'"),
         (
-            "from cod_bench.baselines.kd import KD\nclass Odd(KD):\n    name = 'odd'\n    def hparams(self, track, k): ...\n"
-            + "DISTILLER = Odd\n",
-            "method 'odd': its hparams(track, k) raised TypeError",
+            "from cod_bench.baselines.kd import KD\nclass DISTILLER(KD): name, hparams = 'odd', lambda *_: 1 / 0",
+            "method 'odd': its hparams(track, k) raised ZeroDivisionError",
         ),
     ],
 )
