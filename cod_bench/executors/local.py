@@ -54,6 +54,7 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
                 running.clear()
                 pool.shutdown(wait=False, cancel_futures=True)
                 pool = _pool(workers, plugins)
+        pool.shutdown(wait=True)
     finally:
         _end(pool)
         for name, value in threads.items():
