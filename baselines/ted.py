@@ -39,6 +39,8 @@ class TED(Distiller):
         return self._student_filters
 
     def _stage_one(self, setup: Setup, side: int) -> nn.ModuleList:
+        import torch
+
         from cod_bench.distil import optimiser_for
         from cod_bench.losses import filter_loss, project, projections, read_out
 
@@ -50,25 +52,25 @@ class TED(Distiller):
         poolers = projections(len(layers), width, width, stream_seed(f"filter-poolers-{name}", *key))
         heads = projections(len(layers), width, classes, stream_seed(f"filter-heads-{name}", *key))
         optimiser, schedule = optimiser_for([filters, poolers, heads], setup.hparams)
-        for step, rows in enumerate(setup.batches):
-            batch = setup.collate(rows)
-            filtered = project(filters, self._states(setup, batch, side, step), layers)
-            filter_loss(read_out(filtered, poolers, heads, batch.mask), batch.labels).backward()
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
+        dropout = setup.student.dropout.p if setup.reference_habits else 0.0
+        with torch.random.fork_rng(devices=[]):
+            for step, rows in enumerate(setup.batches):
+                torch.manual_seed(stream_seed(f"filter-dropout-{name}", *key, step))
+                batch = setup.collate(rows)
+                filtered = project(filters, self._states(setup, batch, side), layers)
+                filter_loss(read_out(filtered, poolers, heads, batch.mask, dropout), batch.labels).backward()
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                self.prepare_steps += 1
         return filters
 
     @staticmethod
-    def _states(setup: Setup, batch: Batch, side: int, step: int) -> Mapping[int, Tensor]:
-        """Evaluation-mode states, once a row; under `paper` anew with dropout on, from a stream of its own."""
-        import torch
-
-        if not setup.reference_habits:
-            return batch.teacher_hidden if side == TEACHER else setup.student_states(batch)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(f"filter-dropout-{side}", setup.spec.task, setup.spec.seed, step))
+    def _states(setup: Setup, batch: Batch, side: int) -> Mapping[int, Tensor]:
+        """Evaluation-mode states, once a row; under `paper` anew with dropout on."""
+        if setup.reference_habits:
             return setup.noisy_states[side](batch)
+        return batch.teacher_hidden if side == TEACHER else setup.student_states(batch)
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """KD's loss and the weighted mean MSE between filtered student and filtered teacher states."""

@@ -52,6 +52,8 @@ class Grid:
     runs: Mapping[RunSpec, Run]
     missing: tuple[RunSpec, ...]
     stale: tuple[Stale, ...]
+    teachers: Mapping[str, float]
+    """Task -> accuracy of its teacher on the evaluation rows."""
 
     @property
     def complete(self) -> bool:
@@ -124,7 +126,12 @@ def collect(
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
     runs = {spec: _run(counted[spec], references) for spec in declared if spec in counted}
     missing = tuple(spec for spec in declared if spec not in runs)
-    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale))
+    teachers = {
+        spec.task: float(np.mean(evaluate.digits(known.gold) == evaluate.digits(known.teacher_predictions)))
+        for spec, run in runs.items()
+        if (known := references[spec.track, spec.task, run.record.teacher_hash])
+    }
+    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers)
 
 
 def refuse_mixtures(records: Iterable[Record]) -> None:
@@ -189,7 +196,7 @@ def _run(record: Record, references: References) -> Run:
         if stored is None or value is None or abs(float(stored) - float(value)) > TOLERANCE:
             raise UsageError(
                 f"metrics.{key}: record {record.run_id} ({spec.label}) says {stored!r}, its predictions give "
-                f"{value!r}; the file was changed or written by other code: run it again"
+                f"{value!r}; one of the two was changed: delete the file with {record.run_id} in its name and run again"
             )
     correct = evaluate.digits(record.predictions) == evaluate.digits(reference.gold)
     return Run(record, found, correct.astype(np.float64))
@@ -269,8 +276,9 @@ def differences(grid: Grid, task: str, method: str, pair: tuple[str, str], ks: S
     sides = [{k: {r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for k in ks} for c in pair]
     for seed in grid.suite.seeds:
         if all(seed in side[k] for side in sides for k in ks):
-            per_row = np.mean([sides[0][k][seed].correct - sides[1][k][seed].correct for k in ks], axis=0)
-            rows.append(per_row)
-            units.append(per_row.mean())
+            # whole numbers before the division: a tie is exactly 0 and never counts as won
+            per_row = np.sum([sides[0][k][seed].correct - sides[1][k][seed].correct for k in ks], axis=0)
+            rows.append(per_row / len(ks))
+            units.append(per_row.sum() / (len(per_row) * len(ks)))
     empty = np.zeros(0)
     return Differences(np.array(units) if units else empty, np.mean(rows, axis=0) if rows else empty)

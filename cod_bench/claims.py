@@ -74,10 +74,15 @@ def gains(grid: Grid) -> list[Gain]:
 
 
 def exploratory(grid: Grid) -> list[Gain]:
-    """The same per budget, primary or not; one Holm family a comparison over methods and budgets."""
-    return _gains(
-        grid, [(m, pair, (k,), f"k={k}") for m in grid.methods for pair in pairs(grid, m) for k in grid.ks_of(m, *pair)]
-    )
+    """Per budget, primary or not, and each condition over `standard`; Holm a comparison over methods and budgets."""
+    wanted = []
+    for method in grid.methods:
+        have = grid.conditions(method)
+        extra = [(c, "standard") for c in ("random", "unvalidated", "label-preserving") if {c, "standard"} <= set(have)]
+        wanted += [
+            (method, pair, (k,), f"k={k}") for pair in [*pairs(grid, method), *extra] for k in grid.ks_of(method, *pair)
+        ]
+    return _gains(grid, wanted)
 
 
 def claims(grid: Grid, primary: Sequence[Gain]) -> list[Claim]:

@@ -28,19 +28,22 @@ SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; se
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
 ]
-ProtocolOption = Annotated[str, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
+]
 TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
-TaskOption = Annotated[str, typer.Option("--task", help="Only these tasks, separated by commas.")]
-MethodOption = Annotated[str, typer.Option("--method", help="Only these methods.")]
-ConditionOption = Annotated[str, typer.Option("--condition", help="Only these conditions.")]
-KOption = Annotated[str, typer.Option("--k", help="Only these budgets of labelled texts.")]
-SeedOption = Annotated[str, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
+MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
+ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
+KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
+SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
 ]
 
 DEFAULT_RESULTS = Path("runs")
+LONGEST_RANGE = 10_000
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -113,9 +116,9 @@ def assets(verify: Annotated[bool, typer.Option("--verify", help="Hash every fil
 
 @app.command()
 def plan(
-    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
-    track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
-    k: KOption = "", seed: SeedOption = "", generator: GeneratorOption = "",
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None, track: TrackOption = "", task: TaskOption = None, method: MethodOption = None,
+    condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     plugin: PluginOption = None,
@@ -123,7 +126,7 @@ def plan(
     """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
     _plugins(plugin)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
-    made = plans.make(plans.suite_for(suite, filters), filters, Results(results.resolve()))
+    made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
     print(_plan_line(made, workers))
     if runs:
         for planned in made.runs:
@@ -132,15 +135,16 @@ def plan(
 
 @app.command()
 def status(
-    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
-    track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
-    k: KOption = "", seed: SeedOption = "", generator: GeneratorOption = "", plugin: PluginOption = None,
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None,
+    track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
     import json
 
     _plugins(plugin)
-    folder = Results(results.resolve())
+    folder = _results(results)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
     print(_plan_line(made, plans.cores()))
@@ -162,9 +166,10 @@ def status(
 @app.command()
 def run(
     all_: Annotated[bool, typer.Option("--all", help="Every run of the suite after filters.")] = False,
-    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, protocol: ProtocolOption = "",
-    track: TrackOption = "", task: TaskOption = "", method: MethodOption = "", condition: ConditionOption = "",
-    k: KOption = "", seed: SeedOption = "", generator: GeneratorOption = "",
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None,
+    track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = plans.cores(),
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
@@ -179,7 +184,7 @@ def run(
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
-        plans.suite_for(suite, filters), filters, Results(results.resolve()),
+        plans.suite_for(suite, filters), filters, _results(results),
         workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=_plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
@@ -198,12 +203,14 @@ def leaderboard(
     from cod_bench import render
 
     _plugins(plugin)
-    folder = Results(results.resolve())
-    chosen = [suites.suite(name) for name in _words(suite)] or render.suites_with_records(folder)
+    folder = _results(results)
+    chosen = [suites.suite(name) for name in _words("suite", suite or None)] or render.suites_with_records(folder)
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
     files = render.files(folder, chosen)
+    for file in folder.scan()[1]:
+        print(f"not counted, corrupt: {file.path}: {file.reason}", file=sys.stderr)
     if not check:
         boards.write(target, files)
         print(f"wrote {len(files)} files; start with {target / 'README.md'}")
@@ -250,8 +257,8 @@ def judge(
 @app.command()
 def recipe(
     track: Annotated[str, typer.Option(help="Track to choose recipes for.")],
-    method: MethodOption = "",
-    task: TaskOption = "",
+    method: MethodOption = None,
+    task: TaskOption = None,
     out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
     plugin: PluginOption = None,
@@ -262,14 +269,21 @@ def recipe(
 
     _plugins(plugin)
     chosen = suites.track(track)
-    tasks = _words(task) or sorted({t for s in suites.SUITES.values() if track in s.tracks for t in s.tasks})
-    methods = _words(method) or list(registry.names("baseline"))
+    tasks = _words("task", task) or sorted({t for s in suites.SUITES.values() if track in s.tracks for t in s.tasks})
+    methods = _words("method", method) or list(registry.names("baseline"))
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
     write_atomic(out / "recipe.md", recipes.markdown(rows))
     for name in methods:
         rate, steps = recipes.choose(rows, track, name)
         print(f"{name} on {track}: learning rate {rate:g}, {steps} steps")
+
+
+def _results(folder: Path) -> Results:
+    """The folder of records; it need not be there yet."""
+    if folder == Path() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
+    return Results(folder.resolve())
 
 
 def _plan_line(made: Plan, workers: int) -> str:
@@ -286,27 +300,36 @@ def _plan_line(made: Plan, workers: int) -> str:
 
 
 def _filters(
-    protocol: str, track: str, task: str, method: str, condition: str, k: str, seed: str, generator: str
+    protocol: str | None, track: str, task: str | None, method: str | None, condition: str | None, k: str | None,
+    seed: str | None, generator: str,
 ) -> Filters:  # fmt: skip
     return Filters(
-        protocol=tuple(_words(protocol)), track=track, task=tuple(_words(task)), method=tuple(_words(method)),
-        condition=tuple(_words(condition)), k=_numbers("k", k), seed=_numbers("seed", seed),
+        protocol=tuple(_words("protocol", protocol)), track=track, task=tuple(_words("task", task)),
+        method=tuple(_words("method", method)),
+        condition=tuple(_words("condition", condition)), k=_numbers("k", k), seed=_numbers("seed", seed),
         generator=generator,
     )  # fmt: skip
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+def _words(name: str, text: str | None) -> list[str]:
+    """Values of an option, separated by commas; none if it was not given."""
+    found = [word.strip() for word in (text or "").split(",") if word.strip()]
+    if text is not None and not found:
+        raise UsageError(f"--{name} {text!r}: name at least one value or leave the option out")
+    return found
 
 
-def _numbers(name: str, text: str) -> tuple[int, ...]:
+def _numbers(name: str, text: str | None) -> tuple[int, ...]:
     found: list[int] = []
-    for word in _words(text):
+    for word in _words(name, text):
         low, dash, high = word.partition("-")
         try:
-            found += range(int(low), int(high) + 1) if dash else [int(low)]
+            values = range(int(low), int(high if dash else low) + 1)
         except ValueError:
-            raise UsageError(f"--{name} {word!r}: write whole numbers such as 8 or 8,16 or 0-4") from None
+            values = range(0)
+        if not 0 < len(values) <= LONGEST_RANGE:
+            raise UsageError(f"--{name} {word!r}: write whole numbers such as 8 or 8,16 or 0-4")
+        found += values
     return tuple(dict.fromkeys(found))
 
 

@@ -176,10 +176,12 @@ def row_batches(rows: int, size: int, steps: int, key: tuple[str | int, ...]) ->
 
 def describe(training: TrainingSet) -> dict[str, Any]:
     """What stands in the record about the rows: ids, slots, labels and counts; no text."""
+    labels = [row.label for row in training.rows]
     return {
         "hash": training.hash,
         "sources": [row.source for row in training.rows],
-        "labels": "".join(str(row.label) for row in training.rows),
+        "balance": [labels.count(label) for label in sorted(set(labels))],
+        "labels": "".join(map(str, labels)),
         "roles": "".join(row.role[0] for row in training.rows),
         "substituted": training.substituted,
         "passed_over": training.passed_over,

@@ -32,6 +32,8 @@ class Trained:
     selected: int = 0
     """Optimiser step whose weights the student holds."""
     seconds: dict[str, float] = field(default_factory=dict)
+    prepare_steps: int = 0
+    """Optimiser steps of first stages."""
 
 
 class Rows:
@@ -96,7 +98,8 @@ def batches_of(training: TrainingSet, spec: RunSpec, batch_size: int, steps: int
     key = (spec.task, spec.seed, spec.k)
     if PROTOCOLS[spec.protocol].reference_habits:
         rows = len(training.rows)
-        return row_batches(rows, batch_size, steps, key), -(-rows // batch_size)
+        size = batch_size if rows > len(training.pairs) else max(1, batch_size // 2)  # `half` sees half a batch
+        return row_batches(rows, size, steps, key), -(-rows // size)
     starts, start = [], 0
     for pair in training.pairs:
         starts.append(range(start, start + len(pair.rows)))
@@ -129,7 +132,7 @@ def train(
     begun = time.perf_counter()
     setup = _setup(spec, track, hparams, student, teacher, batches, rows, protocol)
     outside = distiller.prepare(setup)
-    trained = Trained(steps, seconds={"prepare": time.perf_counter() - begun})
+    trained = Trained(steps, seconds={"prepare": time.perf_counter() - begun}, prepare_steps=distiller.prepare_steps)
     optimiser, schedule = optimiser_for([student, *([outside] if outside is not None else [])], hparams)
     layers = sorted({layer for layer, _ in track.layer_map}) if distiller.needs_layers else []
     best: dict[str, Tensor] | None = None
@@ -143,6 +146,8 @@ def train(
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
                 outputs = student(batch.ids, batch.mask, layers)
                 parts = distiller.loss(outputs, batch)
+            if step == 0:
+                _demand_scalars(parts, spec)
             total = torch.stack(list(parts.values())).sum()
             _note(trained, parts, total, spec, step)
             total.backward()
@@ -187,9 +192,11 @@ def _setup(
 
         def compute(batch: Batch) -> dict[int, Tensor]:
             model.train()
-            with torch.no_grad():
-                hidden: dict[int, Tensor] = model(batch.ids, batch.mask, layers).hidden
-            model.eval()
+            try:
+                with torch.no_grad():
+                    hidden: dict[int, Tensor] = model(batch.ids, batch.mask, layers).hidden
+            finally:
+                model.eval()  # the teacher outlives the run
             return hidden
 
         return compute
@@ -200,6 +207,16 @@ def _setup(
         noisy_states=(with_dropout(student, 0), with_dropout(teacher.classifier, 1)),
         reference_habits=protocol.reference_habits,
     )  # fmt: skip
+
+
+def _demand_scalars(parts: object, spec: RunSpec) -> None:
+    """Whether a method's loss is what the interface says."""
+    if not isinstance(parts, dict) or not parts:
+        raise RunError(f"{spec.method}: loss returned {type(parts).__name__}; return a dict of named scalar tensors")
+    for name, value in parts.items():
+        if not isinstance(value, Tensor) or value.dim():
+            told = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise RunError(f"{spec.method}: loss part {name!r} is {told}; return scalar tensors")
 
 
 def _note(trained: Trained, parts: Mapping[str, Tensor], total: Tensor, spec: RunSpec, step: int) -> None:

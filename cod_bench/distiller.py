@@ -59,6 +59,8 @@ class Distiller(ABC):
     """Idea, source and when to use it, in one or two sentences."""
     needs_layers: ClassVar[bool] = False
     """Whether `loss` reads hidden states of the mapped layers."""
+    prepare_steps: int = 0
+    """Optimiser steps that `prepare` took; part of the recorded cost."""
 
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:

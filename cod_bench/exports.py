@@ -31,12 +31,14 @@ def overall_csv(grid: Grid) -> str:
     rows = []
     for method in grid.methods:
         for condition in grid.conditions(method):
-            scopes = [(f"k={k}", (k,)) for k in grid.ks_of(method, condition)]
-            for scope, ks in [*scopes, (PRIMARY, grid.primary(method, condition))]:
-                if ks:
-                    mean, n = aggregate.mean_accuracy(grid, method, condition, ks)
-                    row = {"method": method, "condition": condition, "scope": scope, "ks": " ".join(map(str, ks))}
-                    rows.append({**_where(grid), **row, "tasks": len(grid.suite.tasks), "runs": n, "accuracy": mean})
+            scopes: list[tuple[str, tuple[int, ...]]] = [(f"k={k}", (k,)) for k in grid.ks_of(method, condition)]
+            primary = grid.primary(method, condition)
+            if primary and primary == tuple(k for k in grid.ks if k in grid.suite.primary_k):
+                scopes.append((PRIMARY, primary))
+            for scope, ks in scopes:
+                mean, n = aggregate.mean_accuracy(grid, method, condition, ks)
+                row = {"method": method, "condition": condition, "scope": scope, "ks": " ".join(map(str, ks))}
+                rows.append({**_where(grid), **row, "tasks": len(grid.suite.tasks), "runs": n, "accuracy": mean})
     columns = ["suite", "protocol", "track", "method", "condition", "scope", "ks", "tasks", "runs", "accuracy"]
     return csv_text(columns, rows)
 

@@ -63,8 +63,8 @@ def measure(track: str, task: str, judge: str, generator: str, *, k: int, seeds:
         slots=len(pairs),
         valid=len(valid) / len(pairs),
         first_flips=mean(entry.first_flips for _, entry in pairs),
-        edit_fraction=mean(sum(entry.edits.values()) / entry.words for entry in valid),
-        edits=mean(sum(entry.edits.values()) for entry in valid),
+        edit_fraction=mean(entry.edited["cfe"] / entry.words for entry in valid),
+        edits=mean(entry.edited["cfe"] for entry in valid),
         teacher_passes=mean(entry.teacher_passes for _, entry in pairs),
         verdicts=tuple(_verdicts(track, judge, kind, texts) for kind, texts in kinds.items()),
     )

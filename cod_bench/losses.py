@@ -47,10 +47,12 @@ def project(maps: nn.ModuleList, states: Mapping[int, Tensor], layers: Sequence[
     return [one(states[layer]) for one, layer in zip(maps, layers, strict=True)]
 
 
-def read_out(filtered: Sequence[Tensor], poolers: nn.ModuleList, heads: nn.ModuleList, mask: Tensor) -> list[Tensor]:
-    """TED's first stage: logits [B, classes] from each filtered layer by masked mean, linear, gelu, linear."""
-    pooled = [masked_mean(states, mask) for states in filtered]
-    return [head(functional.gelu(pooler(p))) for p, pooler, head in zip(pooled, poolers, heads, strict=True)]
+def read_out(
+    filtered: Sequence[Tensor], poolers: nn.ModuleList, heads: nn.ModuleList, mask: Tensor, dropout: float = 0.0
+) -> list[Tensor]:
+    """TED's first stage: logits [B, classes] from each filtered layer by masked mean, linear, gelu, dropout, linear."""
+    pooled = [functional.gelu(pooler(masked_mean(s, mask))) for s, pooler in zip(filtered, poolers, strict=True)]
+    return [head(functional.dropout(state, dropout)) for state, head in zip(pooled, heads, strict=True)]
 
 
 def filter_loss(logits: Sequence[Tensor], labels: Tensor) -> Tensor:

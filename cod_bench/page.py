@@ -32,8 +32,9 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
     parts.append("## Files")
     parts.append(
         "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
-        "(every comparison; single budgets are exploratory), `claims.csv`, `incomplete.md`, `main.txt`. CSV values are "
-        "shares: 0.01 is one point. Everything is computed from the records' stored predictions."
+        "(every comparison; single budgets are exploratory, with Holm over methods and budgets), `claims.csv`, "
+        "`incomplete.md`, `main.txt`. CSV values are shares: 0.01 is one point. Everything is computed from the stored "
+        "predictions of the records."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -98,8 +99,14 @@ def accuracy_caption(grid: Grid) -> str:
         f"Mean over {tasks} of the mean over seeds; `primary k`: also over k = {primary}. A mean that lacks a "
         f"task is {NONE}; nothing is imputed. "
         "`collapsed`: runs with over 80 % of their predictions in one class. `flips`: slots with a counterfactual that "
-        "flips the teacher (for `unvalidated`: slots whose first answer does). " + conditional(grid)
+        f"flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}" + conditional(grid)
     )
+
+
+def _scale(grid: Grid) -> str:
+    """What the students' accuracies are to be measured against."""
+    told = ", ".join(f"{percent(grid.teachers[t])} ({escape(t)})" for t in grid.suite.tasks if t in grid.teachers)
+    return f"Teachers reach {told}; evaluation splits are balanced, so chance is 50.0. " if told else ""
 
 
 def conditional(grid: Grid) -> str:
@@ -149,7 +156,8 @@ def gain_caption(grid: Grid, gains: Sequence[Gain]) -> str:
         "in squares; both standard errors stand beside it. p: sign-flip of whole units, two-sided "
         f"({exact}); the smallest p that this design can reach is {p_value(floor)}. The test holds the evaluation rows "
         "fixed and the interval does not, so an interval may hold 0 beside a small p. Holm p: over the declared "
-        "methods that have the comparison. For new tasks: "
+        "methods that have the comparison, not over comparisons or claims. Ties are not won. Methods share rows, "
+        "counterfactuals, order and initialisation: their gains are close to one experiment. For new tasks: "
         + ("`new_tasks_*` in `significance.csv`. " if new else "not estimable (needs at least 5 tasks). ")
         + conditional(grid)
     )
@@ -236,13 +244,12 @@ def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tupl
 def counterfactuals(grid: Grid) -> list[str]:
     """Quality of the counterfactuals per task and budget."""
     conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
-    tables = [quality.table(grid, condition) for condition in conditions]
-    # Every condition reports the same counterfactuals; the first that has any is as good as the others.
-    cells = next((cells for cells in tables if cells), [])
+    cells = [(condition, cell) for condition in conditions for cell in quality.table(grid, condition)]
     if not cells:
         return []
     rows = [
         [
+            code(condition),
             escape(c.task),
             f"{c.k} {MARK}" if c.marked else str(c.k),
             str(c.slots),
@@ -250,9 +257,10 @@ def counterfactuals(grid: Grid) -> list[str]:
             *(number(margin) for margin in (c.margin_before, c.margin_after)),
             *(str(count) for count in (c.redraws, c.exhausted, c.refused)),
         ]
-        for c in cells
+        for condition, c in cells
     ]
     headers = [
+        "condition",
         "task",
         "k",
         "slots",
@@ -264,11 +272,13 @@ def counterfactuals(grid: Grid) -> list[str]:
     ]
     return [
         "## Counterfactuals",
-        markdown([*headers, "redraws", "exhausted", "refused"], rows),
+        markdown([*headers, "redraws", "exhausted", "refused"], rows, left=2),
         (
-            "Over all seeds' slots. `valid`: the teacher says the other class; `first answer flips`: before any check; "
-            "`words edited`: valid ones only; `margin`: the teacher's p(target) - p(gold); `redraws`, `exhausted`: "
-            "random texts drawn again, slots left without one; `refused`: equal or near to an evaluation row. "
+            "Over all seeds' slots. `valid`: there is a counterfactual that the teacher gives the other class; `first "
+            "answer flips`: before any check; `words edited`, `margin after`: of the condition's own texts in valid "
+            "slots; `margin`: the teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, "
+            "slots left without one; `refused`: texts equal or near to an evaluation row. Controls that keep the label "
+            "put an original of the other class in an invalid slot: their batches may be one label off balance there. "
             f"{MARK}: over 20 % of the slots take an original instead. {conditional(grid)}"
         ),
     ]

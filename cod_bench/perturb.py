@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’-])*")
 _UNTOUCHED = re.compile(r"[@#&\d]|://|www\.")
 """What marks a white-space token that is no word: @name, #tag, number, entity or URL."""
 
@@ -42,11 +42,18 @@ def _span(token: str) -> tuple[int, int] | None:
 
 
 def edits(before: str, after: str) -> Edits:
-    """How many words a text changed by; words are split at white space, so handles, tags and numbers count too."""
+    """How many words a text changed by; words are split at white space, so handles, tags and numbers count too.
+
+    A word that only changes its case, or `a` to `an`, follows from its neighbour's edit and counts for nothing.
+    """
     from rapidfuzz.distance import Levenshtein
 
-    kinds = Counter(op.tag for op in Levenshtein.editops(before.split(), after.split()))
+    kinds = Counter(op.tag for op in Levenshtein.editops(_compared(before), _compared(after)))
     return Edits(kinds["replace"], kinds["insert"], kinds["delete"])
+
+
+def _compared(text: str) -> list[str]:
+    return ["a" if word == "an" else word for word in text.lower().split()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,19 +162,22 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
     track = choose_track(suite, filters.track)
     _check_names(filters)
     protocols = filters.protocol or suite.protocols
-    found = [spec for protocol in protocols for spec in suite.expand(track=track, protocol=protocol)]
+    everything = found = [spec for protocol in protocols for spec in suite.expand(track=track, protocol=protocol)]
     for name, values in (
         ("task", filters.task), ("method", filters.method), ("condition", filters.condition),
         ("k", filters.k), ("seed", filters.seed),
     ):  # fmt: skip
         if not values:
             continue
-        offered = sorted({getattr(spec, name) for spec in found})
+        offered = sorted({getattr(spec, name) for spec in everything})
+        absent = [value for value in values if value not in offered]
         found = [spec for spec in found if getattr(spec, name) in values]
-        if not found:
+        if absent or not found:
+            named = ",".join(map(str, absent or values))
+            after = "" if absent else " after the other filters"
             raise UsageError(
-                f"--{name} {','.join(map(str, values))}: suite {suite.name!r} after the other filters has only "
-                f"{', '.join(map(str, offered))}; choose one of these or another --suite"
+                f"--{name} {named}: suite {suite.name!r} has only {', '.join(map(str, offered))}{after}; choose among "
+                "these or another --suite"
             )
     order = methods(suite)
     return sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
@@ -286,7 +289,12 @@ def _track_identity(name: str) -> dict[str, Any]:
 @cache
 def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
     method = registry.load("baseline", name)
-    return {"version": method.version, "hparams": method.hparams(suites.track(track), k)}
+    try:
+        return {"version": method.version, "hparams": method.hparams(suites.track(track), k)}
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"method {name!r}: its hparams(track, k) raised {type(error).__name__}: {error}") from error
 
 
 @cache

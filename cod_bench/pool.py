@@ -6,7 +6,9 @@ does not matter which budget asked first. Entries are kept in blocks of slots wh
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactual import Generator, Query
 from cod_bench.perturb import Edits, Frequencies, edits, perturb
-from cod_bench.spec import digest, stream
+from cod_bench.spec import POOL_VERSION, digest, stream
 from cod_bench.store import Artifacts, lock, write_atomic
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from cod_bench.split import Draw, Slot
     from cod_bench.task import Corpus
     from cod_bench.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 REDRAWS = 20
 """How often a control text that the teacher moves to another class is drawn again (protocol.md, `random`)."""
@@ -46,13 +50,15 @@ class Entry:
     """As many random edits as `cfe`, teacher's class unchanged; None when every draw moved the teacher."""
     preserving: str | None
     """Label-preserving substitutions at the positions of `cfe`; None when none kept the teacher's class."""
-    edits: Mapping[str, int]
+    edited: Mapping[str, int]
+    """Words edited in each of `first`, `cfe`, `random` and `preserving` that there is."""
     words: int
-    margin_before: float
+    margin: float
     """Teacher's p(target) minus p(original's class) on the original."""
-    margin_after: float | None
-    """The same on `cfe`."""
-    redraws: int
+    margins: Mapping[str, float]
+    """The same on each text that there is."""
+    redraws: Mapping[str, int]
+    """Control texts turned down before the one taken: `random` drawn again, `preserving` passed on to the next."""
     refused: int
     """Texts refused because they equal or nearly equal an evaluation row."""
     teacher_passes: int
@@ -74,7 +80,10 @@ class Pool:
         self, corpus: Corpus, teacher: Teacher, generator: Generator, artifacts: Artifacts, near: NearIndex
     ) -> None:
         self.corpus, self.teacher, self.generator, self.near = corpus, teacher, generator, near
-        identity = {"version": generator.version, "params": generator.params(), "task": corpus.task.identity()}
+        identity = {
+            "pool": POOL_VERSION, "version": generator.version, "params": generator.params(),
+            "task": corpus.task.identity(),
+        }  # fmt: skip
         self.folder: Path = artifacts.pool(corpus.task.name, teacher.hash, generator.name, digest(identity))
         self._state: dict[str, Any] | None = None
         self._frequencies: Frequencies | None = None
@@ -95,28 +104,33 @@ class Pool:
         name = f"seed{draw.seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}.json"
         if name not in self._blocks:
             path = self.folder / name
-            if not path.exists():
+            found = _read_block(path)
+            if found is None:
                 with lock(self.folder / f".{name}.lock"):
-                    if not path.exists():
+                    found = _read_block(path)
+                    if found is None:
                         self._search(draw, start, end, path)
-            self._blocks[name] = [Entry(**entry) for entry in json.loads(path.read_text())["entries"]]
+                        found = _read_block(path)
+            self._blocks[name] = found or []
         return self._blocks[name]
 
     def state(self) -> dict[str, Any]:
         """The generator's prepared state, from the training pool alone."""
         if self._state is None:
             path = self.folder / "state.json"
-            if not path.exists():
+            self._state = _read_state(path)
+            if self._state is None:
                 with lock(self.folder / ".state.lock"):
-                    if not path.exists():
-                        made = self.generator.prepare(self.corpus.train, self.teacher)
-                        write_atomic(path, json.dumps(made, sort_keys=True) + "\n")
-            self._state = json.loads(path.read_text())
+                    self._state = _read_state(path)
+                    if self._state is None:
+                        text = json.dumps(self.generator.prepare(self.corpus.train, self.teacher), sort_keys=True)
+                        write_atomic(path, text + "\n")
+                        self._state = json.loads(text)  # as the next process will read it
         return self._state
 
     def _search(self, draw: Draw, start: int, end: int, path: Path) -> None:
         begun, cpu = time.perf_counter(), time.process_time()
-        slots = draw.slots(2 * end)[start:end]
+        slots = draw.first_slots(end)[start:]
         entries = [self._entry(slot, draw.seed) for slot in slots]
         cost = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
         text = json.dumps({"entries": [asdict(entry) for entry in entries], "cost": cost}, sort_keys=True)
@@ -126,70 +140,104 @@ class Pool:
         original, target, teacher = slot.original, slot.target, self.teacher
         query = Query(original, target, self.corpus.task)
         answer = self.generator.answer(query, teacher, self.state())
-        first_refused = self.near.near(answer.first)
-        refused = int(first_refused)
-        cfe = None
-        for attempt in answer.attempts:
-            if attempt == original.text or teacher.predict(attempt) != target:
-                continue
-            if self.near.near(attempt):
-                refused += 1
-                continue
-            cfe = attempt
-            break
-        valid = cfe is not None and not first_refused
-        size = edits(original.text, cfe) if cfe is not None else Edits(0, 0, 0)
-        random, redraws, turned_down = self._random(slot, seed, size) if valid else (None, 0, 0)
-        preserving = self._preserving(query, cfe) if valid and cfe is not None else None
+        refusals = _Refusals(self.near)
+        cfe = next((text for text in answer.attempts if self._flips(text, slot) and not refusals.of(text)), None)
+        if refusals.of(answer.first):
+            cfe = None  # the slot is then invalid in every condition, so that these differ in the valid slots alone
+        texts: dict[str, str | None] = {"first": answer.first, "cfe": cfe, "random": None, "preserving": None}
+        redraws = {"random": 0, "preserving": 0}
+        if cfe is not None:
+            controls = {
+                "random": self._random(slot, seed, edits(original.text, cfe)),
+                "preserving": iter(self.generator.preserve(query, cfe, teacher, self.state())),
+            }
+            for name, candidates in controls.items():
+                for redraw, text in enumerate(itertools.islice(candidates, REDRAWS + 1)):
+                    redraws[name] = redraw
+                    if self._keeps(text, slot) and not refusals.of(text):
+                        texts[name] = text
+                        break
+        there = {name: text for name, text in texts.items() if text is not None}
         return Entry(
             id=original.id,
             target=target,
             first=answer.first,
-            first_flips=answer.first != original.text and teacher.predict(answer.first) == target,
-            cfe=cfe if valid else None,
-            random=random,
-            preserving=preserving,
-            edits={"replaced": size.replaced, "inserted": size.inserted, "deleted": size.deleted},
+            first_flips=self._flips(answer.first, slot),
+            cfe=cfe,
+            random=texts["random"],
+            preserving=texts["preserving"],
+            edited={name: edits(original.text, text).total for name, text in there.items()},
             words=max(1, len(original.text.split())),
-            margin_before=round(_margin(teacher, original.text, target, original.label), 6),
-            margin_after=None if not valid or cfe is None else round(_margin(teacher, cfe, target, original.label), 6),
+            margin=self._margin(original.text, slot),
+            margins={name: self._margin(text, slot) for name, text in there.items()},
             redraws=redraws,
-            refused=refused + turned_down,
+            refused=refusals.count,
             teacher_passes=answer.teacher_passes,
         )
 
-    def _random(self, slot: Slot, seed: int, size: Edits) -> tuple[str | None, int, int]:
-        """A random text whose class the teacher leaves alone, the number of redraws and of refusals."""
+    def _flips(self, text: str, slot: Slot) -> bool:
+        return text != slot.original.text and self.teacher.predict(text) == slot.target
+
+    def _keeps(self, text: str, slot: Slot) -> bool:
+        return text != slot.original.text and self.teacher.predict(text) == slot.original.label
+
+    def _margin(self, text: str, slot: Slot) -> float:
+        label = slot.original.label
+        return round(self.teacher.probability(text, slot.target) - self.teacher.probability(text, label), 6)
+
+    def _random(self, slot: Slot, seed: int, size: Edits) -> Iterator[str]:
+        """Random texts of the counterfactual's size, without end."""
         if self._frequencies is None:
             self._frequencies = Frequencies.of(row.text for row in self.corpus.train)
         rng = stream("random-words", self.corpus.task.name, seed, slot.original.id)
-        refused = 0
-        for redraw in range(REDRAWS + 1):
-            text = perturb(slot.original.text, size, self._frequencies, rng)
-            if self.teacher.predict(text) != slot.original.label:
-                continue
-            if self.near.near(text):
-                refused += 1
-                continue
-            return text, redraw, refused
-        return None, REDRAWS, refused
+        while True:
+            yield perturb(slot.original.text, size, self._frequencies, rng)
 
-    def _preserving(self, query: Query, cfe: str) -> str | None:
-        for text in self.generator.preserve(query, cfe, self.teacher, self.state())[: REDRAWS + 1]:
-            kept = text != query.example.text and self.teacher.predict(text) == query.example.label
-            if kept and not self.near.near(text):
-                return text
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.warning("generator state %s is corrupt (%s) and is prepared again", path, error)
+        return None
+    return state
+
+
+def _read_block(path: Path) -> list[Entry] | None:
+    """The entries kept at `path`; None if they are not there or corrupt, so that they are searched (again)."""
+    try:
+        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["entries"]]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("pool block %s is corrupt (%s) and is searched again", path, error)
         return None
 
 
-def _margin(teacher: Teacher, text: str, target: int, label: int) -> float:
-    return teacher.probability(text, target) - teacher.probability(text, label)
+@dataclass(slots=True)
+class _Refusals:
+    """Counts the texts that equal or nearly equal an evaluation row."""
+
+    near: NearIndex
+    count: int = 0
+
+    def of(self, text: str) -> bool:
+        refused = self.near.near(text)
+        self.count += refused
+        return refused
 
 
-def summary(entries: Sequence[Entry], *, text: str) -> dict[str, Any]:
-    """Quality of the counterfactuals of one run's slots, as it stands in the record; `text` names the partner used."""
+PARTNERS = {"cod": "cfe", "unvalidated": "first", "random": "random", "label-preserving": "preserving"}
+"""Condition -> the text of an entry that becomes the partner."""
+
+
+def summary(entries: Sequence[Entry], condition: str) -> dict[str, Any]:
+    """Quality of a run's slots, as it stands in the record; edits and margins are of the condition's own texts."""
+    name, total = PARTNERS[condition], len(entries)
     valid = [entry for entry in entries if entry.cfe is not None]
-    total = len(entries)
+    there = [entry for entry in valid if name in entry.edited]
 
     def mean(values: Sequence[float]) -> float | None:
         return round(sum(values) / len(values), 6) if values else None
@@ -198,11 +246,11 @@ def summary(entries: Sequence[Entry], *, text: str) -> dict[str, Any]:
         "slots": total,
         "valid": len(valid),
         "first_flips": sum(entry.first_flips for entry in entries),
-        "edit_fraction": mean([sum(entry.edits.values()) / entry.words for entry in valid]),
-        "margin_before": mean([entry.margin_before for entry in valid]),
-        "margin_after": mean([entry.margin_after for entry in valid if entry.margin_after is not None]),
-        "redraws": sum(entry.redraws for entry in valid),
-        "exhausted": sum(entry.random is None for entry in valid),
+        "edit_fraction": mean([entry.edited[name] / entry.words for entry in there]),
+        "margin_before": mean([entry.margin for entry in there]),
+        "margin_after": mean([entry.margins[name] for entry in there]),
+        "redraws": sum(entry.redraws.get(name, 0) for entry in valid),
+        "exhausted": len(valid) - len(there),
         "refused": sum(entry.refused for entry in entries),
-        "partner": text,
+        "teacher_passes": sum(entry.teacher_passes for entry in entries),
     }

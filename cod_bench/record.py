@@ -159,11 +159,24 @@ def problems(record: Record) -> list[str]:
     return found
 
 
+_RECORD_TYPES: Mapping[str, Any] = {
+    "run_id": str, "identity": dict, "metrics": dict, "history": dict, "predictions": str, "probabilities": list,
+    "reference": str, "eval_hash": str, "train_hash": str, "teacher_hash": str, "rows": dict, "cfe": (dict, type(None)),
+    "cost": dict, "provenance": dict,
+}  # fmt: skip
+_REFERENCE_TYPES: Mapping[str, Any] = {
+    "track": str, "task": str, "teacher_hash": str, "eval_hash": str, "classes": list, "row_ids": list, "gold": str,
+    "teacher_predictions": str, "teacher_probabilities": list, "teacher_metrics": dict, "teacher_cost": dict,
+}  # fmt: skip
+
+
 def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from error
+    except RecursionError:
+        raise ValueError("not JSON: nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every broken file
     if value.get("schema") != SCHEMA:
@@ -172,6 +185,12 @@ def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     if set(value) != names:
         off = sorted(set(value) ^ names)
         raise ValueError(f"{off[0]}: field is {'missing' if off[0] in names else 'unknown'}")
+    for name, types in (_RECORD_TYPES if kind is Record else _REFERENCE_TYPES).items():
+        if not isinstance(value[name], types):
+            raise ValueError(f"{name}: is a {type(value[name]).__name__}")  # noqa: TRY004 - as above
+    numbers = value["metrics"] if kind is Record else value["teacher_metrics"]
+    if not all(isinstance(number, (int, float)) for number in numbers.values()):
+        raise ValueError("metrics: must be numbers")
     if kind is Record and (not isinstance(value["spec"], dict) or set(value["spec"]) != set(RunSpec.__slots__)):
         raise ValueError("spec: must have exactly the fields " + ", ".join(RunSpec.__slots__))
     return value

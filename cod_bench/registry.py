@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import re
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,6 +20,8 @@ KINDS = {"task": "tasks", "baseline": "baselines", "generator": "generators", "e
 
 EXPORTS = {"task": "TASK", "baseline": "DISTILLER", "generator": "GENERATOR", "executor": "execute"}
 """Kind -> the one name that a plugin's module exports."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 _plugin_files: dict[tuple[str, str], Path] = {}
 
@@ -51,7 +55,9 @@ def add_plugin(path: Path) -> tuple[str, str]:
     """
     if not path.is_file():
         raise UsageError(f"--plugin {path}: no such file")
-    module = _import_file(path)
+    if not NAME.fullmatch(path.stem):
+        raise UsageError(f"--plugin {path}: its name must be letters, digits, _ or -; rename the file")
+    module = _guarded(f"--plugin {path}", lambda: _import_file(path.resolve()))
     kinds = [kind for kind, export in EXPORTS.items() if hasattr(module, export)]
     if len(kinds) != 1:
         raise UsageError(f"--plugin {path}: must export exactly one of {', '.join(EXPORTS.values())}")
@@ -90,17 +96,27 @@ def _installed(kind: str) -> dict[str, str]:
 
 
 def _load(kind: str, name: str, source: str) -> Any:
-    try:
-        module = _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-    except Exception as error:
-        raise UsageError(f"{kind} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    own_file = source.endswith(".py")
+    module = _guarded(
+        f"{kind} {name!r}", lambda: _import_file(Path(source)) if own_file else importlib.import_module(source)
+    )
     export = EXPORTS[kind]
     if not hasattr(module, export):
         raise UsageError(f"{kind} {name!r}: its module must export {export}")
     value = getattr(module, export)
-    if kind != "executor" and value.name != name:
-        raise UsageError(f"{kind} {name!r}: {export}.name is {value.name!r} but must be the file's name {name!r}")
+    if kind != "executor" and getattr(value, "name", None) != name:
+        raise UsageError(
+            f"{kind} {name!r}: {export}.name is {getattr(value, 'name', None)!r} but must be the file's name {name!r}"
+        )
     return value
+
+
+def _guarded(what: str, load_module: Callable[[], ModuleType]) -> ModuleType:
+    """A plugin's module; whatever it raises is a sentence, not the end of the program."""
+    try:
+        return load_module()
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 @cache

@@ -103,13 +103,23 @@ def _run_locked(
     known = _teachers(records)
     if rerun == "mismatched":
         found = _ensure_teachers(plan, execute, workers)
-        stale = {spec for spec in ids if known.get(spec) not in (None, (found[spec.track, spec.task], environment()))}
+        stale = {
+            record.spec
+            for record in records
+            if record.spec in ids and not _fits(record, found[record.spec.track, record.spec.task])
+        }
         todo = [spec for spec in ids if spec in stale or spec in set(todo)]
         known = {spec: value for spec, value in known.items() if spec not in stale}
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
     on_plan(plan, todo)
     jobs = jobs_for(todo, facts)
+    planned = {job.key for job in jobs}
+    there = {(track, task) for track, task, _ in results.references()}
+    jobs = [
+        *(_teacher_job(*pair) for pair in _pairs(plan) if pair not in there and teacher_key(*pair) not in planned),
+        *jobs,
+    ]
     stages: dict[str, list[int]] = {}
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
@@ -176,6 +186,13 @@ def _teachers(records: Sequence[Record]) -> dict[RunSpec, tuple[str, Mapping[str
     return {r.spec: (r.teacher_hash, r.provenance.get("environment", {})) for r in records}
 
 
+def _fits(record: Record, teacher: str) -> bool:
+    """Whether a record is of this teacher, this machine's environment and the task's rows as they are pinned now."""
+    task = registry.load("task", record.spec.task)
+    rows = (record.eval_hash, record.train_hash) == (task.evaluation_sha256[:12], task.pool_sha256[:12])
+    return rows and record.teacher_hash == teacher and record.provenance.get("environment") == environment()
+
+
 def _refuse_other_teacher(
     track: str, task: str, found: str, known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], results: Results
 ) -> None:
@@ -189,8 +206,7 @@ def _refuse_other_teacher(
 
 def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> dict[tuple[str, str], str]:
     """(track, task) -> hash of the teacher here, fitted now where it is not in the cache."""
-    pairs = sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs})
-    jobs = [Job(teacher_key(track, task), {"stage": "teacher", "track": track, "task": task}) for track, task in pairs]
+    jobs = [_teacher_job(*pair) for pair in _pairs(plan)]
     found = {}
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
@@ -198,6 +214,15 @@ def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> d
                 raise (UsageError if outcome.usage else RunError)(outcome.error)
             found[outcome.job.payload["track"], outcome.job.payload["task"]] = str(outcome.result["teacher_hash"])
     return found
+
+
+def _pairs(plan: Plan) -> list[tuple[str, str]]:
+    """Every (track, task) of a plan."""
+    return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs})
+
+
+def _teacher_job(track: str, task: str) -> Job:
+    return Job(teacher_key(track, task), {"stage": "teacher", "track": track, "task": task})
 
 
 def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:

@@ -15,6 +15,12 @@ from cod_bench.errors import UsageError
 IDENTITY_VERSION = 1
 """Part of every run id. Raising it needs a migration that renames records without re-running them."""
 
+POOL_VERSION = 1
+"""Of how answers are judged and controls made (pool.py, perturb.py, near.py); in the id of runs that use a pool."""
+
+TEACHER_VERSION = 1
+"""Of how teachers are fitted (teacher.py); part of every track's identity."""
+
 CONDITIONS: Mapping[str, str] = {
     "standard": "k originals; the partner of an original is another original of the other class",
     "cod": "k/2 originals and, for each, a counterfactual that flips the teacher",
@@ -141,6 +147,8 @@ class Track:
     def identity(self) -> dict[str, Any]:
         """What makes two tracks the same track, without names, titles and the students' recipes."""
         return {
+            "teacher_version": TEACHER_VERSION,
+            "weights": self.weights,
             "weights_sha256": self.weights_sha256,
             "student_layers": list(self.student_layers),
             "layer_map": [list(pair) for pair in self.layer_map],
@@ -228,7 +236,7 @@ def identity(
         "task": {"name": spec.task, **task},
         "method": {"name": spec.method, **method},
         "condition": spec.condition,
-        "generator": None if generator is None else {"name": spec.generator, **generator},
+        "generator": None if generator is None else {"name": spec.generator, "pool": POOL_VERSION, **generator},
         "k": spec.k,
         "seed": spec.seed,
     }

@@ -65,9 +65,13 @@ class Draw:
     def slots(self, k: int) -> tuple[Slot, ...]:
         """The k/2 slots of budget k; classes alternate, and the slots of a smaller k are a prefix."""
         check_budget(k, self.classes)
+        return self.first_slots(k // 2)
+
+    def first_slots(self, count: int) -> tuple[Slot, ...]:
+        """The first `count` slots of any budget that has as many."""
         targets = stream("target", self.task, self.seed)
         slots = []
-        for index in range(k // 2):
+        for index in range(count):
             label = index % self.classes
             other = int(targets.integers(self.classes - 1))
             target = (label + 1 + other) % self.classes

@@ -151,7 +151,7 @@ class Results:
         for path in self.record_paths():
             try:
                 records.append(self.read(path))
-            except (ValueError, TypeError, KeyError, OSError, UsageError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
                 bad.append(BadFile(path, str(error)))
         return records, bad
 
@@ -165,7 +165,9 @@ class Results:
         for path in sorted((self.root / REFERENCE).glob("*/*.json")):
             try:
                 reference = reference_from_json(path.read_text(encoding="utf-8"))
-            except (ValueError, TypeError) as error:
+                if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
+                    raise ValueError("its content belongs elsewhere")  # noqa: TRY301 - one sentence for all
+            except (ValueError, TypeError, OSError) as error:
                 raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
             found[reference.track, reference.task, reference.teacher_hash] = reference
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from cod_bench.model import Classifier, Pretrained
     from cod_bench.task import Corpus
+
+log = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
 MARKER = "teacher.json"
@@ -64,7 +67,7 @@ class Teacher:
         """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
         self.passes += len(texts)
         rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
-        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id, size=32)
+        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id)
 
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
@@ -113,14 +116,31 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
     """The teacher of (task, track): from the cache folder, or fine-tuned now; two processes may ask at once.
 
     Raises:
-        RunError: the loss is not finite, or the cached weights are not those that were saved.
+        RunError: the loss is not finite.
     """
     folder = artifacts.teacher(track.name, corpus.task.name, key(track, corpus))
-    if not (folder / MARKER).exists():
+    if not _intact(folder):
         with lock(folder.parent / f".{folder.name}.lock"):
-            if not (folder / MARKER).exists():
+            if not _intact(folder):
                 _fit_and_save(track, corpus, base, folder)
     return _load(track, corpus, base, folder)
+
+
+def _intact(folder: Path) -> bool:
+    """Whether a teacher lies there whole: its marker, which is written last, names the weights' sha256."""
+    import hashlib
+
+    if not (folder / MARKER).exists():
+        return False
+    try:
+        about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        sound = bool(hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() == about["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        log.warning("teacher %s is corrupt and is trained again", folder)
+        (folder / MARKER).unlink(missing_ok=True)
+    return sound
 
 
 def reference(teacher: Teacher, corpus: Corpus) -> Reference:
@@ -213,17 +233,11 @@ def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list
 
 def _load(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> Teacher:
     import copy
-    import hashlib
 
     from safetensors.torch import load
 
-    about = json.loads((folder / MARKER).read_text())
+    about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     data = (folder / WEIGHTS).read_bytes()
-    sha = hashlib.sha256(data).hexdigest()
-    if sha != about["sha256"]:
-        raise RunError(
-            f"teacher {folder.name}: weights have sha256 {sha}, saved were {about['sha256']}; delete {folder}"
-        )
     classifier = models.Classifier(copy.deepcopy(base.backbone), len(corpus.task.classes))
     classifier.load_state_dict(load(data))
-    return Teacher(classifier, base.tokenizer, track=track, sha256=sha, about=about)
+    return Teacher(classifier, base.tokenizer, track=track, sha256=about["sha256"], about=about)

@@ -99,7 +99,6 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
 
     start, cpu = time.perf_counter(), time.process_time()
     track, data, judge = suites.track(spec.track), corpus(spec.task), teacher(spec.track, spec.task)
-    passes = judge.passes
     rows = draw(spec.track, spec.task, spec.seed, PROTOCOLS[spec.protocol].reference_habits)
     entries = None if spec.condition in WITHOUT_GENERATOR else _entries(spec, rows)
     training = build(rows, spec.condition, spec.k, entries)
@@ -128,7 +127,7 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
         train_hash=data.pool_sha256[:12],
         teacher_hash=judge.hash,
         rows=describe(training),
-        cfe=None if entries is None else summary(entries, text=spec.condition),
+        cfe=None if entries is None else summary(entries, spec.condition),
         cost=rounded(
             {
                 "seconds": end - start,
@@ -138,7 +137,11 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
                 "train_seconds": trained.seconds["train"],
                 "evaluate_seconds": end - evaluating,
                 "steps": float(trained.steps),
-                "teacher_passes": float(judge.passes - passes),
+                "prepare_steps": float(trained.prepare_steps),
+                # one pass a distinct text, and what the generator asked: whatever was cached when the run began
+                "teacher_passes": float(
+                    len({row.text for row in training.rows}) + sum(entry.teacher_passes for entry in entries or ())
+                ),
             },
             3,
         ),
@@ -170,7 +173,7 @@ def accuracy(spec: RunSpec, student: Classifier, where: str) -> float:
 
 
 def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
-    """Predicted digits and quantised p(class 1) of every evaluation row, in the track's precision."""
+    """Predicted digits and quantised p(class 1) of every evaluation row."""
     import numpy as np
 
     from cod_bench.errors import RunError
@@ -187,12 +190,8 @@ def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
 def _logits(spec: RunSpec, student: Classifier, where: str) -> Any:
     from cod_bench import model
 
-    track = suites.track(spec.track)
     tokenizer = base(spec.track, _texts_of(spec.track, spec.task)).tokenizer
-    return model.predict(
-        student, _token_ids(spec.track, spec.task, where), pad_id=tokenizer.pad_token_id,
-        bf16=track.precision == "bfloat16",
-    )  # fmt: skip
+    return model.predict(student, _token_ids(spec.track, spec.task, where), pad_id=tokenizer.pad_token_id)
 
 
 def fresh_student(spec: RunSpec) -> Classifier:

@@ -72,6 +72,30 @@ def test_hand_computed_gains():
     assert (lwd.effect.p, lwd.effect.won, lwd.holm) == (1.0, 1, 1.0)
 
 
+def test_a_tie_over_several_budgets_is_exactly_zero_and_not_won():
+    # right rows of cod minus standard: -3, +1 and +2 of ten; thirds of them do not sum to 0 in floating point
+    right = {
+        ("standard", 8): 6,
+        ("cod", 8): 3,
+        ("standard", 16): 5,
+        ("cod", 16): 6,
+        ("standard", 32): 4,
+        ("cod", 32): 6,
+    }
+    suite = replace(HAND, primary_k=(8, 16, 32), grids=(Grid(("kd",), ("standard", "cod"), (8, 16, 32)),))
+    grid = collect([hand_record(s, right[s.condition, s.k]) for s in suite.expand(track="minilm")], suite)
+    found = aggregate.differences(grid, "t1", "kd", ("cod", "standard"), (8, 16, 32))
+    assert found.units.tolist() == [0.0, 0.0]
+    assert claims.gains(grid)[0].effect.won == 0
+
+
+def test_teachers_accuracies_stand_in_the_grid():
+    assert collect(hand_records()).teachers == {
+        task: np.mean([a == b for a, b in zip(ref.gold, ref.teacher_predictions, strict=True)])
+        for (_, task, _), ref in REFERENCES.items()
+    }
+
+
 def test_hand_computed_means():
     grid = collect(hand_records())
     assert aggregate.mean_accuracy(grid, "kd", "cod", [8]) == (pytest.approx(0.775), 4)

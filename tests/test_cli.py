@@ -43,7 +43,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["run", "--suite", "toy", "--k", "eight"], "--k 'eight': write whole numbers"),
         (["run", "--suite", "toy", "--all", "--rerun", "fialed"], "unknown --rerun 'fialed': did you mean 'failed'"),
         (["run", "--suite", "toy", "--all", "--executor", "locl"], "unknown executor 'locl': did you mean 'local'"),
-        (["run", "--suite", "toy", "--seed", "7"], "--seed 7: suite 'toy' after the other filters has only 0, 1"),
+        (["run", "--suite", "toy", "--seed", "7"], "--seed 7: suite 'toy' has only 0, 1"),
+        (["plan", "--suite", "toy", "--seed", "1-0"], "--seed '1-0': write whole numbers such as 8 or 8,16 or 0-4"),
+        (["plan", "--suite", "toy", "--k", "0-9999999999"], "--k '0-9999999999': write whole numbers"),
+        (["plan", "--suite", "toy", "--method", ""], "--method '': name at least one value or leave the option out"),
+        (["plan", "--suite", "toy", "--k", "8,16"], "--k 16: suite 'toy' has only 8"),
+        (["status", "--suite", "toy", "--results", ""], "--results '.': is not a folder of its own"),
         (["run", "--all", "--workers", "0"], "Invalid value for '--workers'"),
         (["plan", "--nonsense"], "No such option"),
         (["leaderboard", "--results", "empty"], "has no records; run `cod-bench run --all` first"),
@@ -169,6 +174,52 @@ def test_a_failing_method_is_recorded_told_and_retried(tmp_path: Path) -> None:
     again = call("run", *arguments, "--rerun", "failed", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert not list((tmp_path / "runs" / "failures").rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("raise RuntimeError('boom')", "cannot be imported: RuntimeError: boom"),
+        ("import sys\nsys.exit(5)", "cannot be imported: SystemExit: 5"),
+        ("def (", "cannot be imported: SyntaxError"),
+        ("DISTILLER = 3", "DISTILLER.name is None but must be the file's name 'odd'"),
+        (
+            "from cod_bench.baselines.kd import KD\nclass DISTILLER(KD): name, hparams = 'odd', lambda *_: 1 / 0",
+            "method 'odd': its hparams(track, k) raised ZeroDivisionError",
+        ),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_a_sentence(source: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(source)
+    done = call("plan", "--suite", "toy", "--method", "odd", "--plugin", "odd.py", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_reference_file_comes_back_with_the_next_run(finished: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs" / "_reference")
+    arguments = ["--suite", "toy", "--method", "kd", "--condition", "standard,cod"]
+    assert "copy the _reference folder along" in call("leaderboard", cwd=tmp_path).stderr
+    assert call("run", *arguments, cwd=tmp_path).returncode == 0
+    assert call("leaderboard", "--check", cwd=tmp_path).returncode == 0
+
+
+def test_records_of_other_rows_are_replaced_when_told_to(finished: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    path = Results(tmp_path / "runs").record_paths()[0]
+    value = json.loads(path.read_text())
+    path.write_text(path.read_text().replace(f'"train_hash":"{value["train_hash"]}"', f'"train_hash":"{"0" * 12}"'))
+    arguments = ["--suite", "toy", "--method", "kd", "--condition", "standard,cod"]
+    assert "train_hash differs" in call("run", *arguments, cwd=tmp_path).stderr
+    done = call("run", *arguments, "--rerun", "mismatched", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 runs done" in done.stderr
 
 
 def test_an_unwritable_folder_is_a_sentence(tmp_path: Path) -> None:

@@ -32,8 +32,10 @@ def entries(d: Draw, k: int, invalid: tuple[int, ...] = (), exhausted: tuple[int
                 cfe=f"cfe of {text}" if valid else None,
                 random=f"random of {text}" if valid and slot.index not in exhausted else None,
                 preserving=f"preserving of {text}" if valid else None,
-                edits={"replaced": 1, "inserted": 0, "deleted": 0}, words=3, margin_before=-0.9,
-                margin_after=0.5 if valid else None, redraws=0, refused=0, teacher_passes=9,
+                edited={"first": 1, **({"cfe": 1, "random": 1, "preserving": 1} if valid else {})},
+                words=3, margin=-0.9,
+                margins={"first": 0.1, **({"cfe": 0.5, "random": -0.8, "preserving": -0.9} if valid else {})},
+                redraws={"random": 0, "preserving": 0}, refused=0, teacher_passes=9,
             )
         )  # fmt: skip
     return made

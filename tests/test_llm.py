@@ -384,7 +384,7 @@ def test_a_pool_of_the_toy_task_flips_the_trained_teacher(toy: Any, server: Serv
     assert len(entries) == 4 >= len(valid) >= 2
     for entry in valid:
         assert found.teacher.predict(entry.cfe or "") == entry.target
-        assert 0 < sum(entry.edits.values()) <= 2
+        assert 0 < entry.edited["cfe"] <= 2
     assert any(entry.preserving for entry in valid)
     sent = len(server.sent)
     again = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path / "second"), found.near)

@@ -28,6 +28,13 @@ def test_edit_counts_are_minimal() -> None:
     assert edits("a good film", "not a good film") == Edits(0, 1, 0)
     assert edits("a good film", "a film") == Edits(0, 0, 1)
     assert edits("a", "a").total == 0
+    # what follows from a neighbour's edit is no edit of its own
+    assert edits("Whatever it is", "Happily, whatever it is") == Edits(0, 1, 0)
+    assert edits("a good film", "an awful film") == Edits(1, 0, 0)
+
+
+def test_words_may_have_letters_beyond_ascii() -> None:
+    assert words("a clichéd naïveté") == ["a", "clichéd", "naïveté"]
 
 
 @given(TEXTS, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 999))

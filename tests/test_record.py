@@ -82,6 +82,23 @@ def test_broken_text_is_told(text: str, sentence: str) -> None:
         record_from_json(text)
 
 
+@pytest.mark.parametrize("field", ["identity", "metrics", "provenance", "rows", "cost", "history"])
+def test_fields_of_another_type_are_told(field: str) -> None:
+    value = json.loads(to_json(record()))
+    value[field] = []
+    with pytest.raises(ValueError, match=f"{field}: is a list"):
+        record_from_json(json.dumps(value))
+
+
+def test_metrics_that_are_no_numbers_and_bottomless_files_are_told() -> None:
+    value = json.loads(to_json(record()))
+    value["metrics"] = {"accuracy": "x"}
+    with pytest.raises(ValueError, match="metrics: must be numbers"):
+        record_from_json(json.dumps(value))
+    with pytest.raises(ValueError, match="nested too deeply"):
+        record_from_json("[" * 200_000)
+
+
 def test_unknown_fields_are_refused() -> None:
     value = json.loads(to_json(record()))
     value["extra"] = 1

@@ -173,6 +173,47 @@ def test_a_loss_that_is_not_finite_is_a_failed_run() -> None:
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("returned", "sentence"),
+    [("hello", "loss returned str"), ({}, "loss returned dict"), ({"a": 1.0}, "loss part 'a' is float"),
+     ({"a": torch.ones(2)}, r"loss part 'a' is a tensor of shape \(2,\)")],
+)  # fmt: skip
+def test_a_loss_of_another_type_is_told(returned: Any, sentence: str) -> None:
+    class Odd(registry.load("baseline", "kd")):  # type: ignore[misc]
+        def loss(self, student: Any, batch: Any) -> Any:
+            return returned
+
+    wanted = spec()
+    training = build(work.draw("toy", "toy", 0, False), "standard", 8)
+    with pytest.raises(RunError, match=sentence):
+        train(
+            wanted, suites.track("toy"), training, Odd(), plan.identify(wanted)["method"]["hparams"],
+            work.fresh_student(wanted), work.teacher("toy", "toy"), None,
+        )  # fmt: skip
+
+
+def test_a_corrupt_teacher_and_pool_are_made_again_and_alike(tmp_path: Any) -> None:
+    from cod_bench.store import Artifacts
+    from cod_bench.teacher import load_or_fit
+
+    data, base, track = work.corpus("toy"), work.base("toy", "toy"), suites.track("toy")
+    first = load_or_fit(track, data, base, Artifacts(tmp_path))
+    for name, content in (("teacher.json", b"{"), ("model.safetensors", b"")):
+        next(tmp_path.rglob(name)).write_bytes(content)
+        assert load_or_fit(track, data, base, Artifacts(tmp_path)).sha256 == first.sha256
+    found, draw = work.pool("toy", "toy", "substitution"), work.draw("toy", "toy", 0, False)
+
+    def entries() -> list[pool.Entry]:
+        made = pool.Pool(data, first, found.generator, Artifacts(tmp_path), found.near)
+        return made.entries(draw, 8)
+
+    whole = entries()
+    for name in ("seed0-000-004.json", "state.json"):
+        next(tmp_path.rglob(name)).write_text("{")
+        next(tmp_path.rglob("seed0-000-004.json")).write_text("{")
+        assert entries() == whole
+
+
 def test_selecting_protocols_keep_the_earliest_best_epoch() -> None:
     record = work.run_one(spec("kd", "cod", protocol="dev"), {})
     scores = record.history["selection"]

@@ -28,10 +28,14 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
     pool = _pool(workers, plugins)
     try:
         while ready or running:
-            while len(running) < workers and (job := ready.take()) is not None:
-                running[pool.submit(attempt, job)] = job
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
             broken = False
+            while not broken and len(running) < workers and (job := ready.take()) is not None:
+                try:
+                    running[pool.submit(attempt, job)] = job
+                except BrokenProcessPool:  # a worker died between two jobs: nobody's strike
+                    broken = True
+                    ready.put_back(job)
+            finished = () if broken else wait(running, return_when=FIRST_COMPLETED)[0]
             for future in finished:
                 job = running.pop(future)
                 try:
@@ -50,6 +54,7 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
                 running.clear()
                 pool.shutdown(wait=False, cancel_futures=True)
                 pool = _pool(workers, plugins)
+        pool.shutdown(wait=True)
     finally:
         _end(pool)
         for name, value in threads.items():

@@ -1,0 +1,77 @@
+"""The published records: whole, recomputable, free of texts, and what the committed leaderboard says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cod_bench import leaderboard, plan, render, suites
+from cod_bench.plan import Filters
+from cod_bench.record import Record
+from cod_bench.store import Results
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Results(ROOT / "results")
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    found, bad = RESULTS.scan()
+    assert not bad
+    return found
+
+
+def test_the_embedded_suite_is_published_completely_on_one_track(records: list[Record]) -> None:
+    tracks = {record.spec.track for record in records}
+    complete = [
+        track
+        for track in tracks
+        if not set(plan.select(suites.suite("embedded"), Filters(track=track))) - {r.spec for r in records}
+    ]
+    assert complete
+
+
+def test_every_record_is_one_that_this_code_would_make(records: list[Record]) -> None:
+    assert {record.spec: record.run_id for record in records} == plan.expected(record.spec for record in records)
+    assert len({record.spec for record in records}) == len(records)
+
+
+def test_every_record_comes_from_a_clean_commit_and_one_environment(records: list[Record]) -> None:
+    assert {record.provenance["git"]["dirty"] for record in records} == {False}
+    environments = {(r.spec.track, json.dumps(r.provenance["environment"], sort_keys=True)) for r in records}
+    assert len(environments) == len({record.spec.track for record in records})
+
+
+def test_originals_are_equal_in_all_conditions_and_methods(records: list[Record]) -> None:
+    seen: dict[tuple[object, ...], set[str]] = {}
+    for record in records:
+        spec, rows = record.spec, record.rows
+        originals = [s for s, role in zip(rows["sources"], rows["roles"], strict=True) if role == "o"]
+        assert len(rows["sources"]) == (spec.k // 2 if spec.condition == "half" else spec.k)
+        key = (spec.protocol, spec.track, spec.task, spec.k, spec.seed)
+        seen.setdefault(key, set()).add(json.dumps([originals, rows["passed_over"]]))
+    assert all(len(variants) == 1 for variants in seen.values())
+
+
+def test_the_same_condition_gives_every_method_the_same_rows(records: list[Record]) -> None:
+    seen: dict[tuple[object, ...], set[str]] = {}
+    for record in records:
+        spec = record.spec
+        seen.setdefault((spec.track, spec.task, spec.condition, spec.k, spec.seed), set()).add(record.rows["hash"])
+    assert all(len(hashes) == 1 for hashes in seen.values())
+
+
+def test_the_committed_leaderboard_is_what_the_records_say() -> None:
+    files = render.files(RESULTS, render.suites_with_records(RESULTS), figures=False)
+    assert leaderboard.check(ROOT / "leaderboard", files) == [], (
+        "render it again: cod-bench leaderboard --results results"
+    )
+
+
+def test_no_text_stands_in_a_published_file() -> None:
+    for path in sorted(RESULTS.root.rglob("*.json")):
+        words = re.findall(r'"[^"]*[a-z]+ [a-z]+ [a-z]+[^"]*"', path.read_text())
+        assert not words, (path, words[:1])
