@@ -252,9 +252,13 @@ def test_without_an_index_or_wheels_the_way_out_is_named(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    # a test runner in the background passes an ignored SIGINT on; a terminal does not
+    script = (
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from cod_bench.cli import main\nsys.argv = ['cod-bench', 'run', '--suite', 'toy', '--all']\nmain()\n"
+    )
     process = subprocess.Popen(
-        [*COMMAND, "run", "--suite", "toy", "--all"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        [sys.executable, "-c", script], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
