@@ -180,5 +180,5 @@ in percent, mean ± standard deviation over seeds; every single trial is in `rec
 continues the search.
 
 Above the largest k tried, steps grow as about 1.25 k (64: 80, 128: 160, 256: 320, 512: 640) with the same learning
-rate: a rule, not a search. `minilm`, the bfloat16 twin of `minilm-fp32`, and the `minilm-smoke` tracks take the recipes
-chosen on `minilm-fp32`. The toy track's recipe was set by hand so that its tests take seconds."""
+rate: a rule, not a search. `minilm`, the bfloat16 twin of `minilm-fp32`, takes the recipes chosen on
+`minilm-fp32`. Those of the smoke and toy tracks were set by hand so that they take seconds."""

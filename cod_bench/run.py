@@ -24,6 +24,10 @@ PARTIAL_AFTER = 270.0
 """Seconds after which a first partial table is rendered, if no seed was complete before."""
 
 
+WORTH_WAITING = 30.0
+"""Seconds left below which the finished table is worth waiting for."""
+
+
 @dataclass(slots=True)
 class Tally:
     """How a `run` is going, for whoever shows it."""
@@ -39,7 +43,7 @@ class Tally:
     seconds: dict[str, float] = field(default_factory=dict)
     """Core-seconds by stage."""
 
-    def left(self) -> float | None:
+    def left(self) -> float:
         """Seconds left by the pace of the runs so far; before the first run, by what the plan expects."""
         if self.done == 0:
             return sum(self.expected.values()) / self.workers
@@ -138,7 +142,7 @@ def _run_locked(
             early = not shown and time.monotonic() - tally.started > PARTIAL_AFTER
             if early or waiting[outcome.job.payload["spec"]["seed"]] == 0:
                 shown = True
-                if tally.done + tally.failed < tally.total:
+                if tally.left() > WORTH_WAITING:
                     partial()
     return tally
 

@@ -140,8 +140,7 @@ def _line(outcome: Outcome, tally: Tally) -> str:
 
 
 def _left(tally: Tally) -> str:
-    left = tally.left()
-    return f"about {_minutes(left)} left" if left is not None else ""
+    return f"about {_minutes(tally.left())} left"
 
 
 def _minutes(seconds: float) -> str:

@@ -35,19 +35,25 @@ _MINILM = replace(
     precision="bfloat16",
 )
 
-_SMALL_TEACHER = TeacherRecipe(epochs=1, learning_rate=2e-4, rows=640)
+_SMALL_TEACHER = TeacherRecipe(epochs=1, learning_rate=2e-4, batch_size=8, rows=256)
+_SHORT = Recipe(learning_rate=5e-4, steps={4: 20})
+"""Of the smoke tracks, which show that everything runs and nothing else."""
 
 TRACKS: Mapping[str, Track] = {
     track.name: track
     for track in (
         _MINILM,
         _MINILM_FP32,
-        replace(_MINILM, name="minilm-smoke", title="minilm with a teacher of 640 rows", teacher=_SMALL_TEACHER),
-        replace(
-            _MINILM_FP32,
-            name="minilm-smoke-fp32",
-            title="minilm-fp32 with a teacher of 640 rows",
-            teacher=_SMALL_TEACHER,
+        *(
+            replace(
+                track,
+                name=track.name.replace("minilm", "minilm-smoke"),
+                title=f"{track.name} with a teacher of {_SMALL_TEACHER.rows} rows and half the steps",
+                teacher=_SMALL_TEACHER,
+                recipe=_SHORT,
+                recipes={},
+            )
+            for track in (_MINILM, _MINILM_FP32)
         ),
         Track(
             name="toy",
