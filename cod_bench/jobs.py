@@ -143,6 +143,13 @@ def prepare_process(plugins: Sequence[str]) -> None:
     set_threads()
 
 
+def warm() -> None:
+    """Import what every run needs, some seconds of a worker's life."""
+    import cod_bench.distil
+    import cod_bench.metrics
+    import cod_bench.teacher  # noqa: F401
+
+
 def _die_with(sentinel: int) -> None:
     """End this process when its parent has: a killed `run` must not leave workers behind."""
     from multiprocessing.connection import wait

@@ -35,7 +35,7 @@ _MINILM = replace(
     precision="bfloat16",
 )
 
-_SMALL_TEACHER = TeacherRecipe(epochs=1, learning_rate=2e-4, batch_size=8, rows=256)
+_SMALL_TEACHER = TeacherRecipe(epochs=1, learning_rate=2e-4, batch_size=16, rows=384)
 _SHORT = Recipe(learning_rate=5e-4, steps={4: 20})
 """Of the smoke tracks, which show that everything runs and nothing else."""
 

@@ -15,7 +15,7 @@ PLUGINS = {
     "tasks": {"task", "assets"},
     "baselines": {"distiller", "distil", "losses", "spec", "model"},
     "cod_bench/generators": {"counterfactual", "perturb", "spec", "assets", "task", "errors", "store", "generators"},
-    "cod_bench/executors": {"jobs"},
+    "cod_bench/executors": {"jobs", "errors"},
 }
 PURE = {"errors", "spec", "record"}
 READERS = ("aggregate", "claims", "leaderboard", "page", "exports", "plots", "quality", "tables", "stats", "evaluate")

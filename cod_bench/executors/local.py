@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 
-from cod_bench.jobs import Job, Outcome, Ready, attempt, prepare_process
+from cod_bench.errors import RunError
+from cod_bench.jobs import Job, Outcome, Ready, attempt, prepare_process, warm
 
 STRIKES = 3
 """A job in flight in so many dying worker processes is recorded as failed instead of tried again."""
@@ -18,6 +20,9 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
     """Do every job once what it needs is done, the earliest ready one first; yields outcomes as they come.
 
     A worker process that dies is replaced and its job done again. Closing the iterator ends the workers at once.
+
+    Raises:
+        RunError: worker processes die again and again before they have done anything.
     """
     ready = Ready(jobs)
     strikes: dict[str, int] = {}
@@ -25,6 +30,7 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
     # Set before the children import torch: with both cores busy, two OpenMP threads are slower than one.
     threads = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     os.environ.update(dict.fromkeys(threads, "1"))
+    rebuilt = 0
     pool = _pool(workers, plugins)
     try:
         while ready or running:
@@ -48,6 +54,9 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
                         continue
                     outcome = Outcome(job, error=f"its worker process died {STRIKES} times (out of memory?)")
                 yield from ready.settle(outcome)
+            rebuilt = rebuilt + 1 if broken else 0
+            if rebuilt > STRIKES:
+                raise RunError(f"worker processes died {rebuilt} times before any job; too little memory?")
             if broken:
                 for job in running.values():
                     ready.put_back(job)
@@ -65,9 +74,13 @@ def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -
 
 
 def _pool(workers: int, plugins: Sequence[str]) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=prepare_process, initargs=(tuple(plugins),)
     )
+    with suppress(BrokenProcessPool):
+        for _ in range(workers):  # every process starts now, not with its first job: most wait for a teacher anyway
+            pool.submit(warm)
+    return pool
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
