@@ -316,30 +316,6 @@ ASSETS: Mapping[str, Asset] = {
             about="small instruction-tuned language model, GGUF Q4_1",
             size_mb=93,
         ),
-        Asset(
-            name="vader-lexicon",
-            package="vaderSentiment",
-            version="3.3.2",
-            sha256="3bf1d243b98b1afad575b9f22bc2cb1e212b94ff89ca74f8a23a588d024ea311",
-            members={
-                "vaderSentiment/vader_lexicon.txt": "1ec9c6e9ee19aade328f8beb393a6afa71a5bb3acf7d3cc22d4ef568df374bf5"
-            },
-            wheel_licence="MIT",
-            content_licence="MIT",
-            about="valence of English words (Hutto and Gilbert 2014)",
-            size_mb=0.13,
-        ),
-        Asset(
-            name="textblob-lexicon",
-            package="textblob",
-            version="0.20.1",
-            sha256="f957699169a3e7b9a03a504883111b7b6973679496b9af959db2f74ee2449977",
-            members={"textblob/en/en-lexicon.txt": "9545c71faf16e4461d0bff1d9948fe92b2cf94766af118a6c69c37b43363d5d2"},
-            wheel_licence="MIT",
-            content_licence="MIT, with words under CC-BY-3.0 (its header)",
-            about="part-of-speech tags of English words, from Brill's tagger",
-            size_mb=0.62,
-        ),
     )
 }
 """Every pinned asset by name. SmolLM2 is only fetched where it is asked for."""

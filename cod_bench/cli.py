@@ -12,7 +12,7 @@ from cod_bench import plan as plans
 from cod_bench import registry, suites
 from cod_bench.errors import RunError, UsageError
 from cod_bench.plan import Filters, Plan
-from cod_bench.spec import CONDITIONS, PROTOCOLS, RunSpec, Suite
+from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
 
 app = typer.Typer(
@@ -157,8 +157,13 @@ def status(
         print(f"  {task_:14} {method_:10} {condition_:16} {counts}")
     for planned in made.runs:
         if planned.state == "failed":
-            failure = json.loads(folder.failure_path(planned.spec, planned.run_id).read_text(encoding="utf-8"))
-            print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}")
+            path = folder.failure_path(planned.spec, planned.run_id)
+            try:
+                failure = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                failure = {"reason": f"{path} is corrupt", "retry": "cod-bench run --rerun failed --all"}
+            same = f" --results {results}" + "".join(f" --plugin {file}" for file in plugin or ())
+            print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}{same}")
     for file in made.bad:
         print(f"corrupt: {file.path}: {file.reason}")
 
@@ -341,6 +346,3 @@ def _plugins(files: list[Path] | None) -> None:
 def _summary(name: str) -> Any:
     """A method's one-line description."""
     return registry.load("baseline", name).summary
-
-
-__all__ = ["RunSpec", "Suite", "app", "main"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.errors import unknown
-from cod_bench.spec import CONDITIONS, digest, stream
+from cod_bench.spec import CONDITIONS, PARTNERS, digest, stream
 
 if TYPE_CHECKING:
     from cod_bench.pool import Entry
@@ -61,32 +61,11 @@ class TrainingSet:
         return digest([[r.text, r.label, r.slot, r.role] for r in self.rows])
 
 
-Partner = Callable[["Slot", "Entry"], "tuple[str, int] | None"]
-"""A condition with a generator: the partner's text and hard label, or None where it could not be made."""
-
-
-def _cod(slot: Slot, entry: Entry) -> tuple[str, int] | None:
-    return None if entry.cfe is None else (entry.cfe, slot.target)
-
-
-def _unvalidated(slot: Slot, entry: Entry) -> tuple[str, int] | None:
-    return entry.first, slot.target
-
-
-def _random(slot: Slot, entry: Entry) -> tuple[str, int] | None:
-    return None if entry.random is None else (entry.random, slot.original.label)
-
-
-def _preserving(slot: Slot, entry: Entry) -> tuple[str, int] | None:
-    return None if entry.preserving is None else (entry.preserving, slot.original.label)
-
-
-PARTNERS: Mapping[str, Partner] = {
-    "cod": _cod,
-    "unvalidated": _unvalidated,
-    "random": _random,
-    "label-preserving": _preserving,
-}
+def partner(slot: Slot, entry: Entry, condition: str) -> tuple[str, int] | None:
+    """The partner's text and hard label under a condition with a generator; None where the text could not be made."""
+    name, flips = PARTNERS[condition]
+    text: str | None = getattr(entry, name)
+    return None if text is None else (text, slot.target if flips else slot.original.label)
 
 
 def build(draw: Draw, condition: str, k: int, entries: Sequence[Entry] | None = None) -> TrainingSet:
@@ -130,7 +109,7 @@ def _from_pool(
         if slot.index in spare:
             partners.append(_as_row(spare[slot.index], slot, "substitute"))
             continue
-        made = PARTNERS[condition](slot, entry)
+        made = partner(slot, entry, condition)
         if made is None:
             label = slot.original.label
             partners.append(_as_row(draw.row(label, used[label]), slot, "substitute"))
@@ -175,7 +154,7 @@ def row_batches(rows: int, size: int, steps: int, key: tuple[str | int, ...]) ->
 
 
 def describe(training: TrainingSet) -> dict[str, Any]:
-    """What stands in the record about the rows: ids, slots, labels and counts; no text."""
+    """What stands in the record about the rows: their hash, sources, labels, roles and counts; no text."""
     labels = [row.label for row in training.rows]
     return {
         "hash": training.hash,

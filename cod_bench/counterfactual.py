@@ -1,4 +1,4 @@
-"""Originals -> counterfactuals: what a generator is, and the pool in which the teacher alone says who flipped."""
+"""Originals -> counterfactuals: what a generator is and what it may ask of the teacher."""
 
 from __future__ import annotations
 

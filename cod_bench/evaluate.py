@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cod_bench.errors import UsageError
-from cod_bench.record import SCALE, Reference
+from cod_bench.record import SCALE, Reference, quantise
 
 ECE_BINS = 15
 COLLAPSED = 0.8
@@ -43,6 +44,10 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
             f"predictions: {len(predicted)} and {len(p)} probabilities for {len(gold)} rows of reference {name}; "
             "run it again"
         )
+    if predicted.max() > 1:
+        raise UsageError(
+            f"predictions: class {predicted.max()} in a run on reference {name}, which has two classes; run it again"
+        )
     share = top_share(predicted, 2)
     teacher = np.asarray(reference.teacher_probabilities, dtype=np.int64)
     return {
@@ -58,14 +63,22 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
     }
 
 
+def stored(logits: NDArray[np.floating[Any]]) -> tuple[str, list[int]]:
+    """Logits [rows, 2] as records keep them: predicted digits and p(class 1) in 1/10,000, clipped to 1..9,999."""
+    exact = np.asarray(logits, dtype=np.float64)
+    shifted = np.exp(exact - exact.max(1, keepdims=True))
+    probabilities = (shifted / shifted.sum(1, keepdims=True))[:, 1]
+    return "".join(str(int(i)) for i in exact.argmax(1)), [quantise(float(p)) for p in probabilities]
+
+
 def digits(text: str) -> Digits:
     """A digit string as int64 [rows]."""
     return (np.frombuffer(text.encode("ascii"), dtype=np.uint8) - ord("0")).astype(np.int64)
 
 
 def confusion(gold: Digits, predicted: Digits) -> tuple[int, int, int, int]:
-    """True negatives, false positives, false negatives, true positives; a prediction above 1 counts as 1."""
-    counts = np.bincount(2 * gold + np.minimum(predicted, 1), minlength=4)
+    """True negatives, false positives, false negatives, true positives."""
+    counts = np.bincount(2 * gold + predicted, minlength=4)
     return int(counts[0]), int(counts[1]), int(counts[2]), int(counts[3])
 
 

@@ -27,7 +27,7 @@ class Job:
 
     @property
     def stage(self) -> str:
-        """teacher | pool | run"""
+        """teacher | pool | run | dev"""
         return str(self.payload["stage"])
 
 
@@ -49,8 +49,8 @@ def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Jo
 
     jobs: dict[str, Job] = {}
     for spec in specs:
-        key = teacher_key(spec.track, spec.task)
-        jobs.setdefault(key, Job(key, {"stage": "teacher", "track": spec.track, "task": spec.task}))
+        job = teacher_job(spec.track, spec.task)
+        jobs.setdefault(job.key, job)
     for spec in specs:
         needs = [teacher_key(spec.track, spec.task)]
         if spec.generator:
@@ -66,6 +66,11 @@ def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Jo
         key = "run/" + "/".join(str(value) for value in asdict(spec).values())
         jobs[key] = Job(key, {"stage": "run", "spec": asdict(spec), "provenance": dict(provenance)}, tuple(needs))
     return list(jobs.values())
+
+
+def teacher_job(track: str, task: str) -> Job:
+    """The job that provides a teacher and its reference file."""
+    return Job(teacher_key(track, task), {"stage": "teacher", "track": track, "task": task})
 
 
 def teacher_key(track: str, task: str) -> str:

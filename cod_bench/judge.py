@@ -11,6 +11,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from cod_bench import work
+from cod_bench.errors import RunError
 
 if TYPE_CHECKING:
     from cod_bench.pool import Entry
@@ -29,7 +30,7 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class Judged:
     """One task's pool at the largest k asked for, all seeds together."""
 
     task: str
@@ -45,19 +46,27 @@ class Quality:
     verdicts: tuple[Verdicts, ...]
 
 
-def measure(track: str, task: str, judge: str, generator: str, *, k: int, seeds: Sequence[int]) -> Quality:
-    """Quality of the pool of one task, judged by the teacher of another; pools that are not there are searched."""
+def measure(track: str, task: str, judge: str, generator: str, *, k: int, seeds: Sequence[int]) -> Judged:
+    """Quality of the pool of one task, judged by the teacher of another; pools that are not there are searched.
+
+    Raises:
+        RunError: the generator made no valid counterfactual.
+    """
     pairs: list[tuple[Slot, Entry]] = []
     for seed in seeds:
         draw = work.draw(track, task, seed, False)
         pairs += zip(draw.slots(k), work.pool(track, task, generator).entries(draw, k), strict=True)
     valid = [entry for _, entry in pairs if entry.cfe is not None]
+    if not valid:
+        raise RunError(
+            f"generator {generator!r} on {task!r}: none of {len(pairs)} texts flips; name another --generator"
+        )
     kinds = {
         "counterfactual": [(s, e.cfe) for s, e in pairs if e.cfe is not None],
         "first answer": [(s, e.first) for s, e in pairs],
         "random edits": [(s, e.random) for s, e in pairs if e.random is not None],
     }
-    return Quality(
+    return Judged(
         task=task,
         judge=judge,
         slots=len(pairs),
@@ -66,7 +75,7 @@ def measure(track: str, task: str, judge: str, generator: str, *, k: int, seeds:
         edit_fraction=mean(entry.edited["cfe"] / entry.words for entry in valid),
         edits=mean(entry.edited["cfe"] for entry in valid),
         teacher_passes=mean(entry.teacher_passes for _, entry in pairs),
-        verdicts=tuple(_verdicts(track, judge, kind, texts) for kind, texts in kinds.items()),
+        verdicts=tuple(_verdicts(track, judge, kind, texts) for kind, texts in kinds.items() if texts),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from cod_bench.errors import RunError
 from cod_bench.spec import Track, stream_seed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 INIT_STD = 0.02
@@ -171,21 +168,6 @@ def predict(model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, si
             ids, mask = pad([rows[i] for i in batch], pad_id)
             out[batch] = model(ids, mask).logits.numpy()
     return out
-
-
-def save(model: Classifier, folder: Path, about: dict[str, Any]) -> str:
-    """Write weights as safetensors and, last, `about` as the marker `teacher.json`; returns the weights' sha256."""
-    import hashlib
-
-    from safetensors.torch import save as to_bytes
-
-    from cod_bench.store import write_atomic
-
-    data = to_bytes({name: value.contiguous() for name, value in model.state_dict().items()})
-    sha = hashlib.sha256(data).hexdigest()
-    write_atomic(folder / "model.safetensors", data)
-    write_atomic(folder / "teacher.json", json.dumps({**about, "sha256": sha}, indent=1, sort_keys=True) + "\n")
-    return sha
 
 
 def _is_stack(module: nn.Module, total: int) -> bool:

@@ -87,7 +87,15 @@ def accuracy(grid: Grid) -> str:
             valid = percent(quality.validity(grid, condition)) if condition not in WITHOUT_GENERATOR else NONE
             mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
             rows.append([escape(method), code(condition), *cells, mean, str(len(runs)), share, valid])
-    headers = ["method", "condition", *(f"k={k}" for k in grid.ks), "primary k", "n runs", "collapsed %", "flips %"]
+    headers = [
+        "method",
+        "condition",
+        *(f"k={k}" for k in grid.ks),
+        "mean over k",
+        "n runs",
+        "collapsed %",
+        "valid slots %",
+    ]
     return markdown(headers, rows, left=2)
 
 
@@ -96,9 +104,9 @@ def accuracy_caption(grid: Grid) -> str:
     primary = ", ".join(str(k) for k in grid.ks if k in grid.suite.primary_k) or NONE
     tasks = f"{counted(len(grid.suite.tasks), 'task')} ({', '.join(escape(t) for t in grid.suite.tasks)})"
     return (
-        f"Mean over {tasks} of the mean over seeds; `primary k`: also over k = {primary}. A mean that lacks a "
+        f"Mean over {tasks} of the mean over seeds; `mean over k`: also over k = {primary}. A mean that lacks a "
         f"task is {NONE}; nothing is imputed. "
-        "`collapsed`: runs with over 80 % of their predictions in one class. `flips`: slots with a counterfactual that "
+        "`collapsed`: runs with over 80 % of their predictions in one class. `valid slots`: those with a counterfactual that "
         f"flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}" + conditional(grid)
     )
 

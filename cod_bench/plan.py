@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from cod_bench import registry, suites
 from cod_bench.errors import UsageError, unknown
+from cod_bench.provenance import CPUINFO, instructions
 from cod_bench.record import Record
 from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest, identity
 from cod_bench.split import check_budget
@@ -74,22 +75,17 @@ class Plan:
 
     def todo(self, rerun: str = "") -> list[Planned]:
         """What `run` does: the missing ones; `failed` adds failures, `all` does everything again."""
-        states = {"": ("missing",), "failed": ("missing", "failed"), "all": ("missing", "failed", "done")}
-        wanted = states.get(rerun, ("missing",))
-        return [run for run in self.runs if run.state in wanted]
+        more = {"": (), "mismatched": (), "failed": ("failed",), "all": ("failed", "done")}[rerun]
+        return [run for run in self.runs if run.state in ("missing", *more)]
 
     def hours(self, workers: int) -> float:
         """About how long the missing runs take with so many workers, in hours."""
         return sum(self.seconds.values()) / workers / 3600
 
 
-def supports_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def supports_bf16(cpuinfo: Path = CPUINFO) -> bool:
     """Whether this CPU multiplies bfloat16 natively; elsewhere autocast would be slower than float32."""
-    try:
-        flags = cpuinfo.read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return instructions(cpuinfo) in {"amx_bf16", "avx512_bf16"}
 
 
 def cores() -> int:

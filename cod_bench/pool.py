@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactual import Generator, Query
 from cod_bench.perturb import Edits, Frequencies, edits, perturb
-from cod_bench.spec import POOL_VERSION, digest, stream
+from cod_bench.spec import PARTNERS, POOL_VERSION, digest, stream
 from cod_bench.store import Artifacts, lock, write_atomic
 
 if TYPE_CHECKING:
@@ -109,9 +109,8 @@ class Pool:
                 with lock(self.folder / f".{name}.lock"):
                     found = _read_block(path)
                     if found is None:
-                        self._search(draw, start, end, path)
-                        found = _read_block(path)
-            self._blocks[name] = found or []
+                        found = self._search(draw, start, end, path)
+            self._blocks[name] = found
         return self._blocks[name]
 
     def state(self) -> dict[str, Any]:
@@ -128,13 +127,14 @@ class Pool:
                         self._state = json.loads(text)  # as the next process will read it
         return self._state
 
-    def _search(self, draw: Draw, start: int, end: int, path: Path) -> None:
+    def _search(self, draw: Draw, start: int, end: int, path: Path) -> list[Entry]:
         begun, cpu = time.perf_counter(), time.process_time()
         slots = draw.first_slots(end)[start:]
         entries = [self._entry(slot, draw.seed) for slot in slots]
         cost = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
         text = json.dumps({"entries": [asdict(entry) for entry in entries], "cost": cost}, sort_keys=True)
         write_atomic(path, text + "\n")
+        return [Entry(**entry) for entry in json.loads(text)["entries"]]  # as the next process will read them
 
     def _entry(self, slot: Slot, seed: int) -> Entry:
         original, target, teacher = slot.original, slot.target, self.teacher
@@ -229,13 +229,9 @@ class _Refusals:
         return refused
 
 
-PARTNERS = {"cod": "cfe", "unvalidated": "first", "random": "random", "label-preserving": "preserving"}
-"""Condition -> the text of an entry that becomes the partner."""
-
-
 def summary(entries: Sequence[Entry], condition: str) -> dict[str, Any]:
     """Quality of a run's slots, as it stands in the record; edits and margins are of the condition's own texts."""
-    name, total = PARTNERS[condition], len(entries)
+    (name, _), total = PARTNERS[condition], len(entries)
     valid = [entry for entry in entries if entry.cfe is not None]
     there = [entry for entry in valid if name in entry.edited]
 

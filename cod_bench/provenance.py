@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+CPUINFO = Path("/proc/cpuinfo")
+
 NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
 """Libraries whose versions may move a number; part of the environment key."""
 
@@ -36,7 +38,7 @@ def environment() -> dict[str, str]:
 
 
 @cache
-def instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def instructions(cpuinfo: Path = CPUINFO) -> str:
     """The widest vector instructions of this CPU, which decide the order of float sums."""
     try:
         flags = set(cpuinfo.read_text(encoding="utf-8").split())

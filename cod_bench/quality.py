@@ -28,9 +28,9 @@ class Quality:
     margin_before: float | None
     """Teacher's p(target) - p(gold) on the original, mean as above."""
     margin_after: float | None
-    """The same on the counterfactual."""
+    """The same on the condition's own texts."""
     redraws: int
-    """Texts of `random` drawn again because they changed the teacher's mind."""
+    """Control texts turned down, because they changed the teacher's mind or were refused."""
     exhausted: int
     """Slots for which no such text was found."""
     refused: int
@@ -90,7 +90,7 @@ def validity(grid: Grid, condition: str) -> float | None:
 
 
 def _total(found: list[Mapping[str, Any]], key: str) -> int:
-    return sum(int(cfe.get(key) or 0) for cfe in found)
+    return sum(int(cfe[key]) for cfe in found)
 
 
 def _mean(found: list[Mapping[str, Any]], key: str) -> float | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cod_bench import registry
 from cod_bench.errors import RunError
-from cod_bench.jobs import Job, Outcome, teacher_key
+from cod_bench.jobs import Job, Outcome, teacher_job, teacher_key
 from cod_bench.spec import RunSpec, Track
 from cod_bench.store import write_atomic
 
@@ -52,9 +52,7 @@ def trials(track: Track, methods: Sequence[str], tasks: Sequence[str]) -> list[T
     ]
 
 
-def search(
-    todo: Sequence[Trial], file: Path, *, workers: int, executor: str = "local", listen: Callable[[str], None]
-) -> list[dict[str, Any]]:
+def search(todo: Sequence[Trial], file: Path, *, workers: int, listen: Callable[[str], None]) -> list[dict[str, Any]]:
     """Score what is not yet in `file` (CSV, written after every trial); returns all rows.
 
     Raises:
@@ -63,11 +61,10 @@ def search(
     rows = read(file)
     known = {tuple(row[name] for name in COLUMNS[:7]) for row in rows}
     missing = [trial for trial in todo if tuple(asdict(trial).values()) not in known]
-    needs = {teacher_key(t.track, t.task): {"stage": "teacher", "track": t.track, "task": t.task} for t in missing}
-    jobs = [Job(key, payload) for key, payload in needs.items()]
+    jobs = [teacher_job(*pair) for pair in dict.fromkeys((t.track, t.task) for t in missing)]
     jobs += [Job("/".join(map(str, asdict(t).values())), _payload(t), (teacher_key(t.track, t.task),)) for t in missing]
-    execute = registry.load("executor", executor)
-    with closing(execute(jobs, workers=workers)) as outcomes:
+    execute = registry.load("executor", "local")
+    with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
             _demand(outcome)
             if outcome.job.stage != "dev":

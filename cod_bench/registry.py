@@ -43,7 +43,7 @@ def load(kind: str, name: str) -> Any:
     """
     sources = _sources(kind)
     if name not in sources:
-        raise unknown(kind, name, sources)
+        raise unknown("method" if kind == "baseline" else kind, name, sources)
     return _load(kind, name, sources[name])
 
 

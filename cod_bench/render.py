@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from cod_bench import leaderboard, plan, suites
+from cod_bench import leaderboard, plan, registry, suites
 from cod_bench.spec import RunSpec, Suite
 from cod_bench.store import Results
+
+log = logging.getLogger(__name__)
 
 PUBLISHED = "results"
 """The folder name that means publishing: its leaderboard lies beside it, every other folder's inside it."""
@@ -71,8 +74,9 @@ def suites_with_records(results: Results) -> list[Suite]:
     specs = {record.spec for record in records}
     tracks, protocols = {s.track for s in specs}, {s.protocol for s in specs}
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
-    submitted = [(), *((method,) for method in sorted({s.method for s in specs} - declared))]
-    generators = ["", *sorted({s.generator for s in specs} - {""})]
+    others = _installed("baseline", "method", {s.method for s in specs} - declared)
+    submitted = [(), *((method,) for method in others)]
+    generators = ["", *_installed("generator", "generator", {s.generator for s in specs} - {""})]
     known = {
         plan.variant(suite, submitted=methods, generator=generator).name: plan.variant(
             suite, submitted=methods, generator=generator
@@ -95,3 +99,12 @@ def suites_with_records(results: Results) -> list[Suite]:
             chosen.add(name)
             covered |= own
     return [suite for name, suite in known.items() if name in chosen]
+
+
+def _installed(kind: str, word: str, names: set[str]) -> list[str]:
+    """Those of the names that are known here; the records of others are told and left out of the tables."""
+    for name in sorted(names.difference(registry.names(kind))):
+        log.warning(
+            "records of %s %r are left out of the tables: it is not installed here, name its --plugin", word, name
+        )
+    return sorted(names.intersection(registry.names(kind)))

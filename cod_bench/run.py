@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cod_bench import registry
-from cod_bench.errors import RunError, UsageError
-from cod_bench.jobs import Job, Outcome, jobs_for, teacher_key
+from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
 from cod_bench.plan import Filters, Plan, make_from
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Record, record_from_json, reference_from_json
@@ -81,8 +81,6 @@ def run_all(
     from filelock import Timeout
 
     if rerun and rerun not in RERUN:
-        from cod_bench.errors import unknown
-
         raise unknown("--rerun", rerun, RERUN)
     try:
         with lock(results.lock_path(), timeout=0):
@@ -121,7 +119,7 @@ def _run_locked(
     planned = {job.key for job in jobs}
     there = {(track, task) for track, task, _ in results.references()}
     jobs = [
-        *(_teacher_job(*pair) for pair in _pairs(plan) if pair not in there and teacher_key(*pair) not in planned),
+        *(teacher_job(*pair) for pair in _pairs(plan) if pair not in there and teacher_key(*pair) not in planned),
         *jobs,
     ]
     stages: dict[str, list[int]] = {}
@@ -210,7 +208,7 @@ def _refuse_other_teacher(
 
 def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> dict[tuple[str, str], str]:
     """(track, task) -> hash of the teacher here, fitted now where it is not in the cache."""
-    jobs = [_teacher_job(*pair) for pair in _pairs(plan)]
+    jobs = [teacher_job(*pair) for pair in _pairs(plan)]
     found = {}
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
@@ -223,10 +221,6 @@ def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> d
 def _pairs(plan: Plan) -> list[tuple[str, str]]:
     """Every (track, task) of a plan."""
     return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs})
-
-
-def _teacher_job(track: str, task: str) -> Job:
-    return Job(teacher_key(track, task), {"stage": "teacher", "track": track, "task": task})
 
 
 def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:

@@ -31,6 +31,14 @@ CONDITIONS: Mapping[str, str] = {
 }
 """Every condition with its one-line meaning, printed under the tables."""
 
+PARTNERS: Mapping[str, tuple[str, bool]] = {
+    "cod": ("cfe", True),
+    "unvalidated": ("first", True),
+    "random": ("random", False),
+    "label-preserving": ("preserving", False),
+}
+"""Conditions with a generator: which text of a pool entry the partner is, and whether its label is the target."""
+
 WITHOUT_GENERATOR = frozenset({"standard", "half"})
 """Conditions that never depend on a generator."""
 

@@ -57,7 +57,7 @@ TRACKS: Mapping[str, Track] = {
         ),
         Track(
             name="toy",
-            title="random two-layer BERTs built on the spot, for tests and `check`",
+            title="random two-layer BERTs built on the spot, for tests",
             weights="random:0",
             weights_sha256="",
             student_layers=(0, 1),
@@ -112,7 +112,7 @@ SUITES: Mapping[str, Suite] = {
         ),
         Suite(
             name="toy",
-            title="Synthetic text and random models: what tests and `check` run in seconds",
+            title="Synthetic text and random models: a check in seconds",
             tracks=("toy",),
             tasks=("toy",),
             seeds=(0, 1),

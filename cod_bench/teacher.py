@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from cod_bench import model as models
 from cod_bench.errors import RunError
-from cod_bench.evaluate import metrics
-from cod_bench.record import SCHEMA, Reference, quantise
+from cod_bench.evaluate import metrics, stored
+from cod_bench.record import SCHEMA, Reference
 from cod_bench.spec import Track, digest, stream, stream_seed
-from cod_bench.store import Artifacts, lock
+from cod_bench.store import Artifacts, lock, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,6 @@ class Teacher:
         self.track = track
         self.sha256 = sha256
         self.about = about
-        self.passes = 0
         self._outputs: dict[tuple[str, int], TextOutputs] = {}
 
     @property
@@ -65,7 +64,6 @@ class Teacher:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
-        self.passes += len(texts)
         rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
         return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id)
 
@@ -86,7 +84,6 @@ class Teacher:
         if key not in self._outputs:
             if len(self._outputs) >= REMEMBERED:  # being computed again changes nothing but the time
                 del self._outputs[next(iter(self._outputs))]
-            self.passes += 1
             layers = sorted({teacher for _, teacher in self.track.layer_map})
             rows = models.tokenise(self.tokenizer, [text], self.track.max_length)
             ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to)
@@ -146,10 +143,7 @@ def _intact(folder: Path) -> bool:
 def reference(teacher: Teacher, corpus: Corpus) -> Reference:
     """The reference file: row ids, gold labels and the teacher's values on the evaluation split, without text."""
     rows = corpus.evaluation
-    logits = np.array(teacher.about["evaluation_logits"], dtype=np.float64)
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    probabilities = [quantise(float(p)) for p in (shifted / shifted.sum(1, keepdims=True))[:, 1]]
-    predictions = "".join(str(int(i)) for i in logits.argmax(1))
+    predictions, probabilities = stored(np.array(teacher.about["evaluation_logits"]))
     made = Reference(
         schema=SCHEMA, track=teacher.track.name, task=corpus.task.name, teacher_hash=teacher.hash,
         eval_hash=corpus.eval_hash, classes=list(corpus.task.classes), row_ids=[row.id for row in rows],
@@ -158,8 +152,6 @@ def reference(teacher: Teacher, corpus: Corpus) -> Reference:
     )  # fmt: skip
     own = metrics(predictions, probabilities, made)
     scores = {name: float(own[name]) for name in ("accuracy", "mcc", "macro_f1", "auroc", "ece")}
-    from dataclasses import replace
-
     return replace(made, teacher_metrics=scores)
 
 
@@ -179,7 +171,7 @@ def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) 
         "cost": {name: round(value, 3) for name, value in cost.items()},
         "evaluation_logits": [[round(float(v), 6) for v in row] for row in logits],
     }
-    models.save(classifier, folder, about)
+    _save(classifier, folder, about)
 
 
 def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> int:
@@ -229,6 +221,18 @@ def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list
         chunk = sorted((int(i) for i in order[start : start + size * BUCKET]), key=lambda i: len(rows[i]))
         batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
     return [batches[int(i)] for i in rng.permutation(len(batches))]
+
+
+def _save(classifier: Classifier, folder: Path, about: dict[str, Any]) -> None:
+    """Weights as safetensors and, last, `about` with their sha256 as the marker."""
+    import hashlib
+
+    from safetensors.torch import save
+
+    data = save({name: value.contiguous() for name, value in classifier.state_dict().items()})
+    marked = {**about, "sha256": hashlib.sha256(data).hexdigest()}
+    write_atomic(folder / WEIGHTS, data)
+    write_atomic(folder / MARKER, json.dumps(marked, indent=1, sort_keys=True) + "\n")
 
 
 def _load(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> Teacher:

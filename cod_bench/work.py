@@ -177,14 +177,12 @@ def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
     import numpy as np
 
     from cod_bench.errors import RunError
-    from cod_bench.record import quantise
+    from cod_bench.evaluate import stored
 
-    logits = _logits(spec, student, "evaluation").astype(np.float64)
+    logits = _logits(spec, student, "evaluation")
     if not np.isfinite(logits).all():
         raise RunError(f"{spec.label}: a logit on the evaluation split is not finite; lower the learning rate")
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    probabilities = (shifted / shifted.sum(1, keepdims=True))[:, 1]
-    return "".join(str(int(i)) for i in logits.argmax(1)), [quantise(float(p)) for p in probabilities]
+    return stored(logits)
 
 
 def _logits(spec: RunSpec, student: Classifier, where: str) -> Any:

@@ -1,4 +1,4 @@
-"""Synthetic opinions -> bad or good: a few hundred learnable RawRows for tests and `check`; no asset."""
+"""Synthetic opinions -> bad or good: a few hundred learnable RawRows for tests; no asset."""
 
 from __future__ import annotations
 

@@ -147,6 +147,9 @@ def test_a_submitted_method_runs_without_touching_the_core_and_has_tables_of_its
     assert done.returncode == 0, done.stderr
     assert "4 runs done" in done.stderr
     assert "half_kl" in (tmp_path / "runs" / "leaderboard" / "toy+half_kl" / "README.md").read_text()
+    later = call("run", "--suite", "toy", "--method", "kd", "--condition", "standard", cwd=tmp_path)
+    assert later.returncode == 0, later.stderr
+    assert "records of method 'half_kl' are left out of the tables" in later.stderr
     mixed = call("run", "--suite", "toy", "--method", "kd,half_kl", "--plugin", str(plugin), cwd=tmp_path)
     assert mixed.returncode == 2
     assert "run them apart" in mixed.stderr

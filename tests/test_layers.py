@@ -17,7 +17,11 @@ PLUGINS = {
     "cod_bench/generators": {"counterfactual", "perturb", "spec", "assets", "task", "errors", "store", "generators"},
     "cod_bench/executors": {"jobs", "errors"},
 }
-PURE = {"errors", "spec", "record"}
+PURE = {
+    "errors",
+    "spec",
+    "record",
+}  # stats and registry import third parties or plugins, but nothing of ours beyond these
 READERS = ("aggregate", "claims", "leaderboard", "page", "exports", "plots", "quality", "tables", "stats", "evaluate")
 TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
 TORCH_ROOMS = {"model", "teacher", "distil", "losses"}

@@ -25,7 +25,7 @@ def test_file_stem_is_key_is_name(kind: str) -> None:
 
 
 def test_unknown_names_suggest_the_near_miss() -> None:
-    with pytest.raises(UsageError, match=r"unknown baseline 'kdd': did you mean 'kd'\? choose from finetune, kd"):
+    with pytest.raises(UsageError, match=r"unknown method 'kdd': did you mean 'kd'\? choose from finetune, kd"):
         registry.load("baseline", "kdd")
     with pytest.raises(UsageError, match="unknown kind 'metod'"):
         registry.names("metod")
