@@ -105,9 +105,9 @@ def accuracy_caption(grid: Grid) -> str:
     tasks = f"{counted(len(grid.suite.tasks), 'task')} ({', '.join(escape(t) for t in grid.suite.tasks)})"
     return (
         f"Mean over {tasks} of the mean over seeds; `mean over k`: also over k = {primary}. A mean that lacks a "
-        f"task is {NONE}; nothing is imputed. "
-        "`collapsed`: runs with over 80 % of their predictions in one class. `valid slots`: those with a counterfactual that "
-        f"flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}" + conditional(grid)
+        f"task is {NONE}; nothing is imputed. `collapsed`: runs with over 80 % of their predictions in one class. "
+        "`valid slots`: those with a counterfactual "
+        f"that flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}" + conditional(grid)
     )
 
 

@@ -37,7 +37,6 @@ def environment() -> dict[str, str]:
     }
 
 
-@cache
 def instructions(cpuinfo: Path = CPUINFO) -> str:
     """The widest vector instructions of this CPU, which decide the order of float sums."""
     try:

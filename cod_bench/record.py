@@ -15,6 +15,22 @@ SCALE = 10_000
 """Probabilities are stored as integers in 1/SCALE, clipped to 1..SCALE-1."""
 
 
+CFE_FIELDS = frozenset(
+    (
+        "slots",
+        "valid",
+        "first_flips",
+        "edit_fraction",
+        "margin_before",
+        "margin_after",
+        "redraws",
+        "exhausted",
+        "refused",
+    )
+)
+"""What a record says of its counterfactuals; readers need every one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One run. Everything a reader sees is computed from these and the reference file alone."""
@@ -154,6 +170,8 @@ def problems(record: Record) -> list[str]:
     p = record.probabilities
     if not set(map(type, p)) <= {int} or (p and not 1 <= min(p) <= max(p) < SCALE):
         found.append(f"probabilities: must be integers in 1..{SCALE - 1}")
+    if record.cfe is not None and (lacking := sorted(CFE_FIELDS - set(record.cfe))):
+        found.append(f"cfe.{lacking[0]}: is missing")
     if any(isinstance(v, float) and not math.isfinite(v) for v in record.metrics.values()):
         found.append("metrics: must be finite")
     return found

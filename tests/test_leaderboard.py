@@ -119,6 +119,7 @@ def test_single_seed_and_missing_cfe_render():
     text = rendered(suite, records)["smoke/README.md"]
     assert "## Counterfactuals" not in text
     empty = dict.fromkeys(("edit_fraction", "margin_before", "margin_after")) | {"slots": 4, "valid": 0}
+    empty |= dict.fromkeys(("first_flips", "redraws", "exhausted", "refused"), 0)
     records = [replace(r, cfe=empty if r.spec.condition == "cod" else None) for r in records]
     assert f"8 {'†'}" in rendered(suite, records)["smoke/README.md"]
 
