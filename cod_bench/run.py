@@ -96,6 +96,7 @@ def _run_locked(
     on_plan: Callable[[Plan, Sequence[RunSpec]], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
     execute = registry.load("executor", executor)
+    results.sweep()
     records, bad = results.scan()
     plan = make_from(suite, filters, results, records, bad)
     _refuse_bad(plan, bad, results)

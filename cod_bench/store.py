@@ -134,6 +134,11 @@ class Results:
             raise ValueError(f"lies at {path.name} but its content belongs at {expected.relative_to(self.root)}")
         return record
 
+    def sweep(self) -> None:
+        """Remove what killed writers left half-written; only for the holder of the folder's lock."""
+        for path in self.root.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
     def record_paths(self) -> list[Path]:
         """Every file that claims to be a record, sorted."""
         if not self.root.is_dir():

@@ -82,6 +82,16 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_is_swept_away_and_nothing_else(tmp_path: Path, record: Record) -> None:
+    results = Results(tmp_path)
+    path = results.write(record)
+    left = path.parent / f".{path.name}.abc.tmp"
+    left.write_text("half")
+    results.sweep()
+    assert not left.exists()
+    assert results.scan() == ([record], [])
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"cannot write .*choose another folder"):
