@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,11 +54,19 @@ def main() -> None:
     """Run the command line; every expected failure is one sentence on standard error."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except (UsageError, RunError) as error:
         print(f"cod-bench: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's own flush fails again
+        if error.errno == errno.ENOSPC:
+            print(f"cod-bench: cannot write: {error.strerror}; make room, then run again", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:
         # Typer's own errors know their sentence and exit code; anything else is a defect and shows its traceback.
         if not hasattr(error, "format_message"):
