@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cod_bench import cli_read, registry, suites
 from cod_bench import plan as plans
-from cod_bench import registry, suites
 from cod_bench.errors import RunError, UsageError
 from cod_bench.plan import Filters, Plan
 from cod_bench.spec import CONDITIONS, PROTOCOLS
@@ -292,6 +292,10 @@ def recipe(
     for name in methods:
         rate, steps = recipes.choose(rows, track, name)
         print(f"{name} on {track}: learning rate {rate:g}, {steps} steps")
+
+
+for verb in cli_read.VERBS:
+    app.command()(verb)
 
 
 def _results(folder: Path) -> Results:

@@ -1,0 +1,141 @@
+"""The verbs that only read records: parse, call one function, print. Added to the command line by cli.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cod_bench import plan, suites
+from cod_bench.errors import UsageError
+from cod_bench.store import Results
+from cod_bench.tables import interval, p_value, points
+
+if TYPE_CHECKING:
+    from cod_bench.aggregate import Grid
+
+ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of records.")]
+TrackOption = Annotated[str, typer.Option("--track", help="Only this track.")]
+ProtocolOption = Annotated[str, typer.Option("--protocol", help="Only this protocol.")]
+SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
+DEFAULT_RESULTS = Path("results")
+
+
+def table(
+    number: Annotated[int, typer.Argument(help="Of the paper's tables, 1 to 9.")],
+    suite: Annotated[str, typer.Option("--suite", help="Another suite beside it, as an analogue.")] = "",
+    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Also write table-N.md, .csv and .tex here.")] = None,
+) -> None:  # fmt: skip
+    """One of the paper's tables with ours beside it, cell by cell."""
+    from cod_bench import paper, paper_page
+    from cod_bench.store import write_atomic
+
+    shown = paper.table(number)
+    name = suite or (shown.suite if shown.suite in suites.SUITES else "")
+    grids = _grids(name, results, track, protocol) if name else []
+    rows = paper.rows(number, grids)
+    told = paper_page.markdown_text(shown, rows, grids)
+    print(told, end="")
+    if out is not None:
+        write_atomic(out / f"table-{number}.md", told)
+        write_atomic(out / f"table-{number}.csv", paper_page.csv_of(rows))
+        write_atomic(out / f"table-{number}.tex", paper_page.latex(shown, rows, grids))
+        print(f"wrote table-{number}.md, .csv and .tex to {out}")
+
+
+def compare(
+    left: Annotated[str, typer.Argument(help="A method, a condition or a folder of records.")],
+    right: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    protocol: ProtocolOption = "",
+) -> None:  # fmt: skip
+    """Difference of two methods, two conditions or two folders of records, unit by unit. Exploratory."""
+    from cod_bench import compare as compares
+
+    if Path(left).is_dir() and Path(right).is_dir():
+        first, second = (_one(suite, Path(folder), track, protocol) for folder in (left, right))
+        if (first.track, first.protocol) != (second.track, second.protocol):
+            raise UsageError(
+                f"compare: {left} has track {first.track}, protocol {first.protocol}, {right} {second.track}, "
+                f"{second.protocol}; name one --track and --protocol"
+            )
+        sides = [((first, left, m, c), (second, right, m, c)) for m in first.methods for c in first.conditions(m)]
+    else:
+        grid = _one(suite, results, track, protocol)
+        conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
+        if left in grid.methods and right in grid.methods:
+            sides = [((grid, "", left, c), (grid, "", right, c)) for c in grid.conditions(left)]
+        elif left in conditions and right in conditions:
+            sides = [((grid, "", m, left), (grid, "", m, right)) for m in grid.methods]
+        else:
+            raise UsageError(
+                f"compare {left!r} {right!r}: name two methods ({', '.join(grid.methods)}), two conditions "
+                f"({', '.join(conditions)}) or two folders of records"
+            )
+    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; exploratory, p not adjusted")
+    for a, b in sides:
+        ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
+        if not ks:
+            continue
+        named = [" ".join(filter(None, side[1:])) for side in (a, b)]
+        found = compares.compare(
+            *((n, compares.side(s[0], s[2], s[3], ks)) for n, s in zip(named, (a, b), strict=True))
+        )
+        how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers or rows"
+        told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}" if found.units else "no common unit"
+        print(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
+
+
+def power(
+    effect: Annotated[float, typer.Option("--effect", help="True difference as a share: 0.02 is two points.")],
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    protocol: ProtocolOption = "",
+) -> None:  # fmt: skip
+    """How many seeds a design needs to see a gain of that size, from the spread in records."""
+    from cod_bench import power as powers
+
+    grid = _one(suite, results, track, protocol)
+    for need in powers.needs(grid, effect):
+        spread = ", ".join(f"{task} {100 * sd:.1f}" for task, sd in zip(grid.suite.tasks, need.spread, strict=True))
+        enough = f"{need.seeds} seeds a task" if need.seeds else f"more than {powers.MOST_SEEDS} seeds a task"
+        print(
+            f"{need.method}, {need.condition} - {need.over} of {points(effect)} points: {enough} for "
+            f"{powers.WANTED:.0%} power after Holm over {len(grid.methods)} methods; {len(grid.suite.seeds)} seeds "
+            f"have {need.power_now:.0%} (points between seeds: {spread})"
+        )
+
+
+def _grids(name: str, folder: Path, track: str, protocol: str) -> list[Grid]:
+    """The suite's grids with counted runs in a folder, the main one first."""
+    from cod_bench import leaderboard
+
+    suite = suites.suite(name)
+    results = Results(folder.resolve())
+    records, _ = results.scan()
+    chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
+    wanted = {
+        spec
+        for where, how in {(r.spec.track, r.spec.protocol) for r in chosen}
+        if where in suite.tracks
+        for spec in suite.expand(track=where, protocol=how)
+    }
+    found = leaderboard.sections(
+        suite, records=chosen, references=results.references(), expected=plan.expected(sorted(wanted))
+    )
+    return [grid for grid in found if grid.runs]
+
+
+def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
+    found = _grids(name, folder, track, protocol)
+    if not found:
+        where = "".join(f" on {what} {value}" for what, value in (("track", track), ("protocol", protocol)) if value)
+        raise UsageError(
+            f"--results {folder}: has no run of suite {name!r}{where}; run `cod-bench run --suite {name} --all` first"
+        )
+    return found[0]
+
+
+VERBS = (table, compare, power)
+"""Registered by cli.py under their own names."""

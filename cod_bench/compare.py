@@ -1,0 +1,100 @@
+"""Two sides of runs -> their difference: paired where both had one teacher, else unpaired. Pure; exploratory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cod_bench import stats
+from cod_bench.aggregate import Grid, Run
+from cod_bench.spec import stream
+
+Side = Mapping[tuple[str, int, int], Run]
+"""(task, seed, k) -> run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`left` minus `right` in shares, over the units both sides have."""
+
+    left: str
+    right: str
+    units: int
+    tasks: int
+    ks: tuple[int, ...]
+    paired: bool
+    """Whether every task has one teacher and the same evaluation rows on both sides."""
+    estimate: float | None
+    """Mean over tasks of the mean over seeds; None where the sides share no unit."""
+    low: float | None
+    high: float | None
+    p: float | None
+    """Of the sign-flip test, not adjusted for anything; None for unpaired sides."""
+
+
+def side(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> dict[tuple[str, int, int], Run]:
+    """The counted runs of one method and condition at these budgets."""
+    return {
+        (task, run.record.spec.seed, k): run
+        for task in grid.suite.tasks
+        for k in ks
+        for run in grid.cell(task, method, condition, k)
+    }
+
+
+def compare(left: tuple[str, Side], right: tuple[str, Side]) -> Comparison:
+    """The difference of two named sides; a seed without both at every k that either has is left out."""
+    (name, ours), (other, theirs) = left, right
+    ks = tuple(sorted({k for _, _, k in (*ours, *theirs)}))
+    seeds: dict[str, list[int]] = {}
+    for task, seed in sorted({(task, seed) for task, seed, _ in ours}):
+        if all((task, seed, k) in found for k in ks for found in (ours, theirs)):
+            seeds.setdefault(task, []).append(seed)
+    units = sum(map(len, seeds.values()))
+    if not units:
+        return Comparison(name, other, 0, 0, ks, False, None, None, None, None)
+    pairs = [(ours[task, seed, k], theirs[task, seed, k]) for task, own in seeds.items() for seed in own for k in ks]
+    paired = all(
+        (a.record.teacher_hash, a.record.eval_hash) == (b.record.teacher_hash, b.record.eval_hash) for a, b in pairs
+    )
+    found = (_paired if paired else _unpaired)(ours, theirs, seeds, ks)
+    return Comparison(name, other, units, len(seeds), ks, paired, *found)
+
+
+_Found = tuple[float, float | None, float | None, float | None]
+
+
+def _paired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int]) -> _Found:
+    differences, rows = [], []
+    for task, own in seeds.items():
+        per_row = np.array(
+            [np.sum([ours[task, s, k].correct - theirs[task, s, k].correct for k in ks], axis=0) for s in own]
+        )
+        rows.append(per_row.mean(axis=0) / len(ks))
+        differences.append(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)))
+    e = stats.effect(differences, rows, stream("sign-flip", "compare"))
+    return e.estimate, e.low, e.high, e.p
+
+
+def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int]) -> _Found:
+    """Means of both sides with their spreads added in squares: other teachers make other problems, pairs mean nothing.
+
+    Evaluation rows count on both sides as if drawn apart, which errs on the wide side where they are the same.
+    """
+    parts = []
+    for found in (ours, theirs):
+        units = [np.array([_accuracy(found, task, s, ks) for s in own]) for task, own in seeds.items()]
+        rows = [np.mean([found[task, s, k].correct for s in own for k in ks], axis=0) for task, own in seeds.items()]
+        parts.append((float(np.mean([u.mean() for u in units])), stats.unit_error(units), stats.row_error(rows)))
+    (a, a_units, a_rows), (b, b_units, b_rows) = parts
+    if a_units is None or b_units is None:
+        return a - b, None, None, None
+    df = sum(len(own) - 1 for own in seeds.values())
+    half = stats.half_width(float(np.hypot(a_units, b_units)), float(np.hypot(a_rows, b_rows)), df)
+    return a - b, a - b - half, a - b + half, None
+
+
+def _accuracy(found: Side, task: str, seed: int, ks: Sequence[int]) -> float:
+    return float(np.mean([found[task, seed, k].correct.mean() for k in ks]))

@@ -1,0 +1,257 @@
+"""Published numbers and a grid of ours -> the paper's tables, cell by cell. Pure; Hamman et al., arXiv 2510.21631."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import numpy as np
+
+from cod_bench.aggregate import Grid
+from cod_bench.errors import UsageError
+
+RUNS = 5
+"""Of each published mean and standard deviation."""
+OTHER_NAMES: Mapping[str, str] = {"amazon_polarity": "amazon", "amazon_paper": "amazon", "yelp_paper": "yelp"}
+"""Our task -> the paper's, where they differ; a `+local` suffix is cut before."""
+CONDITIONS_BESIDE: Mapping[str, tuple[str, ...]] = {"none": ("standard",), "cod": ("unvalidated", "cod")}
+"""Paper's row -> ours. The released code validated nothing, so that both of ours stand beside its CoD."""
+Kind = Literal["accuracy", "teachers", "prompts", "cost", "soft labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One of the paper's tables: what it shows and which suite of ours answers it."""
+
+    number: int
+    title: str
+    kind: Kind
+    suite: str
+    source: int
+    """The table whose numbers these are (the paper's table 3 repeats cells of its table 6)."""
+
+
+TABLES: Mapping[int, Table] = {
+    table.number: table
+    for table in (
+        Table(1, "KD and LWD, DeBERTa-v3-base to small", "accuracy", "paper", 1),
+        Table(2, "TED, DeBERTa-v3-base to small", "accuracy", "paper", 2),
+        Table(3, "KD and LWD, Qwen2.5-1.5B to 0.5B (cells of table 6)", "accuracy", "paper-qwen", 6),
+        Table(4, "Teachers", "teachers", "paper", 4),
+        Table(5, "KD and LWD, DeBERTa-v3-base to xsmall", "accuracy", "paper-xsmall", 5),
+        Table(6, "KD and LWD, Qwen2.5-1.5B to 0.5B", "accuracy", "paper-qwen", 6),
+        Table(7, "Four prompts, SST-2, KD", "prompts", "prompt-ablation", 7),
+        Table(8, "Cost of a run, SST-2", "cost", "paper", 8),
+        Table(9, "Soft labels, SST-2, KD", "soft labels", "paper", 9),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Mean, standard deviation over `n` runs (None where it is not told) and whether its row is beyond doubt."""
+
+    mean: float
+    sd: float | None
+    n: int
+    certain: bool = True
+
+
+Cell = Value | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: whose it is, what it shows, and its values by column."""
+
+    block: str
+    """The paper's task and method, between which rules are drawn."""
+    whose: str
+    """`paper` or the suite, protocol and track of ours."""
+    what: str
+    cells: Mapping[str, Cell]
+    """Column -> a mean with its spread (shares), a difference (share), a cost or a word."""
+    unit: Literal["share", "s", "kWh"] = "share"
+
+
+def table(number: int) -> Table:
+    """The table of that number; an unknown one is a UsageError."""
+    if number not in TABLES:
+        raise UsageError(f"table {number}: the paper has tables 1 to {max(TABLES)}; choose one of these")
+    return TABLES[number]
+
+
+@cache
+def published(name: str) -> tuple[Mapping[str, str], ...]:
+    """The rows of one file of published numbers, as text."""
+    text = resources.files("cod_bench.paper_numbers").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def accuracies(number: int) -> dict[tuple[str, str, str, int], Value]:
+    """(task, method, `none` or `cod`, k) -> the published accuracy of a table (1, 2, 5 or 6)."""
+    return {
+        (row["task"], row["method"], row["variant"], int(row["k"])): Value(
+            float(row["mean"]), float(row["std"]), RUNS, row["certain"] == "yes"
+        )
+        for row in published("accuracy")
+        if int(row["table"]) == number
+    }
+
+
+def base_name(task: str) -> str:
+    """The paper's name of a task of ours, canonical or local."""
+    name = task.split("+")[0]
+    return OTHER_NAMES.get(name, name)
+
+
+def rows(number: int, grids: Sequence[Grid]) -> list[Row]:
+    """The lines of one table: the paper's and, below, those of each grid of ours that answers it.
+
+    Args:
+        grids: of any (suite, protocol, track); tasks are matched by `base_name`. Cells that were not run are None.
+    """
+    shown = table(number)
+    made = {
+        "accuracy": _accuracy, "teachers": _teachers, "prompts": _prompts, "cost": _cost, "soft labels": _soft_labels,
+    }[shown.kind]  # fmt: skip
+    return list(made(shown, grids))
+
+
+def columns(found: Sequence[Row]) -> list[str]:
+    """The columns of a table in the order of their first row."""
+    return list(dict.fromkeys(name for row in found for name in row.cells))
+
+
+def gain(plain: Value | None, cod: Value | None) -> float | None:
+    """Difference of two means; None where one is missing."""
+    return None if plain is None or cod is None else cod.mean - plain.mean
+
+
+def standard_error(plain: Value | None, cod: Value | None) -> float | None:
+    """Of a published difference: its sides taken as independent, the paper tells no pairing."""
+    if plain is None or cod is None or plain.sd is None or cod.sd is None:
+        return None
+    return math.sqrt(plain.sd**2 / plain.n + cod.sd**2 / cod.n)
+
+
+def agreement(theirs: float | None, error: float | None, ours: float | None) -> str | None:
+    """Whether ours has the sign of a published difference; None where one is missing or theirs is within its error."""
+    if theirs is None or ours is None or error is None or abs(theirs) <= error:
+        return None
+    return "same sign" if theirs * ours > 0 else "other sign"
+
+
+def ours(grid: Grid, task: str, method: str, condition: str, k: int) -> Value | None:
+    """Mean and spread over seeds of our runs whose task the paper calls `task`; None if there is none."""
+    names = [name for name in grid.suite.tasks if base_name(name) == task]
+    if method not in grid.methods or condition not in grid.conditions(method) or not names:
+        return None
+    found = [float(run.metrics["accuracy"]) for run in grid.cell(names[0], method, condition, k)]
+    return _value(found)
+
+
+def _value(found: Sequence[float]) -> Value | None:
+    if not found:
+        return None
+    return Value(float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else None, len(found))
+
+
+def _named(grid: Grid) -> str:
+    return f"ours: {grid.suite.name}, {grid.track}, {grid.protocol}"
+
+
+def _accuracy(shown: Table, grids: Sequence[Grid]) -> Iterator[Row]:
+    theirs = accuracies(shown.source)
+    for task, method in dict.fromkeys((task, method) for task, method, _, _ in theirs):
+        ks = [k for t, m, variant, k in theirs if (t, m, variant) == (task, method, "none")]
+        block = f"{task} {method}"
+
+        def row(whose: str, what: str, of: Mapping[int, Cell], block: str = block) -> Row:
+            return Row(block, whose, what, {f"k={k}": value for k, value in of.items()})
+
+        plain = {k: theirs.get((task, method, "none", k)) for k in ks}
+        cod = {k: theirs.get((task, method, "cod", k)) for k in ks}
+        differences = {k: gain(plain[k], cod[k]) for k in ks}
+        errors = {k: standard_error(plain[k], cod[k]) for k in ks}
+        yield row("paper", "without CoD", plain)
+        yield row("paper", "with CoD", cod)
+        yield row("paper", "difference", differences)
+        for grid in (g for g in grids if method in g.methods and task in map(base_name, g.suite.tasks)):
+            own = {c: {k: ours(grid, task, method, c, k) for k in ks} for c in ("standard", *CONDITIONS_BESIDE["cod"])}
+            for condition, values in own.items():
+                yield row(_named(grid), condition, values)
+            for condition in CONDITIONS_BESIDE["cod"]:
+                gained = {k: gain(own["standard"][k], own[condition][k]) for k in ks}
+                yield row(_named(grid), f"{condition} - standard", gained)
+                signs = {k: agreement(differences[k], errors[k], gained[k]) for k in ks}
+                yield row(_named(grid), f"{condition}: sign beside the paper's", signs)
+
+
+def _teachers(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
+    printed: dict[str, dict[str, Cell]] = {}
+    for row in published("teacher_accuracy"):
+        printed.setdefault(row["teacher"], {})[row["task"]] = Value(float(row["accuracy"]), None, 1)
+    tasks = list(next(iter(printed.values())))
+    for teacher, cells in printed.items():
+        yield Row("teachers", "paper", teacher, cells)
+    for grid in grids:
+        known = {base_name(task): Value(accuracy, None, 1) for task, accuracy in grid.teachers.items()}
+        yield Row("teachers", _named(grid), "teacher", {task: known.get(task) for task in tasks})
+
+
+def _prompts(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
+    printed: dict[str, dict[str, Cell]] = {}
+    for row in published("prompt_ablation"):
+        printed.setdefault(row["variant"], {})[f"k={row['k']}"] = Value(float(row["accuracy"]), None, RUNS)
+    for variant, cells in printed.items():
+        yield Row("sst2 kd", "paper", "without CoD" if variant == "kd" else variant.replace("cod_v", "prompt "), cells)
+    ks = [int(name.removeprefix("k=")) for name in printed["kd"]]
+    for grid in grids:
+        for condition in ("standard", "unvalidated", "cod"):
+            cells = {f"k={k}": ours(grid, "sst2", "kd", condition, k) for k in ks}
+            yield Row("sst2 kd", f"{_named(grid)}, {grid.suite.generator}", condition, cells)
+
+
+def _cost(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
+    for method in ("kd", "lwd"):
+        own = [row for row in published("cost") if row["method"] == method]
+        block, ks = f"sst2 {method}, with CoD", [int(row["k"]) for row in own]
+        yield Row(block, "paper", "time", {f"k={row['k']}": float(row["duration_s"]) for row in own}, "s")
+        for part in ("cpu", "gpu", "ram"):
+            energy = {f"k={row['k']}": float(row[f"{part}_kwh"]) for row in own}
+            yield Row(block, "paper", f"{part} energy", energy, "kWh")
+        for grid in grids:
+            yield Row(block, _named(grid), "cod: time", _mean_cost(grid, method, ks, "seconds"), "s")
+            yield Row(block, _named(grid), "cod: energy (estimate)", _mean_cost(grid, method, ks, "kwh"), "kWh")
+
+
+def _mean_cost(grid: Grid, method: str, ks: Sequence[int], key: str) -> dict[str, Cell]:
+    """Mean over seeds of one part of the recorded cost at each k; None where no run tells it."""
+    task = next((name for name in grid.suite.tasks if base_name(name) == "sst2"), "")
+    told = {k: [r.record.cost[key] for r in grid.cell(task, method, "cod", k) if key in r.record.cost] for k in ks}
+    return {f"k={k}": float(np.mean(found)) if found else None for k, found in told.items()}
+
+
+SOFT_LABELS: Mapping[str, str] = {"default": "kd", "no_soft_label": "finetune", "random_soft_label": "kd-random-soft"}
+"""The paper's row -> our method: without soft labels distillation is fine-tuning on the hard ones."""
+
+
+def _soft_labels(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
+    printed: dict[tuple[str, str], dict[str, Cell]] = {}
+    for row in published("soft_label_ablation"):
+        cells = printed.setdefault((row["condition"], row["variant"]), {})
+        cells[f"k={row['k']}"] = Value(float(row["accuracy"]), None, RUNS)
+    for (labels, variant), cells in printed.items():
+        block = f"sst2 {labels.replace('_', ' ')}"
+        yield Row(block, "paper", "with CoD" if variant == "cod" else "without CoD", cells)
+        for grid in grids:
+            for condition in CONDITIONS_BESIDE[variant]:
+                ks = [int(name.removeprefix("k=")) for name in cells]
+                values: dict[str, Any] = {f"k={k}": ours(grid, "sst2", SOFT_LABELS[labels], condition, k) for k in ks}
+                yield Row(block, _named(grid), condition, values)

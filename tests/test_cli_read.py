@@ -1,0 +1,60 @@
+"""The reading verbs on the published records: what they print, and the sentence for every mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import call
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_table_is_printed_and_written_in_three_forms(tmp_path: Path) -> None:
+    done = call("table", "5", "--results", str(ROOT / "results"), "--out", str(tmp_path / "tables"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# Table 5: KD and LWD, DeBERTa-v3-base to xsmall")
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "table-5.csv", "table-5.md", "table-5.tex",
+    ]  # fmt: skip
+
+
+def test_comparing_conditions_gives_the_published_gain(tmp_path: Path) -> None:
+    done = call("compare", "cod", "standard", "--results", str(ROOT / "results"), cwd=tmp_path)
+    published = (ROOT / "leaderboard" / "embedded" / "main.txt").read_text().splitlines()[1:]
+    printed = done.stdout.splitlines()[1:]
+    assert [line.split(": ")[1].split()[0] for line in printed] == [
+        line.split(": ")[1].split(",")[0] for line in published
+    ]
+
+
+def test_a_folder_compared_with_itself_differs_by_nothing(tmp_path: Path) -> None:
+    folder = str(ROOT / "results")
+    done = call("compare", folder, folder, cwd=tmp_path)
+    lines = done.stdout.splitlines()[1:]
+    assert len(lines) > 10
+    assert all("+0.00 [+0.00, +0.00], p = 1.0000" in line for line in lines)
+
+
+def test_power_tells_seeds_per_method(tmp_path: Path) -> None:
+    done = call("power", "--effect", "0.02", "--results", str(ROOT / "results"), cwd=tmp_path)
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["kd", "lwd", "ted"]
+    assert "80% power" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["table", "12"], "tables 1 to 9"),
+        (["compare", "cod", "kd"], "name two methods"),
+        (["power", "--effect", "2"], "--effect 2.0"),
+        (["compare", "cod", "standard", "--track", "nowhere"], "has no run of suite 'embedded' on track nowhere"),
+        (["table", "1", "--suite", "nowhere"], "unknown suite 'nowhere'"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    done = call(*arguments, "--results", str(ROOT / "results"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,107 @@
+"""Published numbers and ours side by side: cells, differences, signs, and what is said where nothing was run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import pytest
+
+from cod_bench import paper, paper_page
+from cod_bench.errors import UsageError
+from cod_bench.paper import Value
+from cod_bench.spec import Grid, Suite
+from tests.test_aggregate import collect, hand_record, made
+
+PAPER = Suite(
+    "paper", "By hand", ("minilm",), ("sst2", "amazon_polarity"), (0, 1), (8,),
+    (Grid(("kd",), ("standard", "cod", "unvalidated"), (8, 16)),), "g",
+)  # fmt: skip
+
+
+def grid(suite: Suite = PAPER, right: int = 7):
+    """Of ten rows `standard` has 5 right, `unvalidated` 4 and `cod` `right`, in every run."""
+    hits = {"standard": 5, "unvalidated": 4, "cod": right}
+    records = [hand_record(spec, hits[spec.condition]) for spec in suite.expand(track="minilm")]
+    return collect(records, suite, made["references"](suite.tasks, rows=10))
+
+
+def cells(rows: list[paper.Row], block: str, whose: str, what: str) -> dict[str, paper.Cell]:
+    (found,) = [r for r in rows if (r.block, r.what) == (block, what) and r.whose.startswith(whose)]
+    return dict(found.cells)
+
+
+def test_every_published_accuracy_is_in_one_table_and_is_a_share():
+    counts = {number: len(paper.accuracies(number)) for number in (1, 2, 5, 6)}
+    assert counts == {1: 144, 2: 60, 5: 144, 6: 144}
+    values = [value for number in counts for value in paper.accuracies(number).values()]
+    assert all(0.3 < value.mean < 1 and value.sd is not None and 0 <= value.sd < 0.2 for value in values)
+    assert sum(not value.certain for value in values) == 12
+
+
+def test_cells_known_from_the_publication():
+    amazon = paper.accuracies(1)
+    assert amazon["amazon", "kd", "none", 8] == Value(0.671, 0.046, 5)
+    rows = paper.rows(8, [])
+    assert cells(rows, "sst2 lwd, with CoD", "paper", "time")["k=512"] == 814.65
+
+
+@pytest.mark.parametrize("number", sorted(paper.TABLES))
+def test_every_table_renders_without_a_run_of_ours_and_says_what_to_run(number: int):
+    table, rows = paper.table(number), paper.rows(number, [])
+    text = paper_page.markdown_text(table, rows, [])
+    assert f"`cod-bench run --suite {table.suite} --all`" in text
+    assert {row.whose for row in rows} == {"paper"}
+    assert len(list(csv.DictReader(io.StringIO(paper_page.csv_of(rows))))) == sum(len(row.cells) for row in rows)
+    assert "\\caption{" in paper_page.latex(table, rows, [])
+
+
+def test_an_unknown_table_is_a_users_mistake():
+    with pytest.raises(UsageError, match="tables 1 to 9"):
+        paper.table(10)
+
+
+def test_ours_stand_below_the_papers_with_difference_and_sign():
+    rows = paper.rows(1, [grid()])
+    assert cells(rows, "sst2 kd", "ours", "standard")["k=8"] == Value(0.5, 0.0, 2)
+    assert cells(rows, "sst2 kd", "ours", "cod - standard")["k=8"] == pytest.approx(0.2)
+    assert cells(rows, "sst2 kd", "ours", "unvalidated - standard")["k=8"] == pytest.approx(-0.1)
+    # published at k = 8: 0.617 without, 0.719 with, far beyond its standard error
+    assert cells(rows, "sst2 kd", "ours", "cod: sign beside the paper's")["k=8"] == "same sign"
+    assert cells(rows, "sst2 kd", "ours", "unvalidated: sign beside the paper's")["k=8"] == "other sign"
+    assert cells(rows, "sst2 kd", "ours", "cod")["k=64"] is None, "not declared by the suite: shown as missing"
+    assert not [row for row in rows if row.block == "cola kd" and row.whose != "paper"], "no task of ours"
+    assert cells(rows, "amazon kd", "ours", "cod")["k=8"] == Value(0.7, 0.0, 2), "amazon_polarity is its amazon"
+
+
+def test_a_published_difference_within_its_error_has_no_sign_to_agree_with():
+    error = paper.standard_error(Value(0.8, 0.03, 5), Value(0.81, 0.04, 5))
+    assert error == pytest.approx(math.sqrt((0.03**2 + 0.04**2) / 5))
+    assert paper.agreement(0.01, error, 0.2) is None
+    assert paper.agreement(0.03, error, 0.2) == "same sign"
+    assert paper.agreement(0.03, error, -0.2) == "other sign"
+    assert paper.agreement(0.03, error, None) is None
+
+
+def test_local_slices_and_other_suites_are_analogues():
+    local = Suite("paper", "Slices", ("minilm",), ("sst2+local-0123abcd",), (0, 1), (8,), PAPER.grids, "g")
+    table = paper.table(1)
+    assert paper_page.direct(table, grid())
+    assert not paper_page.direct(table, grid(local))
+    assert "an analogue" in " ".join(paper_page.caption(table, [grid(local)]))
+    assert cells(paper.rows(1, [grid(local)]), "sst2 kd", "ours", "cod")["k=8"] == Value(0.7, 0.0, 2)
+
+
+def test_doubtful_cells_are_marked():
+    text = paper_page.markdown_text(paper.table(1), paper.rows(1, []), [])
+    assert "85.5 ± 2.1?" in text
+    assert text.count("?") == 12 + 1  # and once in the caption
+
+
+def test_costs_of_ours_are_means_over_seeds():
+    rows = paper.rows(8, [grid()])
+    told = cells(rows, "sst2 kd, with CoD", "ours", "cod: time")
+    seconds = [run.record.cost["seconds"] for run in grid().cell("sst2", "kd", "cod", 8)]
+    assert told["k=8"] == pytest.approx(sum(seconds) / len(seconds))
+    assert told["k=64"] is None
