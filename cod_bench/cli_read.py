@@ -45,6 +45,32 @@ def table(
         print(f"wrote table-{number}.md, .csv and .tex to {out}")
 
 
+def claims(
+    suite: Annotated[str, typer.Option("--suite", help="Another suite, as an analogue of every claim.")] = "",
+    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Also write claims.md here.")] = None,
+) -> None:  # fmt: skip
+    """The claims of the paper's text with the verdicts that records of ours allow."""
+    from cod_bench import paper_claims, paper_page
+    from cod_bench.store import write_atomic
+
+    named = [suite] if suite else sorted({claim.suite for claim in paper_claims.claims()} & set(suites.SUITES))
+    grids = {name: _grids(name, results, track, protocol) for name in named}
+    found: list[tuple[paper_claims.Claim, Grid | None, list[paper_claims.Answer]]] = []
+    for claim in paper_claims.claims():
+        own = grids.get(suite or claim.suite, [])
+        for grid in own:
+            decides = paper_page.decides(claim, grid)
+            found.append((claim, grid, paper_claims.answer(claim, grid, decides=decides)))
+        if not own:
+            found.append((claim, None, []))
+    told = paper_page.claims_text(found)
+    print(told, end="")
+    if out is not None:
+        write_atomic(out / "claims.md", told)
+        print(f"wrote {out / 'claims.md'}")
+
+
 def compare(
     left: Annotated[str, typer.Argument(help="A method, a condition or a folder of records.")],
     right: Annotated[str, typer.Argument(help="Another of the same kind.")],
@@ -80,9 +106,8 @@ def compare(
         if not ks:
             continue
         named = [" ".join(filter(None, side[1:])) for side in (a, b)]
-        found = compares.compare(
-            *((n, compares.side(s[0], s[2], s[3], ks)) for n, s in zip(named, (a, b), strict=True))
-        )
+        one, other = (compares.side(grid, method, condition, ks) for grid, _, method, condition in (a, b))
+        found = compares.compare((named[0], one), (named[1], other))
         how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers or rows"
         told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}" if found.units else "no common unit"
         print(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
@@ -137,5 +162,5 @@ def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     return found[0]
 
 
-VERBS = (table, compare, power)
+VERBS = (table, claims, compare, power)
 """Registered by cli.py under their own names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,8 +44,17 @@ def side(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> dict[tup
     }
 
 
-def compare(left: tuple[str, Side], right: tuple[str, Side]) -> Comparison:
-    """The difference of two named sides; a seed without both at every k that either has is left out."""
+def minus(left: Side, right: Side) -> dict[tuple[str, int, int], Run]:
+    """Row by row difference of two sides as a side of its own: what an interaction is made of."""
+    return {key: replace(run, correct=run.correct - right[key].correct) for key, run in left.items() if key in right}
+
+
+def compare(left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95) -> Comparison:
+    """The difference of two named sides; a seed without both at every k that either has is left out.
+
+    Args:
+        level: of the interval.
+    """
     (name, ours), (other, theirs) = left, right
     ks = tuple(sorted({k for _, _, k in (*ours, *theirs)}))
     seeds: dict[str, list[int]] = {}
@@ -59,14 +68,14 @@ def compare(left: tuple[str, Side], right: tuple[str, Side]) -> Comparison:
     paired = all(
         (a.record.teacher_hash, a.record.eval_hash) == (b.record.teacher_hash, b.record.eval_hash) for a, b in pairs
     )
-    found = (_paired if paired else _unpaired)(ours, theirs, seeds, ks)
+    found = (_paired if paired else _unpaired)(ours, theirs, seeds, ks, level)
     return Comparison(name, other, units, len(seeds), ks, paired, *found)
 
 
 _Found = tuple[float, float | None, float | None, float | None]
 
 
-def _paired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int]) -> _Found:
+def _paired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float) -> _Found:
     differences, rows = [], []
     for task, own in seeds.items():
         per_row = np.array(
@@ -75,10 +84,12 @@ def _paired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Se
         rows.append(per_row.mean(axis=0) / len(ks))
         differences.append(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)))
     e = stats.effect(differences, rows, stream("sign-flip", "compare"))
-    return e.estimate, e.low, e.high, e.p
+    half = None if e.se_units is None else stats.half_width(e.se_units, e.se_rows, e.df, level)
+    low, high = (None, None) if half is None else (e.estimate - half, e.estimate + half)
+    return e.estimate, low, high, e.p
 
 
-def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int]) -> _Found:
+def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float) -> _Found:
     """Means of both sides with their spreads added in squares: other teachers make other problems, pairs mean nothing.
 
     Evaluation rows count on both sides as if drawn apart, which errs on the wide side where they are the same.
@@ -92,7 +103,7 @@ def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: 
     if a_units is None or b_units is None:
         return a - b, None, None, None
     df = sum(len(own) - 1 for own in seeds.values())
-    half = stats.half_width(float(np.hypot(a_units, b_units)), float(np.hypot(a_rows, b_rows)), df)
+    half = stats.half_width(float(np.hypot(a_units, b_units)), float(np.hypot(a_rows, b_rows)), df, level)
     return a - b, a - b - half, a - b + half, None
 
 

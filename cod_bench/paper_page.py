@@ -9,8 +9,9 @@ from typing import Any
 from cod_bench.aggregate import Grid
 from cod_bench.paper import OTHER_NAMES, RUNS, Row, Table, Value, base_name, columns
 from cod_bench.paper import published as published_rows
+from cod_bench.paper_claims import Answer, Claim
 from cod_bench.spec import PROTOCOLS
-from cod_bench.tables import NONE, code, csv_text, escape, markdown, number, percent, points
+from cod_bench.tables import NONE, code, csv_text, escape, interval, markdown, number, percent, points
 
 UNSURE = "?"
 """Behind a published cell whose row in the printed table is in doubt."""
@@ -51,9 +52,14 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
     return lines
 
 
-def direct(table: Table, grid: Grid) -> bool:
+def direct(table: Table | Claim, grid: Grid) -> bool:
     """Whether a grid is the published model pair on canonical data: a local slice or another suite is an analogue."""
-    return grid.suite.name == table.suite and not any("+" in task for task in grid.suite.tasks)
+    return grid.suite.name.split("+")[0] == table.suite and not any("+" in task for task in grid.suite.tasks)
+
+
+def decides(claim: Claim, grid: Grid) -> bool:
+    """Whether a grid gives a verdict on a claim: `direct`, and under the protocol the paper used."""
+    return direct(claim, grid) and grid.protocol == VERDICT_PROTOCOL
 
 
 def markdown_text(table: Table, found: Sequence[Row], grids: Sequence[Grid]) -> str:
@@ -110,3 +116,50 @@ def text(row: Row, name: str) -> str:
     if row.unit == "share":
         return points(cell)
     return number(cell, 1 if row.unit == "s" else 5)
+
+
+CLAIMS_CAPTION = (
+    "Differences in points, mean over tasks of the mean over seeds and k, with 95 % intervals (equivalence: 90 %, "
+    "margin 1 point, which *not below* allows too; order and growth: seconds, smallest and largest over k). "
+    "*reproduced*: the interval lies in the claim's direction and reaches the published size; *direction only*; *inconclusive*; "
+    "*contradicted*; *not run*. A verdict needs canonical data, the published pair of models and protocol `paper`; "
+    "anything else is an *analogue* over all of its own tasks. Published cells whose row is in doubt are left out."
+)
+
+
+def claims_text(answers: Sequence[tuple[Claim, Grid | None, Sequence[Answer]]]) -> str:
+    """The claims with what each grid says of them; a claim without a grid says what to run."""
+    body = []
+    for claim, grid, found in answers:
+        where = NONE if grid is None else f"{code(grid.suite.name)}, {code(grid.track)}, {code(grid.protocol)}"
+        for place, part in enumerate(claim.parts):
+            plus, minus = (
+                f"{method} + CoD" if variant == "cod" else method for method, variant in (part.plus, part.minus)
+            )
+            difference = f"{escape(plus)}, by k" if claim.kind == "growth" else f"{escape(plus)} - {escape(minus)}"
+            timed = claim.kind in ("order", "growth")
+            told = f"{number(part.published, 1)} s" if timed else points(part.published)
+            shown = ["" if place else escape(claim.text), claim.kind, f"{difference}, k = {_ks(part.ks)}", told, where]
+            body.append([*shown, *(cell for reading in (0, 1) for cell in _told(claim, found, reading, place))])
+    headers = ["claim", "kind", "difference", "published", "ours"]
+    headers += ["with `cod`", "verdict", "with `unvalidated`", "verdict"]
+    lines = ["# The paper's claims", CLAIMS_CAPTION, markdown(headers, body, left=5)]
+    missing = sorted({claim.suite for claim, grid, _ in answers if grid is None})
+    lines += [f"Not run: `cod-bench run --suite {suite} --all --protocol paper`." for suite in missing]
+    return "\n\n".join(lines) + "\n"
+
+
+def _told(claim: Claim, answers: Sequence[Answer], reading: int, place: int) -> list[str]:
+    found = answers[reading] if answers else None
+    e = found.estimates[place] if found else None
+    if found is None or e is None:
+        return [NONE, "not run"]
+    told = f"{points(e.estimate)} {interval(e.low, e.high)}"
+    if claim.kind in ("order", "growth"):
+        told = f"{number(e.estimate, 1)} s [{number(e.low, 1)}, {number(e.high, 1)}]"
+    other = "" if e.ks == claim.parts[place].ks else f", k = {_ks(e.ks)}"
+    return [told + other, found.verdict or "analogue"]
+
+
+def _ks(ks: Sequence[int]) -> str:
+    return ", ".join(map(str, ks))

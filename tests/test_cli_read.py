@@ -58,3 +58,12 @@ def test_a_users_mistake_is_one_sentence(arguments: list[str], sentence: str, tm
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_claims_list_an_analogue_without_a_verdict(tmp_path: Path) -> None:
+    arguments = ["--suite", "embedded", "--results", str(ROOT / "results"), "--out", str(tmp_path)]
+    done = call("claims", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "reproduced |" not in done.stdout
+    assert "analogue |" in done.stdout
+    assert (tmp_path / "claims.md").read_text() in done.stdout

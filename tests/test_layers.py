@@ -18,7 +18,10 @@ PLUGINS = {
     "cod_bench/executors": {"jobs", "errors"},
 }
 PURE = {"errors", "spec", "record", "registry", "stats"}
-READERS = ("aggregate", "claims", "leaderboard", "page", "exports", "plots", "quality", "tables", "stats", "evaluate")
+READERS = (
+    "aggregate", "claims", "compare", "evaluate", "exports", "leaderboard", "page", "paper", "paper_claims",
+    "paper_page", "plots", "power", "quality", "stats", "tables",
+)  # fmt: skip
 TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
 TORCH_ROOMS = {"model", "teacher", "distil", "losses"}
 """The only modules of the core that import torch when they are imported."""
