@@ -57,5 +57,5 @@ def _repository() -> str:
         named = metadata("cod-bench").get_all("Project-URL") or []
     except PackageNotFoundError:
         return ""
-    found = dict(line.split(", ", 1) for line in named)
+    found = dict(str(line).split(", ", 1) for line in named)
     return found.get("Repository", "").rstrip("/")

@@ -219,9 +219,9 @@ def _panel(
         marks = []
         for k, mean, low, high in own:
             bounds = "" if low is None or high is None else f" [{number(low, 1)}, {number(high, 1)}]"
-            ends = (None, None) if low is None or high is None else (y(low), y(high))
             text = f"{condition}, k = {k}: {number(mean, 1)} %{bounds}"
-            marks.append(Mark(x(math.log2(k)) + shift, y(mean), *ends, text))
+            ends = [None if end is None else y(end) for end in (low, high)]
+            marks.append(Mark(x(math.log2(k)) + shift, y(mean), ends[0], ends[1], text))
         path = "M" + "L".join(f"{mark.x:.1f} {mark.y:.1f}" for mark in marks)
         curves.append(Curve(known[condition], path, tuple(marks)))
         told.append(f"{condition} {', '.join(f'{number(mean, 1)} at {k}' for k, mean, _, _ in own)}")

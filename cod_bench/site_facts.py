@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cod_bench import aggregate, paper_claims, paper_page
-from cod_bench.aggregate import Grid
+from cod_bench.aggregate import Grid, Run
 from cod_bench.site_data import MAIN_PAIR, Section
-from cod_bench.spec import canonical
+from cod_bench.spec import RunSpec, canonical
 from cod_bench.tables import NONE, number, percent, points
 
 
@@ -197,9 +197,9 @@ def generators(grids: Sequence[Grid]) -> list[tuple[str, str, str, int]]:
     return [(*key, n) for key, n in sorted(found.items())]
 
 
-def _distinct(grids: Sequence[Grid]) -> list[Mapping[Any, Any]]:
+def _distinct(grids: Sequence[Grid]) -> list[dict[RunSpec, Run]]:
     """The runs of each grid, those that an earlier one shows left out: suites may share runs."""
-    seen: set[Any] = set()
+    seen: set[RunSpec] = set()
     found = []
     for grid in grids:
         found.append({spec: run for spec, run in grid.runs.items() if spec not in seen})
