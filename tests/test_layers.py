@@ -20,7 +20,7 @@ PLUGINS = {
 PURE = {"errors", "spec", "record", "registry", "stats"}
 READERS = (
     "aggregate", "claims", "compare", "evaluate", "exports", "leaderboard", "page", "paper", "paper_claims",
-    "paper_page", "plots", "power", "quality", "stats", "tables",
+    "paper_page", "plots", "power", "quality", "site", "site_charts", "site_data", "site_facts", "stats", "tables",
 )  # fmt: skip
 TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
 TORCH_ROOMS = {"model", "teacher", "distil", "losses"}
@@ -119,7 +119,14 @@ def test_every_module_says_in_its_first_line_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list"], ["plan", "--suite", "embedded"], ["status", "--suite", "toy"], ["leaderboard", "--help"]],
+    [
+        ["--help"],
+        ["list"],
+        ["plan", "--suite", "embedded"],
+        ["status", "--suite", "toy"],
+        ["leaderboard", "--help"],
+        ["site", "--help"],
+    ],
     ids=" ".join,
 )
 def test_looking_imports_no_torch(arguments: list[str], tmp_path: Path) -> None:
