@@ -41,6 +41,10 @@ function settle(changed) {
   }
 }
 
+// "+4.95" and "–" are no numbers to a browser: these columns sort by value, what is missing is lowest.
+const numeric = [...table.tHead.rows[0].cells].flatMap((head, i) => (head.classList.contains("n") ? [i] : []));
+const coded = numeric.filter((i) => table.tBodies[0].rows[0].cells[i].dataset.order !== undefined);
+const value = (text) => { const found = Number.parseFloat(text); return Number.isNaN(found) ? -Infinity : found; };
 const box = table.closest(".scroll");
 const label = box.getAttribute("aria-label");
 ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
@@ -48,6 +52,13 @@ box.classList.remove("scroll");
 const data = new DataTable(table, {
   autoWidth: false,
   order: [[ORDER, "desc"]],
+  columnDefs: [
+    { targets: numeric, orderSequence: ["desc", "asc"] },
+    {
+      targets: numeric.filter((i) => !coded.includes(i)), type: "num",
+      render: (text, use) => (use === "sort" || use === "type" ? value(text) : text),
+    },
+  ],
   pageLength: 25,
   lengthMenu: [[25, 100, -1], ["25", "100", "all"]],
   layout: { topStart: "info", topEnd: "search", bottomStart: "pageLength", bottomEnd: "paging" },
