@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from cod_bench import aggregate, claims, exports, page, plots, stats
+from cod_bench import aggregate, claims, explore_page, exports, page, plots, stats
 from cod_bench.aggregate import Grid, References
 from cod_bench.claims import Claim, Gain
 from cod_bench.record import Record
@@ -105,6 +105,7 @@ def section(
         "overall.csv": exports.overall_csv(grid),
         "significance.csv": exports.significance_csv(grid, [*primary, *claims.exploratory(grid)]),
         "claims.csv": exports.claims_csv(grid, stated),
+        "exploratory.md": explore_page.text(grid),
         "incomplete.md": incomplete(grid, bad),
         MAIN: "\n".join(main_figure(grid, primary)) + "\n",
     }

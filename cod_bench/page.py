@@ -33,7 +33,8 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
     parts.append(
         "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
         "(every comparison; single budgets are exploratory, with Holm over methods and budgets), `claims.csv`, "
-        "`incomplete.md`, `main.txt`. CSV values are shares: 0.01 is one point. Everything is computed from the stored "
+        "[exploratory.md](exploratory.md) (who wins how often, labels saved, ranking), `incomplete.md`, `main.txt`. "
+        "CSV values are shares: 0.01 is one point. Everything is computed from the stored "
         "predictions of the records."
     )
     return "\n\n".join(parts) + "\n"

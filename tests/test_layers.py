@@ -19,8 +19,8 @@ PLUGINS = {
 }
 PURE = {"errors", "spec", "record", "registry", "stats"}
 READERS = (
-    "aggregate", "claims", "compare", "evaluate", "exports", "leaderboard", "page", "paper", "paper_claims",
-    "paper_page", "plots", "power", "quality", "stats", "tables",
+    "aggregate", "claims", "compare", "evaluate", "explore", "explore_page", "exports", "leaderboard", "page",
+    "paper", "paper_claims", "paper_page", "plots", "power", "quality", "stats", "tables",
 )  # fmt: skip
 TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
 TORCH_ROOMS = {"model", "teacher", "distil", "losses"}
