@@ -21,10 +21,24 @@ PURE = {
     "errors",
     "spec",
     "record",
+    "track",
 }  # stats and registry import third parties or plugins, but nothing of ours beyond these
 READERS = ("aggregate", "claims", "leaderboard", "page", "exports", "plots", "quality", "tables", "stats", "evaluate")
-TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
-TORCH_ROOMS = {"model", "teacher", "distil", "losses"}
+TRAINING = {
+    "pretrained",
+    "model",
+    "teacher",
+    "distil",
+    "losses",
+    "pool",
+    "work",
+    "metrics",
+    "split",
+    "condition",
+    "perturb",
+    "task",
+}
+TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses"}
 """The only modules of the core that import torch when they are imported."""
 
 
