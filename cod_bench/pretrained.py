@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -118,8 +120,14 @@ def _dequantised(file: Path, name: str) -> Path:
         partial = folder.with_name(f".{name}.tmp")
         shutil.rmtree(partial, ignore_errors=True)
         options = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
-        model = AutoModel.from_pretrained(file.parent, dtype=torch.float32, **options)
-        model.save_pretrained(partial)
+        with contextlib.redirect_stderr(io.StringIO()):  # a bar of its own, beside that of the runs
+            model = AutoModel.from_pretrained(file.parent, dtype=torch.float32, **options)
+        # The weights are plain by now, but a model that remembers its quantisation is refused by save_pretrained.
+        del model.config.quantization_config
+        with torch.random.fork_rng(devices=[]):
+            plain = type(model)(model.config)
+        plain.load_state_dict(model.state_dict())
+        plain.save_pretrained(partial)
         AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(partial)
         partial.rename(folder)  # a folder of that name is therefore whole
     return folder
