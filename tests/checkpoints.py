@@ -48,7 +48,7 @@ def make_model(family: str, vocabulary: int, layers: int, width: int, **changes:
 
 @cache  # training one twice gives two: ties are broken at random
 def make_tokenizer(family: str) -> Any:
-    """WordPiece for BERT, unigrams for DeBERTa, byte-level BPE for the decoders, of which llama has no padding token."""
+    """WordPiece for BERT, unigrams for DeBERTa, byte-level BPE for the decoders; llama has no padding token."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

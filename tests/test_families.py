@@ -70,9 +70,7 @@ def test_every_method_runs_on_every_family(made: dict[str, Track], family: str, 
 @pytest.mark.parametrize("condition", CONDITIONS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_condition_runs_on_every_family(
-    made: dict[str, Track], family: str, method: str, condition: str
-) -> None:
+def test_every_condition_runs_on_every_family(made: dict[str, Track], family: str, method: str, condition: str) -> None:
     run(spec(made[family], method, condition))
 
 
@@ -104,7 +102,7 @@ def test_across_families_each_side_reads_with_its_own_tokenizer(made: dict[str, 
 def test_across_families_layers_are_not_applicable_and_say_why(made: dict[str, Track], method: str) -> None:
     reason = plan.not_applicable(made["across"].name, method)
     assert "token by token" in reason
-    with pytest.raises(UsageError, match="token by token.*choose another"):
+    with pytest.raises(UsageError, match=r"token by token.*choose another"):
         work.run_one(spec(made["across"], method, "standard"), {})
     assert spec(made["across"], method, "standard") not in plan.expected([spec(made["across"], method, "standard")])
 

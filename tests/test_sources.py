@@ -69,7 +69,7 @@ def test_what_is_no_model_is_refused_with_the_remedy(files: dict[str, str], sent
 
 
 def test_a_name_that_is_neither_folder_nor_hub_id_is_told() -> None:
-    with pytest.raises(UsageError, match="--teacher './nothing': is no folder"):
+    with pytest.raises(UsageError, match=r"--teacher '\./nothing': is no folder"):
         sources.side_of("./nothing", "--teacher")
 
 
@@ -129,7 +129,10 @@ class Hub:
             return Response(json.dumps(body), content_type="application/json")
         revision, _, name = path.removeprefix("/tiny/bert/resolve/").rpartition("/")
         data = self._files(revision)[name]
-        headers = {"X-Repo-Commit": OFFER if revision == OFFER else COMMIT, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
+        headers = {
+            "X-Repo-Commit": OFFER if revision == OFFER else COMMIT,
+            "ETag": f'"{hashlib.sha256(data).hexdigest()}"',
+        }
         return Response(data, headers=headers)
 
     def _discussions(self, request: Request) -> Response:
