@@ -110,6 +110,8 @@ def choose_track(suite: Suite, name: str = "") -> str:
                 f"track {name!r}: suite {suite.name!r} runs on {', '.join(suite.tracks)}; name one of them"
             )
         return name
+    if len(suite.tracks) == 1:
+        return suite.tracks[0]  # nothing to choose from: bfloat16 is slow where the CPU lacks it, not wrong
     for candidate in suite.tracks:
         if tracks.track(candidate).precision == "float32" or supports_bf16():
             return candidate

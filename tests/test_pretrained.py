@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cod_bench import assets, pretrained, sources, tracks, work
+from cod_bench import assets, pretrained, registry, sources, tracks, work
 from cod_bench.errors import RunError, UsageError
 from cod_bench.model import Classifier, pad, tokenise
 from cod_bench.spec import RunSpec
 from cod_bench.track import Recipe, Side, TeacherRecipe
-from tests.checkpoints import FAMILIES, make_tokenizer, save
+from tests.checkpoints import FAMILIES, make_model, make_tokenizer, save
 
 
 def load(folder: Path, max_length: int = 32) -> pretrained.Pretrained:
@@ -33,6 +33,23 @@ def test_a_saved_checkpoint_comes_back(family: str, tmp_path: Path) -> None:
     assert tokenise(found.tokenizer, text, 32) == tokenise(make_tokenizer(family), text, 32)
     assert found.tokenizer.pad_token_id is not None
     assert not getattr(found.backbone.config, "use_cache", False)
+
+
+def test_a_sentencepiece_model_alone_is_a_tokenizer_as_in_the_hubs_deberta_v3(tmp_path: Path) -> None:
+    spm = pytest.importorskip("sentencepiece", reason="needs the extra `hub`")
+    pytest.importorskip("google.protobuf", reason="needs the extra `hub`")
+    texts = [row.text for row in registry.load("task", "toy").read()]
+    pieces = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_prefix=str(tmp_path / "spm"), vocab_size=100, model_type="unigram",
+        pad_id=0, bos_id=1, eos_id=2, unk_id=3, minloglevel=2, **pieces,
+    )  # fmt: skip
+    make_model("deberta-v2", 110, 2, 16).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false, "vocab_type": "spm"}')
+    tokenizer = load(tmp_path).tokenizer
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("the lamp was great")["input_ids"])
+    assert (tokens[0], tokens[1], tokens[-1]) == ("[CLS]", "▁the", "[SEP]")
+    assert tokenizer.pad_token_id == 0
 
 
 def test_a_classifiers_checkpoint_gives_its_backbone(tmp_path: Path) -> None:
