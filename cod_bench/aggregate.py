@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,8 @@ class Grid:
     stale: tuple[Stale, ...]
     teachers: Mapping[str, float]
     """Task -> accuracy of its teacher on the evaluation rows."""
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
 
     @property
     def complete(self) -> bool:
@@ -62,8 +64,9 @@ class Grid:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Declared methods in the suite's order."""
-        return tuple(dict.fromkeys(method for block in self.suite.grids for method in block.methods))
+        """Declared methods in the suite's order, without those that cannot run on this track."""
+        declared = dict.fromkeys(method for block in self.suite.grids for method in block.methods)
+        return tuple(method for method in declared if method not in self.excluded)
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -100,6 +103,7 @@ def collect(
     records: Iterable[Record],
     references: References,
     expected: Mapping[RunSpec, str],
+    excluded: Mapping[str, str] | None = None,
 ) -> Grid:
     """The suite's runs on one (protocol, track).
 
@@ -107,12 +111,14 @@ def collect(
         records: any records; those of other runs are ignored.
         references: by (track, task, teacher hash), as `Results.references` gives them.
         expected: the run id that the current code gives each spec; another id makes a record stale.
+        excluded: method -> why it cannot run on this track.
 
     Raises:
         UsageError: two records of one run, a missing or unfit reference, a stored metric that its predictions do not
             give, or two runs of a pair from different teachers, data, versions or environments.
     """
-    declared = tuple(suite.expand(track=track, protocol=protocol))
+    out = excluded or {}
+    declared = tuple(spec for spec in suite.expand(track=track, protocol=protocol) if spec.method not in out)
     wanted = set(declared)
     counted: dict[RunSpec, Record] = {}
     stale = []
@@ -131,7 +137,7 @@ def collect(
         for spec, run in runs.items()
         if (known := references[spec.track, spec.task, run.record.teacher_hash])
     }
-    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers)
+    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, out)
 
 
 def refuse_mixtures(records: Iterable[Record]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import cli_read, registry, suites
+from cod_bench import cli_read, registry, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.errors import RunError, UsageError
 from cod_bench.plan import Filters, Plan
@@ -34,6 +34,16 @@ ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
 ]
 TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
+TeacherOption = Annotated[
+    str, typer.Option("--teacher", help="Make --track NAME of two models: folder (or hub id) of the teacher.")
+]
+StudentOption = Annotated[str, typer.Option("--student", help="The same of the student.")]
+LayersOption = Annotated[
+    str, typer.Option("--layer-map", help="student:teacher layers such as 1:3,2:6; evenly spread if left out.")
+]
+LengthOption = Annotated[int | None, typer.Option("--max-length", min=8, help="Tokens a text is cut at (256).")]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="float32 (default) or bfloat16.")]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="Instead of the track's own: see `cod-bench list`.")]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
 MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
 ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
@@ -87,8 +97,10 @@ def list_(plugin: PluginOption = None) -> None:
         runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
         print(f"  {suite.name:14} {runs:5} runs  {suite.title}")
     print("tracks")
-    for track in suites.TRACKS.values():
-        print(f"  {track.name:18} {track.title}")
+    for track in map(tracks.track, tracks.names()):
+        pinned = "" if track.pinned else " (unpinned: its first use pins the hub's current models)"
+        others = f"; other recipes: {', '.join(track.variants)}" if track.variants else ""
+        print(f"  {track.name:18} {track.title}{others}{pinned}")
     print("tasks")
     for name in registry.names("task"):
         task = registry.load("task", name)
@@ -131,13 +143,18 @@ def plan(
     condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
+    teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
     plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
     _plugins(plugin)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
     print(_plan_line(made, workers))
+    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+        print(f"not applicable on {made.track}: {method_} {reason}")
     if runs:
         for planned in made.runs:
             print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
@@ -163,8 +180,10 @@ def status(
         spec = planned.spec
         groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
     for (task_, method_, condition_), states in groups.items():
-        counts = ", ".join(f"{states.count(s)} {s}" for s in ("done", "missing", "failed") if s in states)
+        counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(sorted(states)))
         print(f"  {task_:14} {method_:10} {condition_:16} {counts}")
+    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+        print(f"not applicable on {made.track}: {method_} {reason}")
     for planned in made.runs:
         if planned.state == "failed":
             path = folder.failure_path(planned.spec, planned.run_id)
@@ -189,12 +208,15 @@ def run(
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
     plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
     _plugins(plugin)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
@@ -283,15 +305,18 @@ def recipe(
     from cod_bench.store import write_atomic
 
     _plugins(plugin)
-    chosen = suites.track(track)
-    tasks = _words("task", task) or sorted({t for s in suites.SUITES.values() if track in s.tracks for t in s.tasks})
+    chosen = tracks.track(track)
+    fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
+    tasks = _words("task", task) or sorted({t for s in fitting for t in s.tasks})
     methods = _words("method", method) or list(registry.names("baseline"))
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
     write_atomic(out / "recipe.md", recipes.markdown(rows))
     for name in methods:
         rate, steps = recipes.choose(rows, track, name)
-        print(f"{name} on {track}: learning rate {rate:g}, {steps} steps")
+        if chosen.recipe_for(name).rates:
+            tracks.keep_rate(track, name, rate)
+        print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
 for verb in cli_read.VERBS:
@@ -311,7 +336,9 @@ def _plan_line(made: Plan, workers: int) -> str:
     rest = f"about {max(1, round(hours * 60))} min with {workers} workers" if hours < 1 else f"about {hours:.1f} h"
     tail = f"; {rest} to go" if missing else ""
     retry = " (again with --rerun failed)" if failed else ""
-    corrupt = f", {len(made.bad)} corrupt files" if made.bad else ""
+    apart = made.count("not applicable")
+    corrupt = f", {apart} not applicable" if apart else ""
+    corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
     return (
         f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
         f"{failed} failed{retry}{corrupt}{tail}"

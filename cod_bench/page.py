@@ -59,7 +59,10 @@ def state(grid: Grid) -> str:
             f"**PARTIAL: {done} of {all_runs} runs. Means and n only; there is no interval, p or claim before the "
             "declared grid is complete.** Missing runs: `incomplete.md`."
         )
-    return f"{text}{stale} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked}"
+    apart = "".join(
+        f" {code(method)} is not applicable on this track: it {why}." for method, why in grid.excluded.items()
+    )
+    return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked}"
 
 
 def main(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], *, level: int) -> str:
@@ -88,6 +91,7 @@ def accuracy(grid: Grid) -> str:
             valid = percent(quality.validity(grid, condition)) if condition not in WITHOUT_GENERATOR else NONE
             mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
             rows.append([escape(method), code(condition), *cells, mean, str(len(runs)), share, valid])
+    rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 4)] for method in grid.excluded]
     headers = [
         "method",
         "condition",

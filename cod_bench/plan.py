@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from cod_bench import registry, suites
+from cod_bench import registry, suites, tracks
 from cod_bench.errors import UsageError, unknown
 from cod_bench.provenance import CPUINFO, instructions
 from cod_bench.record import Record
@@ -18,7 +18,7 @@ from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Su
 from cod_bench.split import check_budget
 from cod_bench.store import BadFile, Results
 
-State = Literal["done", "missing", "failed"]
+State = Literal["done", "missing", "failed", "not applicable"]
 
 STEP_SECONDS = {"float32": 0.105, "bfloat16": 0.055}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
@@ -55,6 +55,8 @@ class Planned:
     spec: RunSpec
     run_id: str
     state: State
+    reason: str = ""
+    """Why it is not applicable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +98,39 @@ def cores() -> int:
 def choose_track(suite: Suite, name: str = "") -> str:
     """The track to run a suite on: the named one, or its first that this machine supports.
 
+    Named may be one of the suite's, one of these with another recipe (`<track>+<recipe>`), or one that the user made.
+
     Raises:
         UsageError: unknown, or not a track of the suite.
     """
     if name:
-        suites.track(name)
-        if name not in suite.tracks:
+        tracks.track(name)
+        if not admits(suite, name):
             raise UsageError(
                 f"track {name!r}: suite {suite.name!r} runs on {', '.join(suite.tracks)}; name one of them"
             )
         return name
+    if len(suite.tracks) == 1:
+        return suite.tracks[0]  # nothing to choose from: bfloat16 is slow where the CPU lacks it, not wrong
     for candidate in suite.tracks:
-        if suites.track(candidate).precision == "float32" or supports_bf16():
+        if tracks.track(candidate).precision == "float32" or supports_bf16():
             return candidate
     raise UsageError(
         f"suite {suite.name!r}: this machine supports none of {', '.join(suite.tracks)}; name one by --track"
     )
+
+
+def admits(suite: Suite, track: str) -> bool:
+    """Whether a suite runs on a track."""
+    return tracks.exists(track) and (
+        track in suite.tracks or track.partition("+")[0] in suite.tracks or tracks.is_own(track)
+    )
+
+
+def on_tracks(suite: Suite, wanted: Iterable[str]) -> Suite:
+    """The suite with those of the wanted tracks that it runs on without declaring them."""
+    others = [track for track in sorted(wanted) if track not in suite.tracks and admits(suite, track)]
+    return replace(suite, tracks=(*suite.tracks, *others)) if others else suite
 
 
 def suite_for(name: str, filters: Filters) -> Suite:
@@ -211,8 +230,27 @@ def run_id(spec: RunSpec) -> str:
 
 
 def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
-    """Spec -> run id, for readers of records: other ids under the same spec are stale."""
-    return {spec: run_id(spec) for spec in specs}
+    """Spec -> run id, for readers of records: other ids under the same spec are stale.
+
+    Runs that cannot be have none, nor have those whose learning rate has not been chosen here.
+    """
+    return {
+        spec: run_id(spec)
+        for spec in specs
+        if not not_applicable(spec.track, spec.method)
+        and tracks.track(spec.track).recipe_for(spec.method).learning_rate is not None
+    }
+
+
+def not_applicable(track: str, method: str) -> str:
+    """Why a method cannot run on a track; empty if it can."""
+    return str(registry.load("baseline", method).not_applicable(tracks.track(track)))
+
+
+def excluded(specs: Iterable[RunSpec]) -> dict[tuple[str, str], str]:
+    """(track, method) -> why the method cannot run there, for the pairs of these runs."""
+    pairs = dict.fromkeys((spec.track, spec.method) for spec in specs)
+    return {pair: reason for pair in pairs if (reason := not_applicable(*pair))}
 
 
 def make(suite: Suite, filters: Filters, results: Results) -> Plan:
@@ -230,9 +268,15 @@ def make_from(
 ) -> Plan:
     """`make` for records that have been read already."""
     specs = select(suite, filters)
-    ids = expected(specs)
+    apart = excluded(specs)
+    ids = {spec: run_id(spec) for spec in specs if (spec.track, spec.method) not in apart}
     done = {(record.spec, record.run_id) for record in records}
-    runs = tuple(Planned(spec, ids[spec], _state(spec, ids[spec], done, results)) for spec in specs)
+    runs = tuple(
+        Planned(spec, ids[spec], _state(spec, ids[spec], done, results))
+        if spec in ids
+        else Planned(spec, "", "not applicable", apart[spec.track, spec.method])
+        for spec in specs
+    )
     missing = [run.spec for run in runs if run.state == "missing"]
     return Plan(suite, specs[0].track, runs, tuple(bad), _seconds(missing, records))
 
@@ -256,16 +300,15 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Record]) -> dict[RunS
             teachers[spec.track, spec.task] = teachers.get((spec.track, spec.task), 0) + 1
     expected_seconds = {}
     for spec in missing:
-        track = suites.track(spec.track)
+        track = tracks.track(spec.track)
         like = known.get((spec.track, spec.method, spec.k))
         if like:
             seconds = median(like)
         else:
-            steps = track.recipe_for(spec.method).steps_at(spec.k)
-            toy = 0.05 if track.weights.startswith("random:") else 1.0
-            seconds = toy * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
-        if (spec.track, spec.task) in teachers and not track.weights.startswith("random:"):
-            share = 1.0 if track.teacher.rows is None else track.teacher.rows / 8000
+            steps = track.recipe_for(spec.method).steps_at(spec.k)  # a guess: a plugin may take others
+            seconds = track.effort * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
+        if (spec.track, spec.task) in teachers and not track.random:
+            share = track.effort if track.teacher.rows is None else track.teacher.rows / 8000
             seconds += share * TEACHER_SECONDS[track.precision] / teachers[spec.track, spec.task]
         expected_seconds[spec] = seconds
     return expected_seconds
@@ -277,16 +320,16 @@ def _task_identity(name: str) -> dict[str, Any]:
     return found
 
 
-@cache
 def _track_identity(name: str) -> dict[str, Any]:
-    return suites.track(name).identity()
+    # Not remembered: a hub model that is seen for the first time is pinned by then.
+    return tracks.track(name).identity()
 
 
 @cache
 def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
     method = registry.load("baseline", name)
     try:
-        return {"version": method.version, "hparams": method.hparams(suites.track(track), k)}
+        return {"version": method.version, "hparams": method.hparams(tracks.track(track), k)}
     except UsageError:
         raise
     except Exception as error:

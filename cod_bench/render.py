@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from cod_bench import leaderboard, plan, registry, suites
+from cod_bench import leaderboard, plan, registry, suites, tracks
 from cod_bench.spec import RunSpec, Suite
 from cod_bench.store import Results
 
@@ -27,13 +27,14 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     """Every leaderboard file of the chosen suites by its name under the output folder."""
     records, bad = results.scan()
     specs = {record.spec for record in records}
-    tracks = {spec.track for spec in specs}
+    there = {spec.track for spec in specs}
     protocols = {spec.protocol for spec in specs}
+    chosen = [plan.on_tracks(suite, there) for suite in chosen]
     wanted = {
         spec
         for suite in chosen
         for track in suite.tracks
-        if track in tracks
+        if track in there
         for protocol in sorted(protocols)
         for spec in suite.expand(track=track, protocol=protocol)
     }
@@ -44,6 +45,7 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
         expected=plan.expected(sorted(wanted)),
         bad=bad,
         figures=figures,
+        excluded=plan.excluded(wanted),
     )
 
 
@@ -52,8 +54,9 @@ def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) ->
     records, _ = results.scan()
     specs = list(suite.expand(track=track, protocol=protocol))
     for grid in leaderboard.sections(
-        suite, records=records, references=results.references(), expected=plan.expected(specs)
-    ):
+        plan.on_tracks(suite, [track]), records=records, references=results.references(),
+        expected=plan.expected(specs), excluded=plan.excluded(specs),
+    ):  # fmt: skip
         if (grid.track, grid.protocol) == (track, protocol):
             return leaderboard.main_figure(grid)
     return []
@@ -72,7 +75,7 @@ def suites_with_records(results: Results) -> list[Suite]:
     """
     records, _ = results.scan()
     specs = {record.spec for record in records}
-    tracks, protocols = {s.track for s in specs}, {s.protocol for s in specs}
+    there, protocols = _known_tracks({s.track for s in specs}), {s.protocol for s in specs}
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
     others = _installed("baseline", "method", {s.method for s in specs} - declared)
     submitted = [(), *((method,) for method in others)]
@@ -83,15 +86,15 @@ def suites_with_records(results: Results) -> list[Suite]:
         )
         for generator in generators
         for methods in submitted
-        for suite in suites.SUITES.values()
-        if tracks.intersection(suite.tracks)
+        for suite in (plan.on_tracks(declared_suite, there) for declared_suite in suites.SUITES.values())
+        if there.intersection(suite.tracks)
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
     for name, suite in sorted(known.items(), key=lambda item: sum(1 for _ in item[1].expand(track=item[1].tracks[0]))):
         own = {
             spec
-            for track in tracks.intersection(suite.tracks)
+            for track in there.intersection(suite.tracks)
             for protocol in protocols
             for spec in suite.expand(track=track, protocol=protocol)
         }
@@ -99,6 +102,14 @@ def suites_with_records(results: Results) -> list[Suite]:
             chosen.add(name)
             covered |= own
     return [suite for name, suite in known.items() if name in chosen]
+
+
+def _known_tracks(names: set[str]) -> set[str]:
+    """Those of the names that are known here; the records of others are told and left out of the tables."""
+    known = set(filter(tracks.exists, names))
+    for name in sorted(names - known):
+        log.warning("records on track %r are left out of the tables: make it here with --teacher and --student", name)
+    return known
 
 
 def _installed(kind: str, word: str, names: set[str]) -> list[str]:

@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from cod_bench import registry
+from cod_bench import registry, tracks
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
-from cod_bench.plan import Filters, Plan, make_from
+from cod_bench.plan import Filters, Plan, choose_track, make_from
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Record, record_from_json, reference_from_json
 from cod_bench.spec import RunSpec, Suite
@@ -97,11 +97,12 @@ def _run_locked(
 ) -> Tally:  # fmt: skip
     execute = registry.load("executor", executor)
     results.sweep()
+    tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
     records, bad = results.scan()
     plan = make_from(suite, filters, results, records, bad)
     _refuse_bad(plan, bad, results)
     todo = [planned.spec for planned in plan.todo(rerun)]
-    ids = {planned.spec: planned.run_id for planned in plan.runs}
+    ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
     facts = provenance()
     known = _teachers(records)
     if rerun == "mismatched":
@@ -221,12 +222,12 @@ def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> d
 
 def _pairs(plan: Plan) -> list[tuple[str, str]]:
     """Every (track, task) of a plan."""
-    return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs})
+    return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs if planned.run_id})
 
 
 def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:
     """A corrupt file where a run of this plan belongs must be looked at, not silently replaced."""
-    own = {results.path(planned.spec, planned.run_id) for planned in plan.runs}
+    own = {results.path(planned.spec, planned.run_id) for planned in plan.runs if planned.run_id}
     for file in bad:
         if file.path in own:
             raise UsageError(f"record {file.path} is corrupt ({file.reason}); delete it and run again")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import plan, suites
+from cod_bench import plan, suites, tracks
 from cod_bench.errors import UsageError
 from cod_bench.plan import Filters
 from cod_bench.record import Record
@@ -106,7 +106,7 @@ def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:
     spec = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
-    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == suites.track("toy").recipe.learning_rate
+    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == tracks.track("toy").recipe.learning_rate
     assert "title" not in str(plan.identify(spec))
     assert set(plan.identify(spec)) == {
         "identity_version", "protocol", "track", "task", "method", "condition", "generator", "k", "seed",
