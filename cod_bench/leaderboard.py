@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cod_bench import aggregate, claims, exports, page, plots, stats
-from cod_bench.aggregate import Grid, References
+from cod_bench.aggregate import About, Grid, References
 from cod_bench.claims import Claim, Gain
 from cod_bench.record import Record
 from cod_bench.spec import PROTOCOLS, RunSpec, Suite
@@ -31,6 +31,7 @@ def render(
     records: Sequence[Record],
     references: References,
     expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
     bad: Sequence[BadFile] = (),
     figures: bool = True,
 ) -> dict[str, str]:
@@ -41,7 +42,7 @@ def render(
 
     Args:
         suites: what to render; a suite without a counted run gets one line in the index.
-        records, references, expected: as `aggregate.collect` takes them.
+        records, references, expected, about: as `aggregate.collect` takes them.
         bad: files that should be records and are not; listed by name.
         figures: draw the curves; without, their names stand with empty text (enough for `check`).
 
@@ -51,7 +52,7 @@ def render(
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
     for suite in suites:
-        grids = sections(suite, records=records, references=references, expected=expected)
+        grids = sections(suite, records=records, references=references, expected=expected, about=about)
         counted = [grid for grid in grids if grid.runs]
         if not counted:
             stale = sum(len(grid.stale) for grid in grids)
@@ -76,7 +77,12 @@ def render(
 
 
 def sections(
-    suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str]
+    suite: Suite,
+    *,
+    records: Sequence[Record],
+    references: References,
+    expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
 ) -> list[Grid]:
     """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track."""
     order = list(PROTOCOLS)
@@ -86,7 +92,13 @@ def sections(
         if track in suite.tracks:
             chosen = [r for r in records if (r.spec.protocol, r.spec.track) == (protocol, track)]
             grid = aggregate.collect(
-                suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected
+                suite,
+                protocol=protocol,
+                track=track,
+                records=chosen,
+                references=references,
+                expected=expected,
+                about=about,
             )
             if grid.runs or grid.stale:
                 found.append(grid)

@@ -23,7 +23,10 @@ PURE = {
     "record",
 }  # stats and registry import third parties or plugins, but nothing of ours beyond these
 READERS = ("aggregate", "claims", "leaderboard", "page", "exports", "plots", "quality", "tables", "stats", "evaluate")
-TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
+TRAINING = {
+    "model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task",
+    "corpus", "origin", "hub", "localfiles",
+}  # fmt: skip
 TORCH_ROOMS = {"model", "teacher", "distil", "losses"}
 """The only modules of the core that import torch when they are imported."""
 
