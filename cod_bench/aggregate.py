@@ -42,6 +42,15 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What tables need to know of a task besides its records."""
+
+    metric: str = "accuracy"
+    """What the task's own table is ranked by; means over tasks are of accuracy."""
+    ranked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """What a suite declares on one (protocol, track), and what is there. Nothing is ever imputed."""
 
@@ -54,6 +63,10 @@ class Grid:
     stale: tuple[Stale, ...]
     teachers: Mapping[str, float]
     """Task -> accuracy of its teacher on the evaluation rows."""
+    majority: Mapping[str, float] = field(default_factory=dict)
+    """Task -> share of the larger class among its evaluation rows."""
+    about: Mapping[str, About] = field(default_factory=dict)
+    """By task; accuracy and ranked where it is not told."""
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
 
@@ -103,6 +116,7 @@ def collect(
     records: Iterable[Record],
     references: References,
     expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
     excluded: Mapping[str, str] | None = None,
 ) -> Grid:
     """The suite's runs on one (protocol, track).
@@ -111,6 +125,7 @@ def collect(
         records: any records; those of other runs are ignored.
         references: by (track, task, teacher hash), as `Results.references` gives them.
         expected: the run id that the current code gives each spec; another id makes a record stale.
+        about: by task; accuracy and ranked where it is not told.
         excluded: method -> why it cannot run on this track.
 
     Raises:
@@ -132,12 +147,13 @@ def collect(
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
     runs = {spec: _run(counted[spec], references) for spec in declared if spec in counted}
     missing = tuple(spec for spec in declared if spec not in runs)
+    known = {spec.task: references[spec.track, spec.task, run.record.teacher_hash] for spec, run in runs.items()}
     teachers = {
-        spec.task: float(np.mean(evaluate.digits(known.gold) == evaluate.digits(known.teacher_predictions)))
-        for spec, run in runs.items()
-        if (known := references[spec.track, spec.task, run.record.teacher_hash])
+        task: float(np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)))
+        for task, r in known.items()
     }
-    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, out)
+    majority = {task: evaluate.top_share(evaluate.digits(r.gold), 2) for task, r in known.items()}
+    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, out)
 
 
 def refuse_mixtures(records: Iterable[Record]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import cli_read, registry, suites, tracks
+from cod_bench import cli_read, origin, registry, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.errors import RunError, UsageError
 from cod_bench.plan import Filters, Plan
@@ -52,6 +52,9 @@ SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
+]
+DataOption = Annotated[
+    list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*, or TASK=FOLDER; repeatable.")
 ]
 
 DEFAULT_RESULTS = Path("runs")
@@ -104,7 +107,8 @@ def list_(plugin: PluginOption = None) -> None:
     print("tasks")
     for name in registry.names("task"):
         task = registry.load("task", name)
-        print(f"  {name:14} version {task.version}, {' / '.join(task.classes)}: {task.title}; licence: {task.licence}")
+        said = f"{' / '.join(task.classes)}: {task.title}; licence: {task.licence}{origin.mark(task)}"
+        print(f"  {name:15} version {task.version}, {said}")
     print("methods")
     for name in registry.names("baseline"):
         print(f"  {name:14} {_summary(name)}")
@@ -145,16 +149,18 @@ def plan(
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
-    plugin: PluginOption = None,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
-    _plugins(plugin)
+    _plugins(plugin, data)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
     print(_plan_line(made, workers))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
         print(f"not applicable on {made.track}: {method_} {reason}")
+    for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
+        print(note)
     if runs:
         for planned in made.runs:
             print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
@@ -165,12 +171,13 @@ def status(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None,
     track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
-    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", plugin: PluginOption = None,
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
     import json
 
-    _plugins(plugin)
+    _plugins(plugin, data)
     folder = _results(results)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
@@ -191,7 +198,7 @@ def status(
                 failure = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 failure = {"reason": f"{path} is corrupt", "retry": "cod-bench run --rerun failed --all"}
-            same = f" --results {results}" + "".join(f" --plugin {file}" for file in plugin or ())
+            same = f" --results {results}{origin.options()}" + "".join(f" --plugin {file}" for file in plugin or ())
             print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}{same}")
     for file in made.bad:
         print(f"corrupt: {file.path}: {file.reason}")
@@ -210,12 +217,12 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
-    plugin: PluginOption = None,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
-    _plugins(plugin)
+    _plugins(plugin, data)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:
@@ -265,13 +272,13 @@ def leaderboard(
 @app.command()
 def judge(
     suite: SuiteOption = suites.DEFAULT_SUITE, track: TrackOption = "", generator: GeneratorOption = "",
-    plugin: PluginOption = None,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
     from cod_bench import judge as judges
     from cod_bench import work
 
-    _plugins(plugin)
+    _plugins(plugin, data)
     chosen = plans.suite_for(suite, Filters(generator=generator))
     if len(chosen.tasks) < 2:
         raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
@@ -298,16 +305,18 @@ def recipe(
     task: TaskOption = None,
     out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Choose each method's learning rate and steps by `standard` on the dev split; every trial is kept."""
     from cod_bench import recipe as recipes
     from cod_bench.store import write_atomic
 
-    _plugins(plugin)
+    _plugins(plugin, data)
     chosen = tracks.track(track)
     fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
     tasks = _words("task", task) or sorted({t for s in fitting for t in s.tasks})
+    tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks))]
     methods = _words("method", method) or list(registry.names("baseline"))
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
@@ -379,9 +388,10 @@ def _numbers(name: str, text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _plugins(files: list[Path] | None) -> None:
+def _plugins(files: list[Path] | None, data: list[str] | None = None) -> None:
     for file in files or ():
         registry.add_plugin(file)
+    origin.choose(data)
 
 
 def _summary(name: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cod_bench import aggregate, claims, explore_page, exports, page, plots, stats
-from cod_bench.aggregate import Grid, References
+from cod_bench.aggregate import About, Grid, References
 from cod_bench.claims import Claim, Gain
 from cod_bench.record import Record
 from cod_bench.spec import PROTOCOLS, RunSpec, Suite
@@ -34,6 +34,7 @@ def render(
     records: Sequence[Record],
     references: References,
     expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
     bad: Sequence[BadFile] = (),
     figures: bool = True,
     excluded: Excluded | None = None,
@@ -45,7 +46,7 @@ def render(
 
     Args:
         suites: what to render; a suite without a counted run gets one line in the index.
-        records, references, expected: as `aggregate.collect` takes them.
+        records, references, expected, about: as `aggregate.collect` takes them.
         bad: files that should be records and are not; listed by name.
         figures: draw the curves; without, their names stand with empty text (enough for `check`).
         excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
@@ -56,7 +57,9 @@ def render(
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
     for suite in suites:
-        grids = sections(suite, records=records, references=references, expected=expected, excluded=excluded)
+        grids = sections(
+            suite, records=records, references=references, expected=expected, about=about, excluded=excluded
+        )
         counted = [grid for grid in grids if grid.runs]
         if not counted:
             stale = sum(len(grid.stale) for grid in grids)
@@ -82,7 +85,7 @@ def render(
 
 def sections(
     suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str],
-    excluded: Excluded | None = None,
+    about: Mapping[str, About] | None = None, excluded: Excluded | None = None,
 ) -> list[Grid]:  # fmt: skip
     """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track."""
     order = list(PROTOCOLS)
@@ -94,7 +97,7 @@ def sections(
             out = {method: why for (where, method), why in (excluded or {}).items() if where == track}
             grid = aggregate.collect(
                 suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected,
-                excluded=out,
+                about=about, excluded=out,
             )  # fmt: skip
             if grid.runs or grid.stale:
                 found.append(grid)

@@ -10,11 +10,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from cod_bench import registry, suites, tracks
+from cod_bench import origin, registry, suites, tracks
 from cod_bench.errors import UsageError, unknown
 from cod_bench.provenance import CPUINFO, instructions
 from cod_bench.record import Record
-from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest, identity
+from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, base_name, digest, identity
 from cod_bench.split import check_budget
 from cod_bench.store import BadFile, Results
 
@@ -149,7 +149,9 @@ def suite_for(name: str, filters: Filters) -> Suite:
         others = ()  # a method of another suite: `select` says which methods this one has
     if others and len(others) < len(filters.method):
         raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
-    return variant(suite, submitted=others, generator=filters.generator)
+    return with_tasks(
+        variant(suite, submitted=others, generator=filters.generator), [origin.named(task) for task in suite.tasks]
+    )
 
 
 def variant(suite: Suite, *, submitted: tuple[str, ...] = (), generator: str = "") -> Suite:
@@ -161,6 +163,13 @@ def variant(suite: Suite, *, submitted: tuple[str, ...] = (), generator: str = "
     if generator and generator != suite.generator:
         suite = replace(suite, name=f"{suite.name}+{generator}", generator=generator)
     return suite
+
+
+def with_tasks(suite: Suite, tasks: Sequence[str]) -> Suite:
+    """The suite on tasks under other names: on local slices, in tables of its own; the suite itself if none differs."""
+    if tuple(tasks) == suite.tasks:
+        return suite
+    return replace(suite, name=f"{suite.name}+local", title=f"{suite.title}; on local slices", tasks=tuple(tasks))
 
 
 def methods(suite: Suite) -> tuple[str, ...]:
@@ -185,8 +194,10 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
         if not values:
             continue
         offered = sorted({getattr(spec, name) for spec in everything})
-        absent = [value for value in values if value not in offered]
-        found = [spec for spec in found if getattr(spec, name) in values]
+        # a task's plain name means its local slice too
+        called = {value: {value, base_name(value)} if name == "task" else {value} for value in offered}
+        absent = [value for value in values if not any(value in names for names in called.values())]
+        found = [spec for spec in found if called[getattr(spec, name)].intersection(values)]
         if absent or not found:
             named = ",".join(map(str, absent or values))
             after = "" if absent else " after the other filters"
@@ -199,9 +210,11 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
 
 
 def _check_names(filters: Filters) -> None:
+    for value in filters.task:
+        if not origin.known(value):
+            raise unknown("task", value, registry.names("task"))
     for field_name, values, known in (
         ("protocol", filters.protocol, PROTOCOLS),
-        ("task", filters.task, registry.names("task")),
         ("method", filters.method, registry.names("baseline")),
         ("condition", filters.condition, CONDITIONS),
         ("generator", (filters.generator,) if filters.generator else (), registry.names("generator")),
@@ -217,7 +230,7 @@ def identify(spec: RunSpec) -> dict[str, Any]:
     """The full identity of a run, from the plugins as they are installed now; loads no data and no weights."""
     return identity(
         spec,
-        task=_task_identity(spec.task),
+        task=origin.find(spec.task).identity(),
         track=_track_identity(spec.track),
         method=_method_identity(spec.method, spec.track, spec.k),
         generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator),
@@ -315,11 +328,6 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Record]) -> dict[RunS
 
 
 @cache
-def _task_identity(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = registry.load("task", name).identity()
-    return found
-
-
 def _track_identity(name: str) -> dict[str, Any]:
     # Not remembered: a hub model that is seen for the first time is pinned by then.
     return tracks.track(name).identity()

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from cod_bench import registry, tracks
+from cod_bench import origin, registry, tracks
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
 from cod_bench.plan import Filters, Plan, choose_track, make_from
@@ -100,6 +100,9 @@ def _run_locked(
     tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
     records, bad = results.scan()
     plan = make_from(suite, filters, results, records, bad)
+    # before the first job, so that a task without rows is one sentence; what this pins is in the ids
+    if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
+        plan = make_from(suite, filters, results, records, bad)
     _refuse_bad(plan, bad, results)
     todo = [planned.spec for planned in plan.todo(rerun)]
     ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
@@ -192,8 +195,7 @@ def _teachers(records: Sequence[Record]) -> dict[RunSpec, tuple[str, Mapping[str
 
 def _fits(record: Record, teacher: str) -> bool:
     """Whether a record is of this teacher, this machine's environment and the task's rows as they are pinned now."""
-    task = registry.load("task", record.spec.task)
-    rows = (record.eval_hash, record.train_hash) == (task.evaluation_sha256[:12], task.pool_sha256[:12])
+    rows = origin.find(record.spec.task).has_rows(record.train_hash, record.eval_hash)
     return rows and record.teacher_hash == teacher and record.provenance.get("environment") == environment()
 
 

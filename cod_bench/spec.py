@@ -40,6 +40,15 @@ WITHOUT_GENERATOR = frozenset({"standard", "half"})
 """Conditions that never depend on a generator."""
 
 
+LOCAL = "+local-"
+"""Between a task's name and what stands for the rows of a local slice of it: `sst2+local-1a2b3c4d`."""
+
+
+def base_name(task: str) -> str:
+    """A task's name without what marks a local slice."""
+    return task.partition(LOCAL)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """How one run is trained and when it is looked at (protocol.md, "Protocols")."""

@@ -9,6 +9,7 @@ from cod_bench.spec import Grid, Suite
 
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
+_SIX = ("sst2", "sentiment140", "imdb", "cola", "amazon_polarity", "yelp")
 
 SUITES: Mapping[str, Suite] = {
     suite.name: suite
@@ -46,6 +47,63 @@ SUITES: Mapping[str, Suite] = {
             primary_k=(8, 16, 32, 64),
             grids=(Grid((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
             generator="substitution",
+        ),
+        Suite(
+            name="six-local",
+            title="The six tasks on local slices (all but cola): development data, not the canonical data sets",
+            tracks=("minilm", "minilm-fp32"),
+            # the slices as they were published; other local rows make the variant six-local+local
+            tasks=(
+                "sst2+local-99b68202",
+                "sentiment140+local-f703d7e9",
+                "imdb+local-7178505d",
+                "cola",
+                "amazon_polarity+local-e286fbe9",
+                "yelp+local-c246e726",
+            ),
+            seeds=(0, 1, 2),
+            primary_k=(8, 32),
+            grids=(Grid(_METHODS, _MAIN, (8, 32)),),
+            generator="substitution",
+        ),
+        *(
+            Suite(
+                name=name,
+                title=f"The paper's experiment: six tasks, {models}, counterfactuals from a language model",
+                tracks=(track,),
+                tasks=_SIX,
+                seeds=(0, 1, 2, 3, 4),
+                primary_k=(8, 16, 32, 64),
+                grids=(Grid(_METHODS, _MAIN, (8, 16, 32, 64, 128, 512)),),
+                generator="llm",
+                protocols=("last", "paper"),
+            )
+            for name, track, models in (
+                ("paper", "deberta-small", "DeBERTa-v3 base to small"),
+                ("paper-xsmall", "deberta-xsmall", "DeBERTa-v3 base to xsmall"),
+                ("paper-qwen", "qwen", "Qwen2.5 1.5B to 0.5B"),
+            )
+        ),
+        Suite(
+            name="paper-rows",
+            title="The paper's own Amazon and Yelp rows, short texts and shifted stars as released: unranked",
+            tracks=("deberta-small",),
+            tasks=("amazon_paper", "yelp_paper"),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32, 64),
+            grids=(Grid(_METHODS, _MAIN, (8, 16, 32, 64)),),
+            generator="llm",
+            protocols=("paper",),
+        ),
+        Suite(
+            name="prompt-ablation",
+            title="SST-2 with prompt llm_v1; llm_v2, llm_v3 and llm_v4 by --generator, each in tables of its own",
+            tracks=("deberta-small",),
+            tasks=("sst2",),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32, 64),
+            grids=(Grid(("kd",), _MAIN, (8, 16, 32, 64)),),
+            generator="llm_v1",
         ),
         Suite(
             name="toy",

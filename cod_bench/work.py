@@ -227,9 +227,9 @@ def _entries(spec: RunSpec, rows: Draw) -> list[Entry]:
 @cache
 def corpus(task: str) -> Corpus:
     """The prepared task."""
-    from cod_bench.task import load
+    from cod_bench.origin import corpus as prepared
 
-    return load(registry.load("task", task))
+    return prepared(task)
 
 
 @cache

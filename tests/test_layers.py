@@ -24,7 +24,7 @@ READERS = (
 )  # fmt: skip
 TRAINING = {
     "pretrained", "model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb",
-    "task",
+    "task", "corpus", "origin", "hub", "localfiles",
 }  # fmt: skip
 TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses"}
 """The only modules of the core that import torch when they are imported."""

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from cod_bench import assets
+from cod_bench.corpus import load, prepare
 from cod_bench.near import NearIndex
-from cod_bench.task import Corpus, RawRow, Task, load, normalise, prepare
+from cod_bench.task import Corpus, RawRow, Task, normalise
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("cod_bench.tasks").__path__))
 
@@ -103,7 +104,7 @@ def test_tweets_are_clean() -> None:
 def test_a_prepared_task_loads_without_heavy_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
     script = (
-        "import sys; from cod_bench.task import load; from cod_bench.tasks.toy import TASK; load(TASK);"
+        "import sys; from cod_bench.corpus import load; from cod_bench.tasks.toy import TASK; load(TASK);"
         "print([m for m in ('datasets', 'pandas', 'scipy', 'torch', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

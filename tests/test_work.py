@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cod_bench import metrics, plan, pool, registry, task, tracks, work
+from cod_bench import metrics, origin, plan, pool, registry, tracks, work
 from cod_bench.condition import build
 from cod_bench.distil import Rows, batches_of, train
 from cod_bench.errors import RunError
@@ -256,7 +256,7 @@ def test_texts_near_an_evaluation_row_are_refused_and_counted() -> None:
 
 
 def test_a_row_of_the_training_pool_is_never_an_evaluation_row() -> None:
-    data = task.load(registry.load("task", "toy"))
+    data = origin.corpus("toy")
     assert {row.id for row in data.train}.isdisjoint(row.id for row in data.evaluation)
 
 

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cod_bench.corpus import load, prepare
 from cod_bench.errors import RunError, UsageError
 from cod_bench.near import NearIndex, near
-from cod_bench.task import Corpus, RawRow, Task, load, normalise, prepare, table
+from cod_bench.task import Corpus, RawRow, Task, normalise, table
 
 
 def words(number: int) -> str:
