@@ -111,3 +111,24 @@ def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:
     assert set(plan.identify(spec)) == {
         "identity_version", "protocol", "track", "task", "method", "condition", "generator", "k", "seed",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "runs", "tasks"),
+    [
+        ("six-local", 432, 6),
+        ("paper", 2160, 6),
+        ("paper-xsmall", 2160, 6),
+        ("paper-qwen", 2160, 6),
+        ("paper-rows", 480, 2),
+        ("prompt-ablation", 80, 1),
+    ],
+)
+def test_the_suites_of_the_six_tasks_are_the_promised_grids(name: str, runs: int, tasks: int) -> None:
+    suite = suites.suite(name)
+    for protocol in suite.protocols:
+        specs = list(suite.expand(track=suite.tracks[0], protocol=protocol))
+        assert len(specs) == len(set(specs)) == runs
+        assert len({spec.task for spec in specs}) == tasks
+    assert suite.protocols == (("last", "paper") if runs == 2160 else ("paper",) if name == "paper-rows" else ("last",))
+    assert set(suite.primary_k) <= {k for grid in suite.grids for k in grid.ks}
