@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cod_bench import options, registry, suites
 from cod_bench import plan as plans
-from cod_bench import registry, suites
 from cod_bench.errors import RunError, UsageError
+from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
 from cod_bench.plan import Filters, Plan
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
@@ -23,6 +24,10 @@ app = typer.Typer(
     help="Few-shot distillation with counterfactual explanations, measured honestly.",
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
 )
+cfe = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Counterfactuals: generate, validate, inspect, compare."
+)
+app.add_typer(cfe, name="cfe")
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
 ResultsOption = Annotated[
@@ -121,13 +126,16 @@ def plan(
     condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
-    plugin: PluginOption = None,
+    model: ModelOption = "", pairs: PairsOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
-    """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
+    """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
     _plugins(plugin)
+    options.endpoint(model, "", pairs)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
     print(_plan_line(made, workers))
+    for line in options.bills(made):
+        print(line)
     if runs:
         for planned in made.runs:
             print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
@@ -179,12 +187,14 @@ def run(
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
     plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
     _plugins(plugin)
+    options.endpoint(model, base_url, pairs, yes)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
@@ -346,3 +356,6 @@ def _plugins(files: list[Path] | None) -> None:
 def _summary(name: str) -> Any:
     """A method's one-line description."""
     return registry.load("baseline", name).summary
+
+
+import cod_bench.cli_cfe  # noqa: E402, F401 - its verbs take the options above and register themselves
