@@ -35,7 +35,8 @@ def endpoint(
 def bills(made: Plan) -> list[str]:
     """What `plan` says of paid counterfactuals: a line a generator."""
     missing = [planned.spec for planned in made.runs if planned.state != "done"]
-    return [f"counterfactuals by {names} if none were bought yet: {cfe.told(bill)}" for bill in cfe.forecast(missing)]
+    found = cfe.forecast(missing)
+    return [f"counterfactuals by {name} if none were bought yet: {cfe.told(bill)}" for name, bill in found.items()]
 
 
 def parse_budget(text: str) -> tuple[int | None, float | None]:

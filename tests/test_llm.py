@@ -22,8 +22,8 @@ from werkzeug import Request, Response
 from cod_bench import pool, registry, work
 from cod_bench.counterfactual import Answer, Query
 from cod_bench.errors import RunError, UsageError
-from cod_bench.generators import llm
-from cod_bench.generators.llm import TEMPERATURES, Llm
+from cod_bench.generators import _endpoint, _prompts, llm
+from cod_bench.generators.llm import Llm
 from cod_bench.store import Artifacts
 from cod_bench.task import Example
 
@@ -42,6 +42,8 @@ Scripted = str | Response
 
 class Linear:
     """A teacher that counts opinion words, good ones twice, notes what it is asked and how many rows are kept."""
+
+    hash = "linear"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -103,7 +105,8 @@ def server(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", httpserver.url_for("/v1"))
     monkeypatch.setenv("COD_BENCH_LLM_MODEL", "maker/tiny")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(llm, "MAX_RETRIES", 2)
+    monkeypatch.setenv("COD_BENCH_LLM_YES", "1")
+    monkeypatch.setattr(_endpoint, "MAX_RETRIES", 2)
     return Server(httpserver)
 
 
@@ -142,12 +145,17 @@ def test_a_first_sample_that_flips_is_the_only_request(server: Server) -> None:
 def test_an_answer_is_one_row_with_all_that_is_needed_to_use_it_again(server: Server) -> None:
     server.answer(FLIP)
     (row,) = rows()
-    shape = ("text", "model", "served", "finish_reason", "sample", "prompt", "messages", "parameters", "usage")
+    shape = ("text", "model", "served", "finish_reason", "sample", "messages", "parameters", "usage", "retries")
     assert [row[name] for name in shape] == [
-        FLIP, "maker/tiny", "served", "stop", 0, Llm().params()["prompt"], server.sent[0]["messages"],
+        FLIP, "maker/tiny", "served", "stop", 0, server.sent[0]["messages"],
         {"temperature": 0.0, "max_tokens": len(TEXT) + 64},
-        {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}, 0,
     ]  # fmt: skip
+    assert row["of"] == {
+        "kind": "edit", "task": "toy", "text": "a", "generator": "llm", "attempt": 0,
+        "prompt": Llm().params()["prompt_hash"],
+    }  # fmt: skip
+    assert 0 <= row["seconds"] < 5
     assert len(row["key"]) == 64
     assert row["time"].endswith("+00:00")
 
@@ -164,8 +172,8 @@ def test_from_the_second_retry_on_the_prompt_carries_the_teachers_verdict(server
     first, second, third = server.prompts()
     assert first == second == third[: len(first)]
     assert f"a classifier reads this one as 'bad': {MISS}" in third
-    assert llm.TEMPLATES["empty"] in third
-    assert [sent["temperature"] for sent in server.sent] == list(TEMPERATURES[:3])
+    assert _prompts.OTHERS["empty"] in third
+    assert [sent["temperature"] for sent in server.sent] == [0.0, 0.7, 0.7]
 
 
 def test_after_five_attempts_it_ends_with_what_there_is(server: Server) -> None:
@@ -201,7 +209,7 @@ def test_an_answer_that_cannot_be_used_is_never_an_attempt(server: Server, reply
     assert got.teacher_passes == 2
     assert oracle.asked == [MISS, CLOSER]
     assert got.first not in got.attempts
-    assert llm.TEMPLATES[remark] in server.prompts()[2]
+    assert _prompts.OTHERS[remark] in server.prompts()[2]
 
 
 @pytest.mark.parametrize("reply", [FLIP, f'"{FLIP}"', f"“{FLIP}”", f"\n {FLIP} \n", FLIP.replace(" and", "  and")])
@@ -284,7 +292,7 @@ def test_a_passing_failure_is_waited_for(server: Server, status: int) -> None:
     assert (len(server.sent), len(rows())) == (3, 1)
 
 
-NO_CHAT = "something else than a chat completion; check COD_BENCH_LLM_BASE_URL, then run"
+NO_CHAT = "something else than a chat completion; check --base-url, then run"
 JSON = "application/json"
 
 
@@ -292,7 +300,7 @@ JSON = "application/json"
     ("reply", "kind", "sentence"),
     [
         (refusal(401, f"wrong: {KEY}"), UsageError, r"OPENAI_API_KEY is not accepted .*\(401\); set"),
-        (refusal(404, f"none, {KEY}"), UsageError, r"COD_BENCH_LLM_MODEL='maker/tiny' is unknown .*\(404\); name"),
+        (refusal(404, f"none, {KEY}"), UsageError, r"--model 'maker/tiny' is unknown .*\(404\); name"),
         (refusal(400, f"hot! {KEY}"), RunError, r"refused \(.*hot! \[key\].*\); do what it says, then run again"),
         (refusal(429, f"quota {KEY}"), RunError, r"refused \(.*429.*\); wait, or raise your limit or credit, then run"),
         (refusal(500, f"broken {KEY}"), RunError, r"refused \(.*500.*\); do what it says, then run again"),
@@ -321,7 +329,7 @@ def test_a_lasting_failure_is_one_sentence_without_the_key_and_loses_no_answer(
 
 
 def test_a_refused_connection_names_no_password(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm, "MAX_RETRIES", 0)
+    monkeypatch.setattr(_endpoint, "MAX_RETRIES", 0)
     monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", "http://me:hidden@127.0.0.1:9/v1")
     with pytest.raises(RunError, match=r"^127\.0\.0\.1:9 did not answer in 1 tries; start the server or") as caught:
         server.answer()
@@ -339,7 +347,7 @@ def test_a_missing_or_odd_key_is_told(server: Server, key: str | None, monkeypat
 @pytest.mark.parametrize("address", ["localhost:8000/v1", "http://", "http://host:port/v1", "ftp://host/v1"])
 def test_an_address_that_is_none_is_told(server: Server, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address)
-    with pytest.raises(UsageError, match="COD_BENCH_LLM_BASE_URL is no address; write it as http"):
+    with pytest.raises(UsageError, match="COD_BENCH_LLM_BASE_URL\) is no address; write it as http"):
         server.answer(FLIP)
 
 
@@ -354,8 +362,8 @@ def test_params_never_name_the_key_or_the_endpoint(server: Server, monkeypatch: 
     assert params["model"] == "maker/tiny"
     assert params["attempts"] == len(params["temperatures"]) == 5
     assert not any(part in json.dumps(params) for part in (KEY, "127.0.0.1", "localhost", "http"))
-    monkeypatch.setitem(llm.TEMPLATES, "edit", "other {text}")
-    assert Llm().params()["prompt"] != params["prompt"]
+    monkeypatch.setitem(_prompts.EDITS, "plain", "other {text}")
+    assert Llm().params()["prompt_hash"] != params["prompt_hash"]
     monkeypatch.delenv("COD_BENCH_LLM_MODEL")
     assert Llm().params()["model"] == "gpt-4o-2024-11-20"
 
