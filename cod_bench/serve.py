@@ -49,6 +49,7 @@ def command(folder: Path, port: int) -> tuple[list[str], Path, dict[str, str]]:
     """
     line = [
         sys.executable, "-m", "transformers.cli.transformers", "serve", folder.name, "--device", "cpu",
+        "--dtype", "float32",
         "--host", "127.0.0.1", "--port", str(port), "--default-seed", "0",
     ]  # fmt: skip
     return line, folder.parent, {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -88,5 +89,7 @@ def _convert(asset: Path, folder: Path) -> None:
         asset, gguf_file=file.name, local_files_only=True,
         quantization_config=transformers.GgufConfig(dequantize=True), dtype=torch.float32,
     )  # fmt: skip
+    # the server samples only where the model's own configuration does; a request's temperature of 0 turns it off
+    packed.generation_config.update(do_sample=True)
     packed.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
