@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cod_bench import pool, work
-from cod_bench.counterfactual import Answer, Query
+from cod_bench import pool, registry, work
+from cod_bench.counterfactual import Answer, Ask, Query, Terms
 from cod_bench.errors import UsageError
 from cod_bench.generators import _prompts
 from cod_bench.generators.llm import Llm
@@ -164,7 +165,10 @@ def test_the_same_request_is_never_sent_twice(server: Server) -> None:
 
 def test_a_second_process_needs_neither_endpoint_nor_key(server: Server) -> None:
     first = server.answer(MISS, CLOSER)
-    script = "from tests.endpoint import QUERY, Linear; from cod_bench.generators import llm; print(llm.GENERATOR.answer(QUERY, Linear(), {}))"
+    script = (
+        "from tests.endpoint import QUERY, Linear\nfrom cod_bench.generators import llm\n"
+        "print(llm.GENERATOR.answer(QUERY, Linear(), {}))"
+    )
     assert run(script).strip() == str(first)
     assert len(server.sent) == 2
 
@@ -261,3 +265,81 @@ def test_a_pool_survives_an_endpoint_that_answers_nothing(toy: Any, server: Serv
     server.make = lambda prompt: ""
     entries = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path), found.near).entries(draw, 8)
     assert [(entry.first, entry.cfe) for entry in entries] == [("", None)] * 4
+
+
+def test_without_leave_nothing_is_sent_and_kept_answers_do(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answer(MISS, FLIP)
+    monkeypatch.delenv("COD_BENCH_LLM_YES")
+    assert Llm().answer(QUERY, Linear(), {}).attempts == (FLIP, MISS)
+    Llm().ready()
+    other = Query(Example("b", f"{TEXT} again", 0), 1, TOY)
+    with pytest.raises(UsageError, match=r"buy them with `cod-bench cfe generate --generator llm`.*or add --yes"):
+        Llm().answer(other, Linear(), {})
+    assert len(server.sent) == 2
+    kept().unlink()
+    with pytest.raises(UsageError, match="nothing is among the kept answers of maker/tiny"):
+        Llm().ready()
+
+
+def test_what_is_gathered_is_all_that_answers_need(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks = [Ask(Query(Example(str(i), f"{TEXT} {i}", 0), 1, TOY)) for i in range(12)]
+    server.make = lambda prompt: prompt.rsplit("Text: ", 1)[1].split("\n")[0].replace("dull", "great")
+    generator, oracle = Llm(), Linear()
+    bill = generator.quote(asks, oracle)
+    assert (bill.texts, bill.least, bill.most, bill.dollars) == (12, 12, 60, None)
+    bought = generator.gather([*asks, asks[0]], oracle, Terms(concurrency=4))
+    assert bought.requests == len(server.sent) == len(rows()) == 12
+    assert generator.quote(asks, oracle).least == 0
+    monkeypatch.delenv("COD_BENCH_LLM_YES")
+    for ask in asks:
+        assert Llm().answer(ask.query, oracle, {}).attempts == (ask.query.example.text.replace("dull", "great"),)
+    rewrites = [Ask(ask.query, f"great {i}") for i, ask in enumerate(asks)]
+    assert generator.quote(rewrites, oracle).most == 36
+    server.make = lambda prompt: prompt.rsplit("Text: ", 1)[1].replace("dull", "poor")
+    generator.gather(rewrites, oracle, Terms())
+    assert Llm().preserve(asks[3].query, "great 3", oracle, {}) == (f"{TEXT} 3".replace("dull", "poor"),)
+
+
+def test_gathering_goes_on_where_verdicts_ask_for_more(server: Server) -> None:
+    def model(prompt: str) -> str:
+        return FLIP if "classifier reads" in prompt else MISS
+
+    server.make, told = model, list[str]()
+    Llm().gather([Ask(QUERY)], Linear(), Terms(tell=told.append))
+    assert [row["of"].get("teacher") for row in rows()] == [None, "linear", "linear"]
+    assert [line.split(":")[0] for line in told if line.startswith("round")] == ["round 1", "round 2", "round 3"]
+
+
+def test_a_bill_in_dollars_follows_the_price_table(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COD_BENCH_LLM_MODEL", "gpt-4o-2024-11-20")
+    bill = Llm().forecast(TOY, 1000, 0)
+    assert bill.dollars == pytest.approx((bill.prompt_tokens * 2.5 + bill.completion_tokens * 10) / 1e6)
+    assert bill.batch_dollars == pytest.approx((bill.dollars or 0) / 2)
+    assert (bill.least, bill.most) == (1000, 5000)
+    assert Llm().forecast(TOY, 1000, 1000).most == 8000
+    assert server.sent == []
+
+
+def test_attempts_are_limited_and_part_of_the_identity(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COD_BENCH_LLM_ATTEMPTS", "2")
+    assert Llm().params()["temperatures"] == [0.0, 0.7]
+    assert server.answer(MISS, CLOSER + " and more and more and more and more and more").attempts == (MISS,)
+    assert len(server.sent) == 2
+    monkeypatch.setenv("COD_BENCH_LLM_ATTEMPTS", "no")
+    with pytest.raises(UsageError, match=r"COD_BENCH_LLM_ATTEMPTS.* 'no': choose a whole number from 1 to 20"):
+        Llm().params()
+
+
+def test_the_ablation_asks_the_same_model_in_other_words(server: Server) -> None:
+    names = [f"llm_v{i}" for i in range(1, 5)]
+    generators = [registry.load("generator", name) for name in ("llm", *names)]
+    assert len({generator.params()["prompt_hash"] for generator in generators}) == 5
+    assert {generator.params()["model"] for generator in generators} == {"maker/tiny"}
+    sst2 = replace(TOY, name="sst2", classes=("negative", "positive"))
+    server.make = lambda prompt: FLIP
+    for generator in generators:
+        generator.answer(Query(QUERY.example, 1, sst2), Linear(), {})
+    assert len(set(server.prompts())) == len(server.sent) == 5
+    assert all((TEXT in prompt and "'positive'" in prompt) or "(positive)" in prompt for prompt in server.prompts())
+    with pytest.raises(UsageError, match=r"task 'toy': prompt 'v3' shows an example.*use --generator llm"):
+        registry.load("generator", "llm_v3").answer(QUERY, Linear(), {})
