@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import cli_read, origin, registry, suites, tracks
+from cod_bench import cli_read, options, origin, registry, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.errors import RunError, UsageError
+from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
 from cod_bench.plan import Filters, Plan
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
@@ -25,6 +26,10 @@ app = typer.Typer(
     help="Few-shot distillation with counterfactual explanations, measured honestly.",
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
 )
+cfe = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Counterfactuals: generate, validate, inspect, compare."
+)
+app.add_typer(cfe, name="cfe")
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
 ResultsOption = Annotated[
@@ -149,10 +154,11 @@ def plan(
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
-    data: DataOption = None, plugin: PluginOption = None,
+    model: ModelOption = "", pairs: PairsOption = None, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
-    """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
+    """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
     _plugins(plugin, data)
+    options.endpoint(model, "", pairs)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
@@ -161,6 +167,8 @@ def plan(
         print(f"not applicable on {made.track}: {method_} {reason}")
     for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
         print(note)
+    for line in options.bills(made):
+        print(line)
     if runs:
         for planned in made.runs:
             print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
@@ -217,12 +225,14 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
     _plugins(plugin, data)
+    options.endpoint(model, base_url, pairs, yes)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:
@@ -397,3 +407,6 @@ def _plugins(files: list[Path] | None, data: list[str] | None = None) -> None:
 def _summary(name: str) -> Any:
     """A method's one-line description."""
     return registry.load("baseline", name).summary
+
+
+import cod_bench.cli_cfe  # noqa: E402, F401 - its verbs take the options above and register themselves

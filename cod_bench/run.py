@@ -119,6 +119,8 @@ def _run_locked(
         known = {spec: value for spec, value in known.items() if spec not in stale}
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
+    for name in sorted({spec.generator for spec in todo} - {""}):
+        registry.load("generator", name).ready()
     on_plan(plan, todo)
     jobs = jobs_for(todo, facts)
     planned = {job.key for job in jobs}

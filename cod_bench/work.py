@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cod_bench import registry, tracks
 from cod_bench.errors import UsageError
 from cod_bench.plan import identify
-from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
+from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
 from cod_bench.store import Artifacts
 
 if TYPE_CHECKING:
@@ -218,7 +218,9 @@ def fresh_student(spec: RunSpec) -> Classifier:
 
 def _entries(spec: RunSpec, rows: Draw) -> list[Entry]:
     kept_wrong = PROTOCOLS[spec.protocol].reference_habits
-    return pool(spec.track, spec.task, spec.generator).entries(rows, spec.k, kept_wrong=kept_wrong)
+    preserving = PARTNERS[spec.condition][0] == "preserving"
+    found = pool(spec.track, spec.task, spec.generator)
+    return found.entries(rows, spec.k, kept_wrong=kept_wrong, preserving=preserving)
 
 
 # What follows is kept warm for the life of the process. Each is a pure function of its arguments.
