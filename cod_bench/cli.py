@@ -12,9 +12,30 @@ import typer
 
 from cod_bench import cli_read, options, origin, registry, suites, tracks
 from cod_bench import plan as plans
+from cod_bench.arguments import (
+    DEFAULT_RESULTS,
+    ConditionOption,
+    DataOption,
+    GeneratorOption,
+    KOption,
+    LayersOption,
+    LengthOption,
+    MethodOption,
+    PluginOption,
+    PrecisionOption,
+    ProtocolOption,
+    RecipeOption,
+    ResultsOption,
+    SeedOption,
+    StudentOption,
+    SuiteOption,
+    TaskOption,
+    TeacherOption,
+    TrackOption,
+)
 from cod_bench.errors import RunError, UsageError
 from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
-from cod_bench.plan import Filters, Plan
+from cod_bench.plan import Filters
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
 
@@ -31,38 +52,6 @@ cfe = typer.Typer(
 )
 app.add_typer(cfe, name="cfe")
 
-SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
-ResultsOption = Annotated[
-    Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
-]
-ProtocolOption = Annotated[
-    str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
-]
-TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
-TeacherOption = Annotated[
-    str, typer.Option("--teacher", help="Make --track NAME of two models: folder (or hub id) of the teacher.")
-]
-StudentOption = Annotated[str, typer.Option("--student", help="The same of the student.")]
-LayersOption = Annotated[
-    str, typer.Option("--layer-map", help="student:teacher layers such as 1:3,2:6; evenly spread if left out.")
-]
-LengthOption = Annotated[int | None, typer.Option("--max-length", min=8, help="Tokens a text is cut at (256).")]
-PrecisionOption = Annotated[str, typer.Option("--precision", help="float32 (default) or bfloat16.")]
-RecipeOption = Annotated[str, typer.Option("--recipe", help="Instead of the track's own: see `cod-bench list`.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
-MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
-ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
-KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
-SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
-GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
-PluginOption = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
-]
-DataOption = Annotated[
-    list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*, or TASK=FOLDER; repeatable.")
-]
-
-DEFAULT_RESULTS = Path("runs")
 LONGEST_RANGE = 10_000
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -162,7 +151,7 @@ def plan(
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
-    print(_plan_line(made, workers))
+    print(options.plan_line(made, workers))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
         print(f"not applicable on {made.track}: {method_} {reason}")
     for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
@@ -189,7 +178,7 @@ def status(
     folder = _results(results)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
-    print(_plan_line(made, plans.cores()))
+    print(options.plan_line(made, plans.cores()))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for planned in made.runs:
         spec = planned.spec
@@ -239,7 +228,7 @@ def run(
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
         plans.suite_for(suite, filters), filters, _results(results),
-        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=_plan_line,
+        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=options.plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
 
@@ -347,21 +336,6 @@ def _results(folder: Path) -> Results:
     if folder == Path() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
     return Results(folder.resolve())
-
-
-def _plan_line(made: Plan, workers: int) -> str:
-    done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
-    hours = made.hours(workers)
-    rest = f"about {max(1, round(hours * 60))} min with {workers} workers" if hours < 1 else f"about {hours:.1f} h"
-    tail = f"; {rest} to go" if missing else ""
-    retry = " (again with --rerun failed)" if failed else ""
-    apart = made.count("not applicable")
-    corrupt = f", {apart} not applicable" if apart else ""
-    corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
-    return (
-        f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
-        f"{failed} failed{retry}{corrupt}{tail}"
-    )
 
 
 def _filters(

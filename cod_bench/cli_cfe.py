@@ -13,7 +13,7 @@ import typer
 from cod_bench import cfe as cfes
 from cod_bench import cli, options, suites
 from cod_bench import plan as plans
-from cod_bench.cli import (
+from cod_bench.arguments import (
     DEFAULT_RESULTS,
     ConditionOption,
     GeneratorOption,

@@ -32,6 +32,22 @@ def endpoint(
             os.environ[name] = value
 
 
+def plan_line(made: Plan, workers: int) -> str:
+    """How many runs of a plan are in which state, and about how long the missing ones take."""
+    done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
+    hours = made.hours(workers)
+    rest = f"about {max(1, round(hours * 60))} min with {workers} workers" if hours < 1 else f"about {hours:.1f} h"
+    tail = f"; {rest} to go" if missing else ""
+    retry = " (again with --rerun failed)" if failed else ""
+    apart = made.count("not applicable")
+    corrupt = f", {apart} not applicable" if apart else ""
+    corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
+    return (
+        f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
+        f"{failed} failed{retry}{corrupt}{tail}"
+    )
+
+
 def bills(made: Plan) -> list[str]:
     """What `plan` says of paid counterfactuals: a line a generator."""
     missing = [planned.spec for planned in made.runs if planned.state != "done"]
