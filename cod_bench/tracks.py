@@ -170,7 +170,7 @@ TRACKS: dict[str, Track] = {
             max_length=64,
             teacher=_SMOLLM_TEACHER,
             recipe=Recipe(learning_rate=1e-4, steps={4: 40, **_ABOVE_THE_SEARCH}, source=_BY_HAND),
-            effort=15.0,
+            effort=10.0,
         ),
         Track(
             name="smollm-minilm",

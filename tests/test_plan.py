@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,11 @@ def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.
     for supported, track in ((True, "minilm"), (False, "minilm-fp32")):
         monkeypatch.setattr(plan, "supports_bf16", lambda supported=supported: supported)
         assert plan.choose_track(EMBEDDED) == track
+
+
+def test_a_suites_only_track_is_taken_whatever_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "supports_bf16", lambda: False)
+    assert plan.choose_track(replace(EMBEDDED, tracks=("minilm",))) == "minilm"
 
 
 def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:

@@ -179,7 +179,7 @@ def call(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[
     )
 
 
-def test_a_pair_across_families_from_the_command_line_to_its_table(models: Path, tmp_path: Path) -> None:
+def test_a_pair_named_on_the_command_line_is_planned_and_listed(models: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     pair = ("--teacher", str(models / "decoder"), "--student", str(models / "small"), "--max-length", "32")
     where = ("--suite", "toy", "--track", "pair")
@@ -190,6 +190,15 @@ def test_a_pair_across_families_from_the_command_line_to_its_table(models: Path,
     listed = call("list", cwd=tmp_path, home=home).stdout
     assert "pair               decoder -> small; other recipes: paper-c4" in listed
     assert "(unpinned: its first use pins the hub's current models)" in listed
+    status = call("status", *where, cwd=tmp_path, home=home).stdout
+    assert "not applicable on pair: ted compares states token by token" in status
+
+
+@pytest.mark.slow
+def test_a_pair_across_families_from_the_command_line_to_its_table(models: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    where = ("--suite", "toy", "--track", "pair")
+    tracks.define("pair", str(models / "decoder"), str(models / "small"), max_length=32)
     cell = ("--method", "finetune,lwd", "--condition", "half", "--seed", "0", "--workers", "1")
     done = call("run", *where, *cell, cwd=tmp_path, home=home)
     assert done.returncode == 0, done.stderr
