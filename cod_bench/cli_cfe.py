@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cod_bench import cfe as cfes
-from cod_bench import cli, options, suites
+from cod_bench import cli, options, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
     ConditionOption,
+    DataOption,
     GeneratorOption,
     KOption,
     MethodOption,
@@ -34,6 +35,10 @@ from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
 if TYPE_CHECKING:
     from cod_bench.counterfactual import Bill
 
+verbs = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Counterfactuals: generate, validate, inspect, compare."
+)
+
 AttemptsOption = Annotated[str, typer.Option("--attempts", help="At most so many requests per counterfactual (5).")]
 BudgetOption = Annotated[str, typer.Option("--budget", help="Of this command: 500 (requests), 5usd, or 500,5usd.")]
 ConcurrencyOption = Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Requests at once.")]
@@ -46,7 +51,7 @@ TextsOption = Annotated[int, typer.Option("--texts", min=1, help="So many origin
 OneSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the draw.")]
 
 
-@cli.cfe.command()
+@verbs.command()
 def generate(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None, track: TrackOption = "", task: TaskOption = None, method: MethodOption = None,
@@ -55,7 +60,7 @@ def generate(
     yes: YesOption = False, budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0,
     batch: BatchOption = False, poll: PollOption = 60.0,
     export: Annotated[Path | None, typer.Option("--export", help="Also write the pairs to this JSONL file.")] = None,
-    plugin: PluginOption = None,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Make the counterfactuals that a suite's missing runs need; paid ones after an estimate and a yes.
 
@@ -64,7 +69,7 @@ def generate(
     from cod_bench import pairs as pair_files
     from cod_bench import work
 
-    cli._plugins(plugin)
+    cli._plugins(plugin, data)
     options.endpoint(model, base_url, pairs, False, attempts)
     filters = cli._filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, cli._results(results))
@@ -84,7 +89,7 @@ def generate(
         print(f"wrote {pair_files.write(export, cfes.exported(needs))} pairs to {export}")
 
 
-@cli.cfe.command()
+@verbs.command()
 def validate(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
     pairs: PairsOption = None,
@@ -95,7 +100,7 @@ def validate(
     """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
     from cod_bench import pairs as pair_files
 
-    cli._plugins(plugin)
+    cli._plugins(plugin, data)
     options.endpoint(model, base_url)
     where = _track(track)
     if pairs:
@@ -108,7 +113,7 @@ def validate(
     _table([(generator, _figures(where, task, cfes.cases(where, task, generator, slots, Terms(), _refuse)))])
 
 
-@cli.cfe.command()
+@verbs.command()
 def inspect(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
     pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0,
@@ -118,7 +123,7 @@ def inspect(
     from cod_bench import work
     from cod_bench.cfe_figures import drawn, word_diff
 
-    cli._plugins(plugin)
+    cli._plugins(plugin, data)
     options.endpoint(model, base_url, pairs)
     where = _track(track)
     judge, classes = work.teacher(where, task), work.corpus(task).task.classes
@@ -134,7 +139,7 @@ def inspect(
         print(f"  {drawn(word_diff(original.text, shown), colour=colour)}")
 
 
-@cli.cfe.command()
+@verbs.command()
 def compare(
     task: OneTaskOption, generator: GeneratorOption = "substitution,llm", track: OneTrackOption = "",
     pairs: PairsOption = None, texts: TextsOption = 20, seed: OneSeedOption = 0,
@@ -147,7 +152,7 @@ def compare(
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
     from cod_bench import cfe_models
 
-    cli._plugins(plugin)
+    cli._plugins(plugin, data)
     options.endpoint(model, base_url, pairs, False, attempts)
     where, names = _track(track), cli._words("generator", generator)
     scorers = {
@@ -162,7 +167,7 @@ def compare(
     _table(found)
 
 
-@cli.cfe.command()
+@verbs.command()
 def originals(
     pairs: Annotated[Path, typer.Option("--pairs", help="JSONL of pairs with original_label.")],
     out: Annotated[Path, typer.Option("--out", help="File to write, DIR/<task>/train.jsonl of a local task.")],
@@ -175,7 +180,7 @@ def originals(
     print(f"wrote {rows} rows to {out}; put a test.jsonl beside it")
 
 
-@cli.cfe.command()
+@verbs.command()
 def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123) -> None:
     """Serve the SmolLM2 asset on this machine as an OpenAI-compatible endpoint: weak, but needs no key."""
     from cod_bench import serve as server
@@ -185,7 +190,7 @@ def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123)
 
 def _track(name: str) -> str:
     if name:
-        return suites.track(name).name
+        return tracks.track(name).name
     return plans.choose_track(suites.suite(suites.DEFAULT_SUITE))
 
 

@@ -14,7 +14,17 @@ CORE = sorted((ROOT / "cod_bench").glob("*.py"))
 PLUGINS = {
     "tasks": {"task", "assets"},
     "baselines": {"distiller", "distil", "losses", "spec", "model"},
-    "cod_bench/generators": {"counterfactual", "perturb", "spec", "assets", "task", "errors", "store", "generators"},
+    "cod_bench/generators": {
+        "counterfactual",
+        "perturb",
+        "spec",
+        "assets",
+        "task",
+        "errors",
+        "store",
+        "generators",
+        "pairs",
+    },
     "cod_bench/executors": {"jobs", "errors"},
 }
 PURE = {"errors", "spec", "record", "registry", "stats", "track"}
