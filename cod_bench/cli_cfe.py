@@ -95,7 +95,7 @@ def validate(
     pairs: PairsOption = None,
     texts: TextsOption = 20, seed: OneSeedOption = 0,
     longest: Annotated[int, typer.Option("--longest", help="Only pairs with so short an original; 0 is all.")] = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", plugin: PluginOption = None,
+    model: ModelOption = "", base_url: BaseUrlOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
     from cod_bench import pairs as pair_files
@@ -117,7 +117,7 @@ def validate(
 def inspect(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
     pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", plugin: PluginOption = None,
+    model: ModelOption = "", base_url: BaseUrlOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
     from cod_bench import work
@@ -147,7 +147,7 @@ def compare(
     similarity: Annotated[Path | None, typer.Option("--similarity", help="Folder of an encoder.")] = None,
     model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", yes: YesOption = False,
     budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0, batch: BatchOption = False,
-    poll: PollOption = 60.0, plugin: PluginOption = None,
+    poll: PollOption = 60.0, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
     from cod_bench import cfe_models

@@ -132,6 +132,20 @@ def power(
         )
 
 
+def site(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html to.")],
+    results: ResultsOption = DEFAULT_RESULTS,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
+    ] = False,
+) -> None:
+    """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
+    from cod_bench import site_build
+
+    path = site_build.build(Results(results.resolve()), out, examples=examples)
+    print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+
+
 def _grids(name: str, folder: Path, track: str, protocol: str) -> list[Grid]:
     """The suite's grids with counted runs in a folder, the main one first."""
     from cod_bench import leaderboard, render
@@ -166,5 +180,5 @@ def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     return found[0]
 
 
-VERBS = (table, claims, compare, power)
+VERBS = (table, claims, compare, power, site)
 """Registered by cli.py under their own names."""

@@ -73,6 +73,33 @@ def blocks(slots: int) -> Iterator[tuple[int, int]]:
         start, end = end, 2 * end
 
 
+def folder(
+    artifacts: Artifacts, task: str, teacher_hash: str, data: Mapping[str, Any], generator: str, made: Mapping[str, Any]
+) -> Path:
+    """Where the blocks of one (task, teacher, generator) lie.
+
+    Args:
+        data: the task's identity, as records carry it without its name.
+        made: the generator's version and params and the pool's version, likewise.
+    """
+    return artifacts.pool(task, teacher_hash, generator, digest({**made, "task": dict(data)}))
+
+
+def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False) -> list[Entry]:
+    """The first `slots` entries of a seed that lie in a folder of blocks; fewer or none where they are not there."""
+    found: list[Entry] = []
+    for start, end in blocks(slots):
+        block = _read_block(where / _block_name(seed, start, end, kept_wrong))
+        if block is None:
+            break
+        found += block
+    return found[:slots]
+
+
+def _block_name(seed: int, start: int, end: int, kept_wrong: bool, bought: str = "") -> str:
+    return f"seed{seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}{bought}.json"
+
+
 class Pool:
     """The entries of one (task, teacher, generator) in the cache folder."""
 
@@ -80,11 +107,10 @@ class Pool:
         self, corpus: Corpus, teacher: Teacher, generator: Generator, artifacts: Artifacts, near: NearIndex
     ) -> None:
         self.corpus, self.teacher, self.generator, self.near = corpus, teacher, generator, near
-        identity = {
-            "pool": POOL_VERSION, "version": generator.version, "params": generator.params(),
-            "task": corpus.task.identity(),
-        }  # fmt: skip
-        self.folder: Path = artifacts.pool(corpus.task.name, teacher.hash, generator.name, digest(identity))
+        self.folder: Path = folder(
+            artifacts, corpus.task.name, teacher.hash, corpus.task.identity(), generator.name,
+            {"version": generator.version, "params": generator.params(), "pool": POOL_VERSION},
+        )  # fmt: skip
         self._state: dict[str, Any] | None = None
         self._frequencies: Frequencies | None = None
         self._blocks: dict[str, list[Entry]] = {}
@@ -123,7 +149,7 @@ class Pool:
 
     def _path(self, draw: Draw, start: int, end: int, kept_wrong: bool, preserving: bool) -> Path:
         bought = "-preserving" if preserving and self.generator.costly else ""
-        return self.folder / f"seed{draw.seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}{bought}.json"
+        return self.folder / _block_name(draw.seed, start, end, kept_wrong, bought)
 
     def state(self) -> dict[str, Any]:
         """The generator's prepared state, from the training pool alone."""

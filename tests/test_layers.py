@@ -30,7 +30,8 @@ PLUGINS = {
 PURE = {"errors", "spec", "record", "registry", "stats", "track"}
 READERS = (
     "aggregate", "claims", "compare", "evaluate", "explore", "explore_page", "exports", "leaderboard", "page",
-    "paper", "paper_claims", "paper_page", "plots", "power", "quality", "stats", "tables",
+    "paper", "paper_claims", "paper_page", "plots", "power", "quality", "site", "site_charts",
+    "site_data", "site_facts", "stats", "tables",
 )  # fmt: skip
 TRAINING = {
     "pretrained", "model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb",
@@ -132,7 +133,14 @@ def test_every_module_says_in_its_first_line_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list"], ["plan", "--suite", "embedded"], ["status", "--suite", "toy"], ["leaderboard", "--help"]],
+    [
+        ["--help"],
+        ["list"],
+        ["plan", "--suite", "embedded"],
+        ["status", "--suite", "toy"],
+        ["leaderboard", "--help"],
+        ["site", "--help"],
+    ],
     ids=" ".join,
 )
 def test_looking_imports_no_torch(arguments: list[str], tmp_path: Path) -> None:
