@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cod_bench import registry
 from cod_bench.counterfactual import Answer, Ask, Bill, Query, Terms
 from cod_bench.errors import UsageError
-from cod_bench.spec import PARTNERS, PROTOCOLS, RunSpec
+from cod_bench.spec import PARTNERS, PROTOCOLS, RunSpec, base_name
 
 if TYPE_CHECKING:
     from cod_bench.counterfactual import Bought, Generator
@@ -81,7 +81,7 @@ def forecast(specs: Iterable[RunSpec]) -> dict[str, Bill]:
         counts[1] += need.preserving // 2
     bills: dict[str, list[Bill]] = {}
     for (name, task), (edits, rewrites) in texts.items():
-        bill = registry.load("generator", name).forecast(registry.load("task", task), edits, rewrites)
+        bill = registry.load("generator", name).forecast(registry.load("task", base_name(task)), edits, rewrites)
         if bill is not None:
             bills.setdefault(name, []).append(bill)
     return {name: total(found) for name, found in bills.items()}
