@@ -109,8 +109,7 @@ def examples(grids: Sequence[Grid]) -> list[Shown]:
 
 
 def _of(record: Record) -> Iterator[Shown]:
-    from cod_bench import pool, registry
-    from cod_bench.task import load
+    from cod_bench import origin, pool
 
     spec, identity = record.spec, record.identity
     data, made = (_unnamed(identity[key]) for key in ("task", "generator"))
@@ -120,10 +119,10 @@ def _of(record: Record) -> Iterator[Shown]:
     if not entries:
         log.warning("no counterfactuals of %s by teacher %s in the cache folder", spec.task, record.teacher_hash)
         return
-    task = registry.load("task", spec.task)
-    rows = {row.id: row for row in load(task).train}
+    corpus = origin.corpus(spec.task)
+    rows = {row.id: row for row in corpus.train}
     for place, entry in enumerate(entries):
-        yield _shown(place, record, task, rows[entry.id], entry)
+        yield _shown(place, record, corpus.task, rows[entry.id], entry)
 
 
 def _unnamed(identity: Mapping[str, Any]) -> dict[str, Any]:
