@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cod_bench import evaluate
 from cod_bench.errors import UsageError
 from cod_bench.record import Record, Reference
-from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec, Suite
+from cod_bench.spec import CONDITIONS, RunSpec, Suite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +69,14 @@ class Grid:
     """By task; accuracy and ranked where it is not told."""
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
+    by_cell: Mapping[tuple[str, str, str, int], list[Run]] = field(init=False, repr=False, compare=False)
+    """(task, method, condition, k) -> its runs in the order of `runs`, which is the suite's order of seeds."""
+
+    def __post_init__(self) -> None:
+        found: dict[tuple[str, str, str, int], list[Run]] = {}
+        for spec, run in self.runs.items():
+            found.setdefault((spec.task, spec.method, spec.condition, spec.k), []).append(run)
+        object.__setattr__(self, "by_cell", found)
 
     @property
     def complete(self) -> bool:
@@ -103,9 +111,7 @@ class Grid:
 
     def cell(self, task: str, method: str, condition: str, k: int) -> list[Run]:
         """The counted runs of one cell, in the suite's order of seeds; may be short or empty."""
-        generator = "" if condition in WITHOUT_GENERATOR else self.suite.generator
-        specs = (RunSpec(self.protocol, self.track, task, method, condition, generator, k, s) for s in self.suite.seeds)
-        return [self.runs[spec] for spec in specs if spec in self.runs]
+        return list(self.by_cell.get((task, method, condition, k), ()))
 
 
 def collect(

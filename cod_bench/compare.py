@@ -49,11 +49,12 @@ def minus(left: Side, right: Side) -> dict[tuple[str, int, int], Run]:
     return {key: replace(run, correct=run.correct - right[key].correct) for key, run in left.items() if key in right}
 
 
-def compare(left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95) -> Comparison:
+def compare(left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95, *, test: bool = True) -> Comparison:
     """The difference of two named sides; a seed without both at every k that either has is left out.
 
     Args:
         level: of the interval.
+        test: whether p is wanted; with many units it is most of the work.
     """
     (name, ours), (other, theirs) = left, right
     ks = tuple(sorted({k for _, _, k in (*ours, *theirs)}))
@@ -68,14 +69,16 @@ def compare(left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95
     paired = all(
         (a.record.teacher_hash, a.record.eval_hash) == (b.record.teacher_hash, b.record.eval_hash) for a, b in pairs
     )
-    found = (_paired if paired else _unpaired)(ours, theirs, seeds, ks, level)
+    found = _paired(ours, theirs, seeds, ks, level, test) if paired else _unpaired(ours, theirs, seeds, ks, level)
     return Comparison(name, other, units, len(seeds), ks, paired, *found)
 
 
 _Found = tuple[float, float | None, float | None, float | None]
 
 
-def _paired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float) -> _Found:
+def _paired(
+    ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float, test: bool
+) -> _Found:
     differences, rows = [], []
     for task, own in seeds.items():
         per_row = np.array(
@@ -83,10 +86,12 @@ def _paired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Se
         )
         rows.append(per_row.mean(axis=0) / len(ks))
         differences.append(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)))
-    e = stats.effect(differences, rows, stream("sign-flip", "compare"))
-    half = None if e.se_units is None else stats.half_width(e.se_units, e.se_rows, e.df, level)
-    low, high = (None, None) if half is None else (e.estimate - half, e.estimate + half)
-    return e.estimate, low, high, e.p
+    units, weights = stats.stacked(differences)
+    estimate, se_units, df = float(units @ weights), stats.unit_error(differences), sum(len(d) - 1 for d in differences)
+    half = None if se_units is None else stats.half_width(se_units, stats.row_error(rows), df, level)
+    low, high = (None, None) if half is None else (estimate - half, estimate + half)
+    p = float(stats.sign_flip(units[None], weights, stream("sign-flip", "compare"))[0]) if test else None
+    return estimate, low, high, p
 
 
 def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float) -> _Found:

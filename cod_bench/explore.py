@@ -108,20 +108,18 @@ def ranking(grid: Grid) -> list[Rank]:
 
 def matrix(grid: Grid, entries: Sequence[Rank]) -> list[list[float | None]]:
     """Chance that a run of the row's entry beats one of the column's, mean over tasks and primary budgets."""
-    ks = [k for k in grid.ks if k in grid.suite.primary_k]
+    cells = [(task, k) for task in _tasks(grid) for k in grid.ks if k in grid.suite.primary_k]
+    values = [[_of(grid, task, entry.method, entry.condition, k) for task, k in cells] for entry in entries]
 
-    def chance(a: Rank, b: Rank) -> float | None:
-        if (a.method, a.condition) == (b.method, b.condition):
+    def chance(a: int, b: int) -> float | None:
+        if a == b:
             return None
-        shares = [
-            _beats(_of(grid, task, a.method, a.condition, k), _of(grid, task, b.method, b.condition, k))
-            for task in _tasks(grid)
-            for k in ks
-        ]
+        shares = [_beats(ours, theirs) for ours, theirs in zip(values[a], values[b], strict=True)]
         known = [share for share in shares if share is not None]
         return float(np.mean(known)) if known else None
 
-    return [[chance(a, b) for b in entries] for a in entries]
+    places = range(len(entries))
+    return [[chance(a, b) for b in places] for a in places]
 
 
 def _tasks(grid: Grid) -> tuple[str, ...]:
