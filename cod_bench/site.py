@@ -43,10 +43,10 @@ class Column:
 COLUMNS = (
     Column("method"),
     Column("condition"),
-    Column("task"),
-    Column("k", True, "labelled texts; mean: over the suite's primary k"),
     Column("accuracy", True, "in %"),
     Column("gain", True, "over standard, paired, in points"),
+    Column("task"),
+    Column("k", True, "labelled texts; mean: over the suite's primary k"),
     Column("sd", True, "standard deviation over seeds, in points"),
     Column("runs", True),
     Column("collapsed", True, "% of runs with over 80 % of their predictions in one class"),
