@@ -76,13 +76,14 @@ def test_the_table_opens_sorted_on_the_means(opened: Any) -> None:
 def test_a_header_sorts_by_mouse_and_by_keyboard(opened: Any) -> None:
     gain = opened.locator("#cells thead th", has_text="gain")
     gain.click()
-    opened.locator("#cells thead th[aria-sort=descending]", has_text="gain").wait_for()  # it sorts in its own time
+    opened.wait_for_selector("#cells thead th[aria-sort=descending]:has-text('gain')")
     down = column(opened, "gain")
     assert down[-2:] == ["–", "–"]
     assert [float(text) for text in down[:-2]] == sorted(map(float, down[:-2]), reverse=True)
+    assert gain.get_attribute("aria-sort") == "descending"
     gain.locator("[role=button]").first.focus()
     opened.keyboard.press("Enter")
-    opened.locator("#cells thead th[aria-sort=ascending]", has_text="gain").wait_for()
+    opened.wait_for_selector("#cells thead th[aria-sort=ascending]:has-text('gain')")
     assert column(opened, "gain") == ["–", "–", *sorted(down[:-2], key=float)]
 
 
