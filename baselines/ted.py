@@ -22,13 +22,14 @@ class TED(Distiller):
 
     Stage 1 learns, on frozen backbones and exactly the run's rows, a linear filter per mapped layer on both sides from
     which the hard label can be read. Stage 2 draws the student's filtered states to the teacher's, whose filters are
-    frozen. Stage 1 takes the steps, learning rate and schedule of stage 2.
+    frozen. Stage 1 takes the steps, learning rate and schedule of stage 2 unless the recipe gives it its own.
     """
 
     name = "ted"
     version = 1
     summary = "LWD through filters that first learn what of a layer matters for the task; costs a second stage."
     needs_layers = True
+    needs_aligned_tokens = True
 
     def prepare(self, setup: Setup) -> nn.Module:
         """Run stage 1 on both sides; the student's filters go on training in stage 2."""
@@ -51,14 +52,18 @@ class TED(Distiller):
         filters = projections(len(layers), model.width, width, stream_seed(f"filters-{name}", *key))
         poolers = projections(len(layers), width, width, stream_seed(f"filter-poolers-{name}", *key))
         heads = projections(len(layers), width, classes, stream_seed(f"filter-heads-{name}", *key))
-        optimiser, schedule = optimiser_for([filters, poolers, heads], setup.hparams)
+        steps = int(setup.hparams.get("filter_steps", setup.hparams["steps"]))
+        rate = setup.hparams.get("filter_learning_rate", setup.hparams["learning_rate"])
+        own = {**setup.hparams, "steps": steps, "learning_rate": rate}
+        optimiser, schedule = optimiser_for([filters, poolers, heads], own)
         dropout = setup.student.dropout.p if setup.reference_habits else 0.0
         with torch.random.fork_rng(devices=[]):
-            for step, rows in enumerate(setup.batches):
+            for step, rows in enumerate(setup.order(steps)):
                 torch.manual_seed(stream_seed(f"filter-dropout-{name}", *key, step))
                 batch = setup.collate(rows)
                 filtered = project(filters, self._states(setup, batch, side), layers)
-                filter_loss(read_out(filtered, poolers, heads, batch.mask, dropout), batch.labels).backward()
+                logits = read_out(filtered, poolers, heads, batch.mask, dropout, model.pooling)
+                filter_loss(logits, batch.labels).backward()
                 optimiser.step()
                 schedule.step()
                 optimiser.zero_grad(set_to_none=True)

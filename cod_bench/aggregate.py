@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,15 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What tables need to know of a task besides its records."""
+
+    metric: str = "accuracy"
+    """What the task's own table is ranked by; means over tasks are of accuracy."""
+    ranked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """What a suite declares on one (protocol, track), and what is there. Nothing is ever imputed."""
 
@@ -54,6 +63,12 @@ class Grid:
     stale: tuple[Stale, ...]
     teachers: Mapping[str, float]
     """Task -> accuracy of its teacher on the evaluation rows."""
+    majority: Mapping[str, float] = field(default_factory=dict)
+    """Task -> share of the larger class among its evaluation rows."""
+    about: Mapping[str, About] = field(default_factory=dict)
+    """By task; accuracy and ranked where it is not told."""
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
 
     @property
     def complete(self) -> bool:
@@ -62,8 +77,9 @@ class Grid:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Declared methods in the suite's order."""
-        return tuple(dict.fromkeys(method for block in self.suite.grids for method in block.methods))
+        """Declared methods in the suite's order, without those that cannot run on this track."""
+        declared = dict.fromkeys(method for block in self.suite.grids for method in block.methods)
+        return tuple(method for method in declared if method not in self.excluded)
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -100,6 +116,8 @@ def collect(
     records: Iterable[Record],
     references: References,
     expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
+    excluded: Mapping[str, str] | None = None,
 ) -> Grid:
     """The suite's runs on one (protocol, track).
 
@@ -107,12 +125,15 @@ def collect(
         records: any records; those of other runs are ignored.
         references: by (track, task, teacher hash), as `Results.references` gives them.
         expected: the run id that the current code gives each spec; another id makes a record stale.
+        about: by task; accuracy and ranked where it is not told.
+        excluded: method -> why it cannot run on this track.
 
     Raises:
         UsageError: two records of one run, a missing or unfit reference, a stored metric that its predictions do not
             give, or two runs of a pair from different teachers, data, versions or environments.
     """
-    declared = tuple(suite.expand(track=track, protocol=protocol))
+    out = excluded or {}
+    declared = tuple(spec for spec in suite.expand(track=track, protocol=protocol) if spec.method not in out)
     wanted = set(declared)
     counted: dict[RunSpec, Record] = {}
     stale = []
@@ -126,12 +147,13 @@ def collect(
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
     runs = {spec: _run(counted[spec], references) for spec in declared if spec in counted}
     missing = tuple(spec for spec in declared if spec not in runs)
+    known = {spec.task: references[spec.track, spec.task, run.record.teacher_hash] for spec, run in runs.items()}
     teachers = {
-        spec.task: float(np.mean(evaluate.digits(known.gold) == evaluate.digits(known.teacher_predictions)))
-        for spec, run in runs.items()
-        if (known := references[spec.track, spec.task, run.record.teacher_hash])
+        task: float(np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)))
+        for task, r in known.items()
     }
-    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers)
+    majority = {task: evaluate.top_share(evaluate.digits(r.gold), 2) for task, r in known.items()}
+    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, out)
 
 
 def refuse_mixtures(records: Iterable[Record]) -> None:

@@ -10,10 +10,32 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import cli_read, registry, suites
+from cod_bench import cli_read, options, origin, registry, suites, tracks
 from cod_bench import plan as plans
+from cod_bench.arguments import (
+    DEFAULT_RESULTS,
+    ConditionOption,
+    DataOption,
+    GeneratorOption,
+    KOption,
+    LayersOption,
+    LengthOption,
+    MethodOption,
+    PluginOption,
+    PrecisionOption,
+    ProtocolOption,
+    RecipeOption,
+    ResultsOption,
+    SeedOption,
+    StudentOption,
+    SuiteOption,
+    TaskOption,
+    TeacherOption,
+    TrackOption,
+)
 from cod_bench.errors import RunError, UsageError
-from cod_bench.plan import Filters, Plan
+from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
+from cod_bench.plan import Filters
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
 
@@ -26,25 +48,6 @@ app = typer.Typer(
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
 )
 
-SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
-ResultsOption = Annotated[
-    Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
-]
-ProtocolOption = Annotated[
-    str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
-]
-TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
-MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
-ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
-KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
-SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
-GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
-PluginOption = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
-]
-
-DEFAULT_RESULTS = Path("runs")
 LONGEST_RANGE = 10_000
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -87,12 +90,15 @@ def list_(plugin: PluginOption = None) -> None:
         runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
         print(f"  {suite.name:14} {runs:5} runs  {suite.title}")
     print("tracks")
-    for track in suites.TRACKS.values():
-        print(f"  {track.name:18} {track.title}")
+    for track in map(tracks.track, tracks.names()):
+        pinned = "" if track.pinned else " (unpinned: its first use pins the hub's current models)"
+        others = f"; other recipes: {', '.join(track.variants)}" if track.variants else ""
+        print(f"  {track.name:18} {track.title}{others}{pinned}")
     print("tasks")
     for name in registry.names("task"):
         task = registry.load("task", name)
-        print(f"  {name:14} version {task.version}, {' / '.join(task.classes)}: {task.title}; licence: {task.licence}")
+        said = f"{' / '.join(task.classes)}: {task.title}; licence: {task.licence}{origin.mark(task)}"
+        print(f"  {name:15} version {task.version}, {said}")
     print("methods")
     for name in registry.names("baseline"):
         print(f"  {name:14} {_summary(name)}")
@@ -131,13 +137,23 @@ def plan(
     condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
-    plugin: PluginOption = None,
+    teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    model: ModelOption = "", pairs: PairsOption = None, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
-    """How many runs are done, missing and failed, and about how long the rest takes. Starts nothing."""
-    _plugins(plugin)
+    """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
+    _plugins(plugin, data)
+    options.endpoint(model, "", pairs)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
-    print(_plan_line(made, workers))
+    print(options.plan_line(made, workers))
+    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+        print(f"not applicable on {made.track}: {method_} {reason}")
+    for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
+        print(note)
+    for line in options.bills(made):
+        print(line)
     if runs:
         for planned in made.runs:
             print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
@@ -148,23 +164,26 @@ def status(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None,
     track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
-    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", plugin: PluginOption = None,
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
     import json
 
-    _plugins(plugin)
+    _plugins(plugin, data)
     folder = _results(results)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
-    print(_plan_line(made, plans.cores()))
+    print(options.plan_line(made, plans.cores()))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for planned in made.runs:
         spec = planned.spec
         groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
     for (task_, method_, condition_), states in groups.items():
-        counts = ", ".join(f"{states.count(s)} {s}" for s in ("done", "missing", "failed") if s in states)
+        counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(sorted(states)))
         print(f"  {task_:14} {method_:10} {condition_:16} {counts}")
+    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+        print(f"not applicable on {made.track}: {method_} {reason}")
     for planned in made.runs:
         if planned.state == "failed":
             path = folder.failure_path(planned.spec, planned.run_id)
@@ -172,7 +191,7 @@ def status(
                 failure = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 failure = {"reason": f"{path} is corrupt", "retry": "cod-bench run --rerun failed --all"}
-            same = f" --results {results}" + "".join(f" --plugin {file}" for file in plugin or ())
+            same = f" --results {results}{origin.options()}" + "".join(f" --plugin {file}" for file in plugin or ())
             print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}{same}")
     for file in made.bad:
         print(f"corrupt: {file.path}: {file.reason}")
@@ -189,18 +208,23 @@ def run(
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
-    plugin: PluginOption = None,
+    teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
-    _plugins(plugin)
+    _plugins(plugin, data)
+    options.endpoint(model, base_url, pairs, yes)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
         plans.suite_for(suite, filters), filters, _results(results),
-        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=_plan_line,
+        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=options.plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
 
@@ -243,13 +267,13 @@ def leaderboard(
 @app.command()
 def judge(
     suite: SuiteOption = suites.DEFAULT_SUITE, track: TrackOption = "", generator: GeneratorOption = "",
-    plugin: PluginOption = None,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
     from cod_bench import judge as judges
     from cod_bench import work
 
-    _plugins(plugin)
+    _plugins(plugin, data)
     chosen = plans.suite_for(suite, Filters(generator=generator))
     if len(chosen.tasks) < 2:
         raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
@@ -276,22 +300,27 @@ def recipe(
     task: TaskOption = None,
     out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Choose each method's learning rate and steps by `standard` on the dev split; every trial is kept."""
     from cod_bench import recipe as recipes
     from cod_bench.store import write_atomic
 
-    _plugins(plugin)
-    chosen = suites.track(track)
-    tasks = _words("task", task) or sorted({t for s in suites.SUITES.values() if track in s.tracks for t in s.tasks})
+    _plugins(plugin, data)
+    chosen = tracks.track(track)
+    fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
+    tasks = _words("task", task) or sorted({t for s in fitting for t in s.tasks})
+    tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks))]
     methods = _words("method", method) or list(registry.names("baseline"))
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
     write_atomic(out / "recipe.md", recipes.markdown(rows))
     for name in methods:
         rate, steps = recipes.choose(rows, track, name)
-        print(f"{name} on {track}: learning rate {rate:g}, {steps} steps")
+        if chosen.recipe_for(name).rates:
+            tracks.keep_rate(track, name, rate)
+        print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
 for verb in cli_read.VERBS:
@@ -303,19 +332,6 @@ def _results(folder: Path) -> Results:
     if folder == Path() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
     return Results(folder.resolve())
-
-
-def _plan_line(made: Plan, workers: int) -> str:
-    done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
-    hours = made.hours(workers)
-    rest = f"about {max(1, round(hours * 60))} min with {workers} workers" if hours < 1 else f"about {hours:.1f} h"
-    tail = f"; {rest} to go" if missing else ""
-    retry = " (again with --rerun failed)" if failed else ""
-    corrupt = f", {len(made.bad)} corrupt files" if made.bad else ""
-    return (
-        f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
-        f"{failed} failed{retry}{corrupt}{tail}"
-    )
 
 
 def _filters(
@@ -352,11 +368,17 @@ def _numbers(name: str, text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _plugins(files: list[Path] | None) -> None:
+def _plugins(files: list[Path] | None, data: list[str] | None = None) -> None:
     for file in files or ():
         registry.add_plugin(file)
+    origin.choose(data)
 
 
 def _summary(name: str) -> Any:
     """A method's one-line description."""
     return registry.load("baseline", name).summary
+
+
+from cod_bench import cli_cfe  # noqa: E402 - its verbs use the functions above
+
+app.add_typer(cli_cfe.verbs, name="cfe")

@@ -132,14 +132,31 @@ def power(
         )
 
 
+def site(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html to.")],
+    results: ResultsOption = DEFAULT_RESULTS,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
+    ] = False,
+) -> None:
+    """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
+    from cod_bench import site_build
+
+    path = site_build.build(Results(results.resolve()), out, examples=examples)
+    print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+
+
 def _grids(name: str, folder: Path, track: str, protocol: str) -> list[Grid]:
     """The suite's grids with counted runs in a folder, the main one first."""
-    from cod_bench import leaderboard
+    from cod_bench import leaderboard, render
 
-    suite = suites.suite(name)
     results = Results(folder.resolve())
     records, _ = results.scan()
+    # by the name a table has: a suite on local slices or with another generator is a variant of its own
+    there = {suite.name: suite for suite in render.suites_with_records(results)} if records else {}
+    suite = there[name] if name in there else suites.suite(name)
     chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
+    suite = plan.on_tracks(suite, {r.spec.track for r in chosen})
     wanted = {
         spec
         for where, how in {(r.spec.track, r.spec.protocol) for r in chosen}
@@ -147,8 +164,9 @@ def _grids(name: str, folder: Path, track: str, protocol: str) -> list[Grid]:
         for spec in suite.expand(track=where, protocol=how)
     }
     found = leaderboard.sections(
-        suite, records=chosen, references=results.references(), expected=plan.expected(sorted(wanted))
-    )
+        suite, records=chosen, references=results.references(), expected=plan.expected(sorted(wanted)),
+        excluded=plan.excluded(wanted),
+    )  # fmt: skip
     return [grid for grid in found if grid.runs]
 
 
@@ -162,5 +180,5 @@ def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     return found[0]
 
 
-VERBS = (table, claims, compare, power)
+VERBS = (table, claims, compare, power, site)
 """Registered by cli.py under their own names."""

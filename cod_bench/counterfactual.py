@@ -1,10 +1,10 @@
-"""Originals -> counterfactuals: what a generator is and what it may ask of the teacher."""
+"""Originals -> counterfactuals: what a generator is, what it may ask of the teacher, and what its answers cost."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 class Oracle(Protocol):
     """What a generator may ask of the teacher."""
+
+    @property
+    def hash(self) -> str:
+        """First 12 digits of the sha256 of its weights: what verdicts are kept under."""
+        ...
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 logits [len(texts), classes]; a pure function of the whole call."""
@@ -37,6 +42,19 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Bought:
+    """What one answer took of a paid or slow source, whenever that was."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    dollars: float | None = 0.0
+    """None where no price is known."""
+    seconds: float = 0.0
+    """Waiting for the source, when it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a generator made of one query."""
 
@@ -46,6 +64,56 @@ class Answer:
     """Candidates, best first; the pool takes the first that the teacher gives the target class."""
     teacher_passes: int
     """Texts the teacher was asked about."""
+    bought: Bought | None = field(default=None, compare=False)
+    """None for generators that buy nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a run needs of a generator: a counterfactual of the query, or a rewrite beside `counterfactual`."""
+
+    query: Query
+    counterfactual: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What is still to be bought, before it is."""
+
+    texts: int
+    least: int
+    """Requests: one a text."""
+    most: int
+    """Requests: every attempt for every text."""
+    requests: float
+    """Requests to be expected."""
+    prompt_tokens: float
+    completion_tokens: float
+    dollars: float | None
+    """None where no price is known."""
+    batch_dollars: float | None
+    """The same through the Batch API."""
+    basis: str
+    """What the figures rest on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How `gather` may buy."""
+
+    concurrency: int = 8
+    per_minute: float | None = None
+    """Requests started a minute, at most."""
+    requests: int | None = None
+    """Budget of this command."""
+    dollars: float | None = None
+    """Budget of this command."""
+    batch: bool = False
+    """Through the Batch API: cheaper, within a day."""
+    poll: float = 60.0
+    """Seconds between looks at a batch."""
+    tell: Callable[[str], None] = lambda _: None
+    """Called with a line of progress."""
 
 
 class Generator(ABC):
@@ -55,6 +123,8 @@ class Generator(ABC):
     version: ClassVar[int]
     card: ClassVar[str]
     """What it does, with what data, and where it is weak; shown by `list` and on the leaderboard."""
+    costly: ClassVar[bool] = False
+    """Whether answers are bought: then nothing is asked that no requested run needs, and nobody without leave."""
 
     @abstractmethod
     def params(self) -> dict[str, Any]:
@@ -71,3 +141,31 @@ class Generator(ABC):
     @abstractmethod
     def preserve(self, query: Query, counterfactual: str, oracle: Oracle, state: Mapping[str, Any]) -> tuple[str, ...]:
         """Rewrites at the counterfactual's positions that keep the original's class, best first, at most 20."""
+
+    def ready(self) -> None:  # noqa: B027
+        """Whether a `run` may start; nothing to do for most.
+
+        Raises:
+            UsageError: something is missing that no run could go without, with the remedy.
+        """
+
+    def knows(self, text: str) -> bool:  # noqa: ARG002
+        """Whether it can answer for this text; those that replay know only their own."""
+        return True
+
+    def forecast(self, task: Task, texts: int, rewrites: int) -> Bill | None:  # noqa: ARG002
+        """What counterfactuals of so many texts of a task and so many label-preserving rewrites cost, before any text
+        is read; None for what costs nothing."""
+        return None
+
+    def quote(self, asks: Sequence[Ask], oracle: Oracle) -> Bill | None:  # noqa: ARG002
+        """What is still to be bought for these; None for what costs nothing."""
+        return None
+
+    def gather(self, asks: Sequence[Ask], oracle: Oracle, terms: Terms) -> Bought | None:  # noqa: ARG002
+        """Buy what `answer` and `preserve` will need for these, many at once; returns what was bought now.
+
+        Raises:
+            UsageError, RunError: it cannot be had; what came before is kept.
+        """
+        return None

@@ -14,11 +14,12 @@ from cod_bench import model as models
 from cod_bench.condition import TrainingSet, row_batches, slot_batches
 from cod_bench.distiller import Batch, Distiller, Setup
 from cod_bench.errors import RunError
-from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, Track, stream_seed
+from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, stream_seed
 
 if TYPE_CHECKING:
     from cod_bench.model import Classifier
     from cod_bench.teacher import Teacher
+    from cod_bench.track import Track
 
 
 @dataclass(slots=True)
@@ -51,17 +52,24 @@ class Rows:
         pad_to = max(map(len, self.ids)) if layers and self._all_positions else 0
         self._teacher = [teacher.outputs(text, pad_to) for text in texts]
         self._layers = layers
+        self._aligned = track.aligned
+        if layers and self._aligned and tokenizer is not teacher.tokenizer:
+            _demand_alignment(self.ids, models.tokenise(teacher.tokenizer, texts, track.max_length), track)
         self._layer_map = track.layer_map
 
     def batch(self, rows: Sequence[int]) -> Batch:
         """Rows padded to the longest of them."""
         ids, mask = models.pad([self.ids[i] for i in rows], self._pad_id)
         outputs = [self._teacher[i] for i in rows]
-        hidden = _stack([out.hidden for out in outputs], ids.shape[1]) if self._layers else {}
+        hidden, teacher_mask = {}, mask
+        if self._layers and self._aligned:
+            hidden = _stack([out.hidden for out in outputs], ids.shape[1])
+        elif self._layers:
+            hidden, teacher_mask = _own_length([out.hidden for out in outputs])
         return Batch(
             rows=rows, ids=ids, mask=mask, labels=self.labels[list(rows)],
             teacher_logits=torch.stack([out.logits for out in outputs]), teacher_hidden=hidden,
-            layer_mask=torch.ones_like(mask) if self._all_positions else mask,
+            layer_mask=torch.ones_like(mask) if self._all_positions else mask, teacher_mask=teacher_mask,
         )  # fmt: skip
 
     def initial_states(self, student: Classifier) -> Callable[[Batch], dict[int, Tensor]]:
@@ -93,6 +101,23 @@ def _stack(states: Sequence[Mapping[int, Tensor]], length: int) -> dict[int, Ten
     return stacked
 
 
+def _own_length(states: Sequence[Mapping[int, Tensor]]) -> tuple[dict[int, Tensor], Tensor]:
+    """Per-row states of a teacher with its own tokens -> layer -> [B, T, width], and the mask [B, T] of real ones."""
+    lengths = torch.tensor([next(iter(row.values())).shape[0] for row in states])
+    longest = int(lengths.max())
+    return _stack(states, longest), (torch.arange(longest) < lengths[:, None]).long()
+
+
+def _demand_alignment(own: Sequence[Sequence[int]], other: Sequence[Sequence[int]], track: Track) -> None:
+    """Whether two tokenizers of a track that says so cut every training row alike."""
+    differing = sum(list(one) != list(two) for one, two in zip(own, other, strict=True))
+    if differing:
+        raise RunError(
+            f"track {track.name!r}: its two tokenizers cut {differing} of {len(own)} texts differently, so states "
+            "cannot be compared token by token; run methods without layers, such as kd"
+        )
+
+
 def batches_of(training: TrainingSet, spec: RunSpec, batch_size: int, steps: int) -> tuple[list[list[int]], int]:
     """Row indices of every optimiser step, and the steps of one epoch."""
     key = (spec.task, spec.seed, spec.k)
@@ -119,18 +144,28 @@ def train(
     student: Classifier,
     teacher: Teacher,
     select: Callable[[Classifier], float] | None,
+    tokenizer: Any = None,
 ) -> Trained:
-    """Train `student` in place. `select` scores it after every epoch under the protocols that keep the best one.
+    """Train `student` in place.
+
+    `select` scores it after every epoch under the protocols that keep the best one. `tokenizer` is the student's own;
+    the teacher's if None.
 
     Raises:
         RunError: a loss is not finite.
     """
     protocol = PROTOCOLS[spec.protocol]
     steps = int(hparams["steps"])
-    rows = Rows(training, teacher, teacher.tokenizer, track, protocol, layers=distiller.needs_layers)
+    own = teacher.tokenizer if tokenizer is None else tokenizer
+    rows = Rows(training, teacher, own, track, protocol, layers=distiller.needs_layers)
+    models.check_layers(student, (layer for layer, _ in track.layer_map), "student")
     batches, epoch = batches_of(training, spec, int(hparams["batch_size"]), steps)
     begun = time.perf_counter()
-    setup = _setup(spec, track, hparams, student, teacher, batches, rows, protocol)
+
+    def order(wanted: int) -> Sequence[Sequence[int]]:
+        return batches_of(training, spec, int(hparams["batch_size"]), wanted)[0]
+
+    setup = _setup(spec, track, hparams, student, teacher, batches, order, rows, protocol)
     outside = distiller.prepare(setup)
     trained = Trained(steps, seconds={"prepare": time.perf_counter() - begun}, prepare_steps=distiller.prepare_steps)
     optimiser, schedule = optimiser_for([student, *([outside] if outside is not None else [])], hparams)
@@ -176,7 +211,8 @@ def optimiser_for(modules: Sequence[nn.Module], hparams: Mapping[str, Any]) -> t
         {"params": [p for p in trainable if p.dim() > 1], "weight_decay": hparams["weight_decay"]},
         {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=hparams["learning_rate"], fused=True)
+    adam = {"eps": hparams.get("adam_epsilon", 1e-8), "betas": tuple(hparams.get("adam_betas", (0.9, 0.999)))}
+    optimiser = torch.optim.AdamW(groups, lr=hparams["learning_rate"], fused=True, **adam)
     steps = int(hparams["steps"])
     return optimiser, transformers.get_scheduler(
         "linear", optimiser, num_warmup_steps=int(hparams["warmup"] * steps), num_training_steps=steps
@@ -185,7 +221,7 @@ def optimiser_for(modules: Sequence[nn.Module], hparams: Mapping[str, Any]) -> t
 
 def _setup(
     spec: RunSpec, track: Track, hparams: Mapping[str, Any], student: Classifier, teacher: Teacher,
-    batches: Sequence[Sequence[int]], rows: Rows, protocol: Protocol,
+    batches: Sequence[Sequence[int]], order: Callable[[int], Sequence[Sequence[int]]], rows: Rows, protocol: Protocol,
 ) -> Setup:  # fmt: skip
     def with_dropout(model: Classifier, side: int) -> Callable[[Batch], dict[int, Tensor]]:
         layers = sorted({pair[side] for pair in track.layer_map})
@@ -203,7 +239,7 @@ def _setup(
 
     return Setup(
         spec=spec, track=track, hparams=hparams, student=student, teacher=teacher, batches=batches,
-        collate=rows.batch, student_states=rows.initial_states(student),
+        order=order, collate=rows.batch, student_states=rows.initial_states(student),
         noisy_states=(with_dropout(student, 0), with_dropout(teacher.classifier, 1)),
         reference_habits=protocol.reference_habits,
     )  # fmt: skip

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cod_bench.model import Classifier, Outputs
-    from cod_bench.spec import RunSpec, Track
+    from cod_bench.spec import RunSpec
     from cod_bench.teacher import Teacher
+    from cod_bench.track import Track
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Training rows as tensors. labels [B]; teacher_logits [B, classes]; teacher_hidden: layer -> [B, S, width].
 
-    `layer_mask` [B, S] says which positions a layer loss averages over: real tokens, or all under `paper`.
+    `layer_mask` [B, S] says which positions a layer loss averages over: real tokens, or all under `paper`. Where the
+    teacher has a tokenizer of its own, its states are [B, T, width] with T of its tokens, and `teacher_mask` [B, T]
+    says which are real; else S = T and the two masks are one.
     """
 
     rows: Sequence[int]
@@ -29,6 +32,7 @@ class Batch:
     teacher_logits: Tensor
     teacher_hidden: dict[int, Tensor]
     layer_mask: Tensor
+    teacher_mask: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Setup:
     teacher: Teacher
     batches: Sequence[Sequence[int]]
     """Row indices of each optimiser step."""
+    order: Callable[[int], Sequence[Sequence[int]]]
+    """The same for another number of steps, for first stages."""
     collate: Callable[[Sequence[int]], Batch]
     student_states: Callable[[Batch], dict[int, Tensor]]
     """Hidden states of the untrained student, computed once per row in evaluation mode: layer -> [B, S, width]."""
@@ -59,6 +65,8 @@ class Distiller(ABC):
     """Idea, source and when to use it, in one or two sentences."""
     needs_layers: ClassVar[bool] = False
     """Whether `loss` reads hidden states of the mapped layers."""
+    needs_aligned_tokens: ClassVar[bool] = False
+    """Whether `loss` compares states token by token, so that teacher and student must share a tokenizer."""
     prepare_steps: int = 0
     """Optimiser steps that `prepare` took; part of the recorded cost."""
 
@@ -66,10 +74,19 @@ class Distiller(ABC):
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:
         """JSON hyperparameters at budget k: the track's recipe for this method. Part of the run id.
 
-        The training loop reads steps, learning_rate, batch_size, warmup and weight_decay; the rest is the method's.
+        The training loop reads steps, learning_rate, batch_size, warmup, weight_decay, adam_epsilon and adam_betas; the
+        rest is the method's.
         """
-        recipe = track.recipe_for(cls.name)
-        return {**asdict(recipe), "steps": recipe.steps_at(k)}
+        return track.hparams(cls.name, k)
+
+    @classmethod
+    def not_applicable(cls, track: Track) -> str:
+        """Why the method cannot run on a track; empty if it can. Tables show the reason in place of its numbers."""
+        if cls.needs_aligned_tokens and not track.aligned:
+            return "compares states token by token, and the two models cut texts into different tokens"
+        if cls.needs_layers and not track.layer_map:
+            return "reads mapped layers, and the track maps none"
+        return ""
 
     def prepare(self, setup: Setup) -> nn.Module | None:  # noqa: ARG002 - what a method overrides
         """Build what is trained with the student outside of it (projections, filters); None if nothing is."""

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from cod_bench import aggregate, claims, exports, page, plots, stats
-from cod_bench.aggregate import Grid, References
+from cod_bench import aggregate, claims, explore_page, exports, page, plots, stats
+from cod_bench.aggregate import About, Grid, References
 from cod_bench.claims import Claim, Gain
 from cod_bench.record import Record
 from cod_bench.spec import PROTOCOLS, RunSpec, Suite
 from cod_bench.store import BadFile, write_atomic
 from cod_bench.tables import code, counted, escape, interval, markdown, p_value, points
+
+Excluded = Mapping[tuple[str, str], str]
+"""(track, method) -> why the method cannot run on the track."""
 
 INDEX = "README.md"
 MAIN = "main.txt"
@@ -31,8 +34,10 @@ def render(
     records: Sequence[Record],
     references: References,
     expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
     bad: Sequence[BadFile] = (),
     figures: bool = True,
+    excluded: Excluded | None = None,
 ) -> dict[str, str]:
     """Every file of the leaderboard, by its path under the output folder.
 
@@ -41,9 +46,10 @@ def render(
 
     Args:
         suites: what to render; a suite without a counted run gets one line in the index.
-        records, references, expected: as `aggregate.collect` takes them.
+        records, references, expected, about: as `aggregate.collect` takes them.
         bad: files that should be records and are not; listed by name.
         figures: draw the curves; without, their names stand with empty text (enough for `check`).
+        excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
 
     Raises:
         UsageError: as `aggregate.collect`.
@@ -51,7 +57,9 @@ def render(
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
     for suite in suites:
-        grids = sections(suite, records=records, references=references, expected=expected)
+        grids = sections(
+            suite, records=records, references=references, expected=expected, about=about, excluded=excluded
+        )
         counted = [grid for grid in grids if grid.runs]
         if not counted:
             stale = sum(len(grid.stale) for grid in grids)
@@ -76,8 +84,9 @@ def render(
 
 
 def sections(
-    suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str]
-) -> list[Grid]:
+    suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None, excluded: Excluded | None = None,
+) -> list[Grid]:  # fmt: skip
     """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track."""
     order = list(PROTOCOLS)
     found = []
@@ -85,9 +94,11 @@ def sections(
     for protocol, track in sorted(pairs, key=lambda pair: (order.index(pair[0]), pair[1])):
         if track in suite.tracks:
             chosen = [r for r in records if (r.spec.protocol, r.spec.track) == (protocol, track)]
+            out = {method: why for (where, method), why in (excluded or {}).items() if where == track}
             grid = aggregate.collect(
-                suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected
-            )
+                suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected,
+                about=about, excluded=out,
+            )  # fmt: skip
             if grid.runs or grid.stale:
                 found.append(grid)
     # Sorting keeps the order of equals, so the first track by name wins a tie.
@@ -105,6 +116,7 @@ def section(
         "overall.csv": exports.overall_csv(grid),
         "significance.csv": exports.significance_csv(grid, [*primary, *claims.exploratory(grid)]),
         "claims.csv": exports.claims_csv(grid, stated),
+        "exploratory.md": explore_page.text(grid),
         "incomplete.md": incomplete(grid, bad),
         MAIN: "\n".join(main_figure(grid, primary)) + "\n",
     }
@@ -158,8 +170,9 @@ def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
             f"{method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
             f"(Holm {p_value(gain.holm)}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}"
         )
-    if len(lines) == 1:
+    if len(lines) == 1 and grid.methods:
         lines.append("not in this suite: it does not declare both conditions")
+    lines += [f"{method}: not applicable on this track: it {why}" for method, why in grid.excluded.items()]
     return lines
 
 

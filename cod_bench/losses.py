@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cod_bench.model import initialise, masked_mean
+from cod_bench.model import initialise, pooled
+from cod_bench.track import Pooling
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -48,11 +49,14 @@ def project(maps: nn.ModuleList, states: Mapping[int, Tensor], layers: Sequence[
 
 
 def read_out(
-    filtered: Sequence[Tensor], poolers: nn.ModuleList, heads: nn.ModuleList, mask: Tensor, dropout: float = 0.0
-) -> list[Tensor]:
-    """TED's first stage: logits [B, classes] from each filtered layer by masked mean, linear, gelu, dropout, linear."""
-    pooled = [functional.gelu(pooler(masked_mean(s, mask))) for s, pooler in zip(filtered, poolers, strict=True)]
-    return [head(functional.dropout(state, dropout)) for state, head in zip(pooled, heads, strict=True)]
+    filtered: Sequence[Tensor], poolers: nn.ModuleList, heads: nn.ModuleList, mask: Tensor, dropout: float = 0.0,
+    pooling: Pooling = "mean",
+) -> list[Tensor]:  # fmt: skip
+    """TED's first stage: logits [B, classes] from each filtered layer by the model's pooling, linear, gelu, linear."""
+    vectors = [
+        functional.gelu(pooler(pooled(state, mask, pooling))) for state, pooler in zip(filtered, poolers, strict=True)
+    ]
+    return [head(functional.dropout(vector, dropout)) for vector, head in zip(vectors, heads, strict=True)]
 
 
 def filter_loss(logits: Sequence[Tensor], labels: Tensor) -> Tensor:

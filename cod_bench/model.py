@@ -1,9 +1,8 @@
-"""Pretrained weights -> Classifier: tokens in, logits and hidden states out. Shared by teacher and student."""
+"""Pretrained backbone -> Classifier: tokens in, logits and hidden states out. Shared by teacher and student."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cod_bench import assets
-from cod_bench.errors import RunError
-from cod_bench.spec import Track, stream_seed
+from cod_bench.errors import RunError, UsageError
+from cod_bench.spec import stream_seed
+from cod_bench.track import Pooling, Track
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cod_bench.pretrained import Pretrained
 
 INIT_STD = 0.02
 """Standard deviation of new linear layers (protocol.md, "Loss"; bias 0)."""
@@ -31,22 +32,21 @@ class Outputs:
     mask: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Pretrained:
-    """A backbone, its tokenizer and what they are called."""
-
-    backbone: nn.Module
-    tokenizer: Any
-
-
 class Classifier(nn.Module):
-    """An encoder with masked mean pooling and a linear head (the MiniLM encoder was trained with mean pooling)."""
+    """A backbone whose states of a text become one vector, and a linear head on it.
 
-    def __init__(self, backbone: nn.Module, classes: int) -> None:
+    `mean`: masked mean of the states (MiniLM was trained so). `first`: the first token's state through a linear layer
+    and gelu, as the classifiers of the paper's DeBERTa pair read it. `last`: the last real token's state, the only one
+    of a decoder that has seen the whole text.
+    """
+
+    def __init__(self, backbone: nn.Module, classes: int, pooling: Pooling = "mean") -> None:
         super().__init__()
         self.backbone = backbone
+        self.pooling: Pooling = pooling
         config: Any = backbone.config
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = nn.Dropout(getattr(config, "hidden_dropout_prob", 0.0))
+        self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooling == "first" else None
         self.head = nn.Linear(config.hidden_size, classes)
 
     @property
@@ -55,11 +55,33 @@ class Classifier(nn.Module):
         return self.head.in_features
 
     def forward(self, ids: Tensor, mask: Tensor, layers: Sequence[int] = ()) -> Outputs:
-        """Logits and the hidden states after the given layers (1-based; 0 would be the embeddings)."""
+        """Logits and the hidden states after the given layers (1-based; 0 would be the embeddings).
+
+        Of a decoder, the state after the last layer is the one behind its final norm.
+        """
         result = self.backbone(input_ids=ids, attention_mask=mask, output_hidden_states=bool(layers))
-        pooled = masked_mean(result.last_hidden_state, mask)
+        vector = pooled(result.last_hidden_state, mask, self.pooling)
+        if self.pooler is not None:
+            vector = nn.functional.gelu(self.pooler(vector))
         hidden = {layer: result.hidden_states[layer] for layer in layers}
-        return Outputs(self.head(self.dropout(pooled)), hidden, mask)
+        return Outputs(self.head(self.dropout(vector)), hidden, mask)
+
+    def draw(self, purpose: str, *key: str | int) -> None:
+        """Draw what is not pretrained (the head and, if there is one, the pooler) from named streams."""
+        initialise(self.head, stream_seed(purpose, *key))
+        if self.pooler is not None:
+            initialise(self.pooler, stream_seed(f"{purpose}-pooler", *key))
+
+
+def pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    """One vector a row from [B, S, D] states that are padded on the right: [B, D]."""
+    if pooling == "mean":
+        return masked_mean(states, mask)
+    if pooling == "first":
+        return states[:, 0]
+    # Padding stands on the right for decoders too: a causal model's real tokens never attend to what follows them and
+    # keep their positions 0, 1, 2 ..., so the last real token is what it would be without any padding.
+    return states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
@@ -77,59 +99,66 @@ def initialise(module: nn.Module, seed: int) -> None:
             part.bias.data.zero_()
 
 
-def pretrained(track: Track, texts: Sequence[str]) -> Pretrained:
-    """The track's pretrained encoder; `random:<seed>` tracks build theirs on the spot over the words of `texts`.
-
-    Raises:
-        RunError: the weights on disk are not the track's.
-    """
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    if track.weights.startswith("random:"):
-        return _random(track, texts)
-    folder = assets.path(track.weights)
-    asset = assets.ASSETS[track.weights]
-    if track.weights_sha256 not in asset.members.values():
-        raise RunError(f"track {track.name!r}: asset {track.weights!r} holds other weights than the track names")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    backbone = transformers.AutoModel.from_pretrained(
-        folder, local_files_only=True, dtype=torch.float32, add_pooling_layer=False
-    )
-    return Pretrained(backbone, tokenizer)
-
-
-def keep_layers(backbone: nn.Module, layers: Sequence[int]) -> nn.Module:
-    """A copy of the backbone with only the given 0-based layers, in that order; nothing else is forked.
+def keep_layers(backbone: nn.Module, layers: Sequence[int] | None) -> nn.Module:
+    """A copy of the backbone with only the given 0-based layers, in that order (None: all); nothing else is forked.
 
     Raises:
         RunError: a layer does not exist.
     """
     import copy
 
-    student = copy.deepcopy(backbone)
-    config: Any = student.config
+    kept = copy.deepcopy(backbone)
+    if layers is None:
+        return kept
+    config: Any = kept.config
     total = config.num_hidden_layers
     if not layers or max(layers) >= total or min(layers) < 0:
         raise RunError(f"student layers {tuple(layers)}: the model has layers 0 to {total - 1}")
     stacks: list[tuple[nn.Module, str, Any]] = [
-        (p, n, c) for p in student.modules() for n, c in p.named_children() if _is_stack(c, total)
+        (p, n, c) for p in kept.modules() for n, c in p.named_children() if _is_stack(c, total)
     ]
     if len(stacks) != 1:
         raise RunError(f"model {type(backbone).__name__}: found {len(stacks)} stacks of {total} layers instead of one")
     parent, name, stack = stacks[0]
     setattr(parent, name, nn.ModuleList(stack[i] for i in layers))
+    for place, i in enumerate(layers):
+        for part in stack[i].modules():  # decoders number their layers, for caches and kinds of attention
+            if getattr(part, "layer_idx", None) is not None:
+                part.layer_idx = place
+    for field, values in config.to_dict().items():  # layer_types and the like: one entry a layer
+        if "layer" in field and isinstance(values, list) and len(values) == total:
+            setattr(config, field, [values[i] for i in layers])
     config.num_hidden_layers = len(layers)
-    return student
+    return kept
 
 
 def student(base: Pretrained, track: Track, *, classes: int) -> Classifier:
-    """A student before its head is drawn: the track's layers of the pretrained model, word embeddings frozen."""
-    model = Classifier(keep_layers(base.backbone, track.student_layers), classes)
+    """A student before its head is drawn: the track's layers of its pretrained model."""
+    side = track.student_side
+    model = Classifier(keep_layers(base.backbone, side.layers), classes, side.pooling)
     embeddings: Any = model.backbone
-    embeddings.get_input_embeddings().weight.requires_grad_(False)
+    embeddings.get_input_embeddings().weight.requires_grad_(not track.freeze_embeddings)
     return model
+
+
+def teacher(base: Pretrained, track: Track, *, classes: int) -> Classifier:
+    """A teacher before it is fine-tuned, without its head drawn."""
+    side = track.teacher_side
+    return Classifier(keep_layers(base.backbone, side.layers), classes, side.pooling)
+
+
+def check_layers(model: Classifier, layers: Iterable[int], what: str) -> None:
+    """Whether the mapped layers (1-based) exist.
+
+    Raises:
+        UsageError: one does not.
+    """
+    config: Any = model.backbone.config
+    beyond = [layer for layer in layers if not 1 <= layer <= config.num_hidden_layers]
+    if beyond:
+        raise UsageError(
+            f"layer map: the {what} has layers 1 to {config.num_hidden_layers}, not {beyond[0]}; map layers it has"
+        )
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -172,31 +201,3 @@ def predict(model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, si
 
 def _is_stack(module: nn.Module, total: int) -> bool:
     return isinstance(module, nn.ModuleList) and len(module) == total
-
-
-def _random(track: Track, texts: Sequence[str]) -> Pretrained:
-    """A tiny random BERT with a word-level tokenizer, both a pure function of the track and the texts."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    words = Counter(word for text in texts for word in text.lower().split())
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    ordered = sorted(words, key=lambda w: (-words[w], w))
-    vocabulary = {word: i for i, word in enumerate(special + [w for w in ordered if w not in special])}
-    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    raw.normalizer = normalizers.Lowercase()
-    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    raw.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )  # fmt: skip
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=max(64, track.max_length),
-    )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed("random-weights", track.weights))
-        backbone = BertModel(config, add_pooling_layer=False)
-    return Pretrained(backbone, tokenizer)

@@ -8,17 +8,19 @@ from urllib.parse import quote
 import numpy as np
 
 from cod_bench import aggregate, quality, stats
-from cod_bench.aggregate import Grid
+from cod_bench.aggregate import About, Grid
 from cod_bench.claims import ALPHA, CLAIMS, MEANINGS, Claim, Gain
-from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR
+from cod_bench.spec import CONDITIONS, LOCAL, PROTOCOLS, WITHOUT_GENERATOR
 from cod_bench.tables import NONE, code, counted, escape, interval, markdown, number, p_value, percent, points
 
 MARK = "†"
+METRIC_NAMES = {"mcc": "Matthews correlation", "macro_f1": "macro-F1", "auroc": "AUROC"}
+"""Metrics that a task's own table may be ranked by."""
 
 
 def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Sequence[str]) -> str:
     """README.md of a section: main table, per-task tables, counterfactuals, curves, meanings, files."""
-    parts = [f"# {heading(grid)}", state(grid), main(grid, gains, claims, level=2), *per_task(grid)]
+    parts = [f"# {heading(grid)}", state(grid), main(grid, gains, claims, level=2), *per_task(grid), *own_tables(grid)]
     parts += counterfactuals(grid)
     parts.append("## Learning curves")
     parts.append(
@@ -33,7 +35,8 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
     parts.append(
         "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
         "(every comparison; single budgets are exploratory, with Holm over methods and budgets), `claims.csv`, "
-        "`incomplete.md`, `main.txt`. CSV values are shares: 0.01 is one point. Everything is computed from the stored "
+        "[exploratory.md](exploratory.md) (who wins how often, labels saved, ranking), `incomplete.md`, `main.txt`. "
+        "CSV values are shares: 0.01 is one point. Everything is computed from the stored "
         "predictions of the records."
     )
     return "\n\n".join(parts) + "\n"
@@ -50,6 +53,8 @@ def state(grid: Grid) -> str:
     done, all_runs = len(grid.runs), len(grid.declared)
     protocol = PROTOCOLS[grid.protocol]
     ranked = "" if protocol.ranked else " **Unranked protocol.**"
+    unranked = [escape(task) for task in grid.suite.tasks if not grid.about.get(task, About()).ranked]
+    ranked += f" **Unranked tasks: {', '.join(unranked)}.**" if unranked else ""
     stale = f" {len(grid.stale)} stale records are not counted." if grid.stale else ""
     if grid.complete:
         text = f"Complete: {done} of {all_runs} runs."
@@ -58,7 +63,10 @@ def state(grid: Grid) -> str:
             f"**PARTIAL: {done} of {all_runs} runs. Means and n only; there is no interval, p or claim before the "
             "declared grid is complete.** Missing runs: `incomplete.md`."
         )
-    return f"{text}{stale} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked}"
+    apart = "".join(
+        f" {code(method)} is not applicable on this track: it {why}." for method, why in grid.excluded.items()
+    )
+    return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked}"
 
 
 def main(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], *, level: int) -> str:
@@ -87,6 +95,7 @@ def accuracy(grid: Grid) -> str:
             valid = percent(quality.validity(grid, condition)) if condition not in WITHOUT_GENERATOR else NONE
             mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
             rows.append([escape(method), code(condition), *cells, mean, str(len(runs)), share, valid])
+    rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 4)] for method in grid.excluded]
     headers = [
         "method",
         "condition",
@@ -114,15 +123,23 @@ def accuracy_caption(grid: Grid) -> str:
 def _scale(grid: Grid) -> str:
     """What the students' accuracies are to be measured against."""
     told = ", ".join(f"{percent(grid.teachers[t])} ({escape(t)})" for t in grid.suite.tasks if t in grid.teachers)
-    return f"Teachers reach {told}; evaluation splits are balanced, so chance is 50.0. " if told else ""
+    shares = [(task, grid.majority[task]) for task in grid.suite.tasks if task in grid.majority]
+    if all(share == 0.5 for _, share in shares):
+        return f"Teachers reach {told}; evaluation splits are balanced, so chance is 50.0. " if told else ""
+    larger = ", ".join(f"{percent(share)} ({escape(task)})" for task, share in shares)
+    return f"Teachers reach {told}; naming the larger class alone reaches {larger}. "
 
 
 def conditional(grid: Grid) -> str:
     """The end of every caption."""
     generator = f"; generator {code(grid.suite.generator)}" if grid.suite.generator else ""
+    slices = sum(LOCAL in task for task in grid.suite.tasks)
+    marks = (
+        f" {counted(slices, 'local slice')} ({code('+local-')} in the name): not the canonical data." if slices else ""
+    )
     return (
         "Conditional on one teacher and one generator per task. "
-        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}."
+        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks}"
     )
 
 
@@ -247,6 +264,39 @@ def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tupl
     error = stats.unit_error([found])
     won = f"{int(np.sum(found > 0))}/{len(found)}"
     return f"{points(float(found.mean()))} ({points(error).lstrip('+')}; {won}){mark}"
+
+
+def own_tables(grid: Grid) -> list[str]:
+    """For each task with a metric of its own: every method and condition ranked by it."""
+    parts = []
+    for task in grid.suite.tasks:
+        metric = grid.about.get(task, About()).metric
+        if metric == "accuracy" or not any(spec.task == task for spec in grid.runs):
+            continue
+        parts += [f"## {escape(task)} by {METRIC_NAMES[metric]}", _own_table(grid, task, metric)]
+        order = "Best mean over the primary k first" if grid.complete else "PARTIAL, so not ranked"
+        parts.append(
+            f"Mean {METRIC_NAMES[metric]} over seeds; `mean over k`: over the primary k. {order}; no verdict is drawn "
+            f"from it, and accuracy counts in every mean over tasks. {conditional(grid)}"
+        )
+    return parts
+
+
+def _own_table(grid: Grid, task: str, metric: str) -> str:
+    rows = []
+    for method in grid.methods:
+        for condition in grid.conditions(method):
+            cells = {k: grid.cell(task, method, condition, k) for k in grid.ks_of(method, condition)}
+            means = {k: float(np.mean([run.metrics[metric] for run in runs])) for k, runs in cells.items() if runs}
+            primary = grid.primary(method, condition)
+            overall = float(np.mean([means[k] for k in primary])) if primary and set(primary) <= set(means) else None
+            texts = [number(means.get(k), 3) for k in grid.ks]
+            n = str(sum(len(runs) for runs in cells.values()))
+            rows.append((overall, [escape(method), code(condition), *texts, number(overall, 3), n]))
+    if grid.complete:  # sorting keeps the suite's order among equals
+        rows.sort(key=lambda row: -np.inf if row[0] is None else round(row[0], 9), reverse=True)
+    headers = ["method", "condition", *(f"k={k}" for k in grid.ks), "mean over k", "n runs"]
+    return markdown(headers, [cells for _, cells in rows], left=2)
 
 
 def counterfactuals(grid: Grid) -> list[str]:

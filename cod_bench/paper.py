@@ -238,7 +238,7 @@ def _mean_cost(grid: Grid, method: str, ks: Sequence[int], key: str) -> dict[str
     return {f"k={k}": float(np.mean(found)) if found else None for k, found in told.items()}
 
 
-SOFT_LABELS: Mapping[str, str] = {"default": "kd", "no_soft_label": "finetune", "random_soft_label": "kd-random-soft"}
+SOFT_LABELS: Mapping[str, str] = {"default": "kd", "no_soft_label": "finetune", "random_soft_label": "kd_random_soft"}
 """The paper's row -> our method: without soft labels distillation is fine-tuning on the hard ones."""
 
 

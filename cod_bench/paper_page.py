@@ -121,9 +121,10 @@ def text(row: Row, name: str) -> str:
 CLAIMS_CAPTION = (
     "Differences in points, mean over tasks of the mean over seeds and k, with 95 % intervals (equivalence: 90 %, "
     "margin 1 point, which *not below* allows too; order and growth: seconds, smallest and largest over k). "
-    "*reproduced*: the interval lies in the claim's direction and reaches the published size; *direction only*; *inconclusive*; "
-    "*contradicted*; *not run*. A verdict needs canonical data, the published pair of models and protocol `paper`; "
-    "anything else is an *analogue* over all of its own tasks. Published cells whose row is in doubt are left out."
+    "*reproduced*: the interval lies in the claim's direction and reaches the published size; *direction only*; "
+    "*inconclusive*; *contradicted*; *not run*. A verdict needs canonical data, the published pair of models and "
+    "protocol `paper`; anything else is an *analogue* over all of its own tasks. Published cells whose row is in "
+    "doubt are left out."
 )
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from cod_bench import registry, suites
+from cod_bench import origin, registry, suites, tracks
 from cod_bench.errors import UsageError, unknown
 from cod_bench.provenance import CPUINFO, instructions
 from cod_bench.record import Record
-from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest, identity
+from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, base_name, digest, identity
 from cod_bench.split import check_budget
 from cod_bench.store import BadFile, Results
 
-State = Literal["done", "missing", "failed"]
+State = Literal["done", "missing", "failed", "not applicable"]
 
 STEP_SECONDS = {"float32": 0.105, "bfloat16": 0.055}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
@@ -55,6 +55,8 @@ class Planned:
     spec: RunSpec
     run_id: str
     state: State
+    reason: str = ""
+    """Why it is not applicable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +98,39 @@ def cores() -> int:
 def choose_track(suite: Suite, name: str = "") -> str:
     """The track to run a suite on: the named one, or its first that this machine supports.
 
+    Named may be one of the suite's, one of these with another recipe (`<track>+<recipe>`), or one that the user made.
+
     Raises:
         UsageError: unknown, or not a track of the suite.
     """
     if name:
-        suites.track(name)
-        if name not in suite.tracks:
+        tracks.track(name)
+        if not admits(suite, name):
             raise UsageError(
                 f"track {name!r}: suite {suite.name!r} runs on {', '.join(suite.tracks)}; name one of them"
             )
         return name
+    if len(suite.tracks) == 1:
+        return suite.tracks[0]  # nothing to choose from: bfloat16 is slow where the CPU lacks it, not wrong
     for candidate in suite.tracks:
-        if suites.track(candidate).precision == "float32" or supports_bf16():
+        if tracks.track(candidate).precision == "float32" or supports_bf16():
             return candidate
     raise UsageError(
         f"suite {suite.name!r}: this machine supports none of {', '.join(suite.tracks)}; name one by --track"
     )
+
+
+def admits(suite: Suite, track: str) -> bool:
+    """Whether a suite runs on a track."""
+    return tracks.exists(track) and (
+        track in suite.tracks or track.partition("+")[0] in suite.tracks or tracks.is_own(track)
+    )
+
+
+def on_tracks(suite: Suite, wanted: Iterable[str]) -> Suite:
+    """The suite with those of the wanted tracks that it runs on without declaring them."""
+    others = [track for track in sorted(wanted) if track not in suite.tracks and admits(suite, track)]
+    return replace(suite, tracks=(*suite.tracks, *others)) if others else suite
 
 
 def suite_for(name: str, filters: Filters) -> Suite:
@@ -130,7 +149,9 @@ def suite_for(name: str, filters: Filters) -> Suite:
         others = ()  # a method of another suite: `select` says which methods this one has
     if others and len(others) < len(filters.method):
         raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
-    return variant(suite, submitted=others, generator=filters.generator)
+    return with_tasks(
+        variant(suite, submitted=others, generator=filters.generator), [origin.named(task) for task in suite.tasks]
+    )
 
 
 def variant(suite: Suite, *, submitted: tuple[str, ...] = (), generator: str = "") -> Suite:
@@ -142,6 +163,13 @@ def variant(suite: Suite, *, submitted: tuple[str, ...] = (), generator: str = "
     if generator and generator != suite.generator:
         suite = replace(suite, name=f"{suite.name}+{generator}", generator=generator)
     return suite
+
+
+def with_tasks(suite: Suite, tasks: Sequence[str]) -> Suite:
+    """The suite on tasks under other names: on local slices, in tables of its own; the suite itself if none differs."""
+    if tuple(tasks) == suite.tasks:
+        return suite
+    return replace(suite, name=f"{suite.name}+local", title=f"{suite.title}; on local slices", tasks=tuple(tasks))
 
 
 def methods(suite: Suite) -> tuple[str, ...]:
@@ -166,8 +194,10 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
         if not values:
             continue
         offered = sorted({getattr(spec, name) for spec in everything})
-        absent = [value for value in values if value not in offered]
-        found = [spec for spec in found if getattr(spec, name) in values]
+        # a task's plain name means its local slice too
+        called = {value: {value, base_name(value)} if name == "task" else {value} for value in offered}
+        absent = [value for value in values if not any(value in names for names in called.values())]
+        found = [spec for spec in found if called[getattr(spec, name)].intersection(values)]
         if absent or not found:
             named = ",".join(map(str, absent or values))
             after = "" if absent else " after the other filters"
@@ -180,9 +210,11 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
 
 
 def _check_names(filters: Filters) -> None:
+    for value in filters.task:
+        if not origin.known(value):
+            raise unknown("task", value, registry.names("task"))
     for field_name, values, known in (
         ("protocol", filters.protocol, PROTOCOLS),
-        ("task", filters.task, registry.names("task")),
         ("method", filters.method, registry.names("baseline")),
         ("condition", filters.condition, CONDITIONS),
         ("generator", (filters.generator,) if filters.generator else (), registry.names("generator")),
@@ -198,7 +230,7 @@ def identify(spec: RunSpec) -> dict[str, Any]:
     """The full identity of a run, from the plugins as they are installed now; loads no data and no weights."""
     return identity(
         spec,
-        task=_task_identity(spec.task),
+        task=origin.find(spec.task).identity(),
         track=_track_identity(spec.track),
         method=_method_identity(spec.method, spec.track, spec.k),
         generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator),
@@ -211,8 +243,27 @@ def run_id(spec: RunSpec) -> str:
 
 
 def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
-    """Spec -> run id, for readers of records: other ids under the same spec are stale."""
-    return {spec: run_id(spec) for spec in specs}
+    """Spec -> run id, for readers of records: other ids under the same spec are stale.
+
+    Runs that cannot be have none, nor have those whose learning rate has not been chosen here.
+    """
+    return {
+        spec: run_id(spec)
+        for spec in specs
+        if not not_applicable(spec.track, spec.method)
+        and tracks.track(spec.track).recipe_for(spec.method).learning_rate is not None
+    }
+
+
+def not_applicable(track: str, method: str) -> str:
+    """Why a method cannot run on a track; empty if it can."""
+    return str(registry.load("baseline", method).not_applicable(tracks.track(track)))
+
+
+def excluded(specs: Iterable[RunSpec]) -> dict[tuple[str, str], str]:
+    """(track, method) -> why the method cannot run there, for the pairs of these runs."""
+    pairs = dict.fromkeys((spec.track, spec.method) for spec in specs)
+    return {pair: reason for pair in pairs if (reason := not_applicable(*pair))}
 
 
 def make(suite: Suite, filters: Filters, results: Results) -> Plan:
@@ -230,9 +281,15 @@ def make_from(
 ) -> Plan:
     """`make` for records that have been read already."""
     specs = select(suite, filters)
-    ids = expected(specs)
+    apart = excluded(specs)
+    ids = {spec: run_id(spec) for spec in specs if (spec.track, spec.method) not in apart}
     done = {(record.spec, record.run_id) for record in records}
-    runs = tuple(Planned(spec, ids[spec], _state(spec, ids[spec], done, results)) for spec in specs)
+    runs = tuple(
+        Planned(spec, ids[spec], _state(spec, ids[spec], done, results))
+        if spec in ids
+        else Planned(spec, "", "not applicable", apart[spec.track, spec.method])
+        for spec in specs
+    )
     missing = [run.spec for run in runs if run.state == "missing"]
     return Plan(suite, specs[0].track, runs, tuple(bad), _seconds(missing, records))
 
@@ -256,37 +313,31 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Record]) -> dict[RunS
             teachers[spec.track, spec.task] = teachers.get((spec.track, spec.task), 0) + 1
     expected_seconds = {}
     for spec in missing:
-        track = suites.track(spec.track)
+        track = tracks.track(spec.track)
         like = known.get((spec.track, spec.method, spec.k))
         if like:
             seconds = median(like)
         else:
-            steps = track.recipe_for(spec.method).steps_at(spec.k)
-            toy = 0.05 if track.weights.startswith("random:") else 1.0
-            seconds = toy * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
-        if (spec.track, spec.task) in teachers and not track.weights.startswith("random:"):
-            share = 1.0 if track.teacher.rows is None else track.teacher.rows / 8000
+            steps = track.recipe_for(spec.method).steps_at(spec.k)  # a guess: a plugin may take others
+            seconds = track.effort * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
+        if (spec.track, spec.task) in teachers and not track.random:
+            share = track.effort if track.teacher.rows is None else track.teacher.rows / 8000
             seconds += share * TEACHER_SECONDS[track.precision] / teachers[spec.track, spec.task]
         expected_seconds[spec] = seconds
     return expected_seconds
 
 
 @cache
-def _task_identity(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = registry.load("task", name).identity()
-    return found
-
-
-@cache
 def _track_identity(name: str) -> dict[str, Any]:
-    return suites.track(name).identity()
+    # Not remembered: a hub model that is seen for the first time is pinned by then.
+    return tracks.track(name).identity()
 
 
 @cache
 def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
     method = registry.load("baseline", name)
     try:
-        return {"version": method.version, "hparams": method.hparams(suites.track(track), k)}
+        return {"version": method.version, "hparams": method.hparams(tracks.track(track), k)}
     except UsageError:
         raise
     except Exception as error:

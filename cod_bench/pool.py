@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cod_bench.counterfactual import Generator, Query
+from cod_bench.counterfactual import Answer, Generator, Query
 from cod_bench.perturb import Edits, Frequencies, edits, perturb
 from cod_bench.spec import PARTNERS, POOL_VERSION, digest, stream
 from cod_bench.store import Artifacts, lock, write_atomic
@@ -73,6 +73,33 @@ def blocks(slots: int) -> Iterator[tuple[int, int]]:
         start, end = end, 2 * end
 
 
+def folder(
+    artifacts: Artifacts, task: str, teacher_hash: str, data: Mapping[str, Any], generator: str, made: Mapping[str, Any]
+) -> Path:
+    """Where the blocks of one (task, teacher, generator) lie.
+
+    Args:
+        data: the task's identity, as records carry it without its name.
+        made: the generator's version and params and the pool's version, likewise.
+    """
+    return artifacts.pool(task, teacher_hash, generator, digest({**made, "task": dict(data)}))
+
+
+def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False) -> list[Entry]:
+    """The first `slots` entries of a seed that lie in a folder of blocks; fewer or none where they are not there."""
+    found: list[Entry] = []
+    for start, end in blocks(slots):
+        block = _read_block(where / _block_name(seed, start, end, kept_wrong))
+        if block is None:
+            break
+        found += block
+    return found[:slots]
+
+
+def _block_name(seed: int, start: int, end: int, kept_wrong: bool, bought: str = "") -> str:
+    return f"seed{seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}{bought}.json"
+
+
 class Pool:
     """The entries of one (task, teacher, generator) in the cache folder."""
 
@@ -80,38 +107,49 @@ class Pool:
         self, corpus: Corpus, teacher: Teacher, generator: Generator, artifacts: Artifacts, near: NearIndex
     ) -> None:
         self.corpus, self.teacher, self.generator, self.near = corpus, teacher, generator, near
-        identity = {
-            "pool": POOL_VERSION, "version": generator.version, "params": generator.params(),
-            "task": corpus.task.identity(),
-        }  # fmt: skip
-        self.folder: Path = artifacts.pool(corpus.task.name, teacher.hash, generator.name, digest(identity))
+        self.folder: Path = folder(
+            artifacts, corpus.task.name, teacher.hash, corpus.task.identity(), generator.name,
+            {"version": generator.version, "params": generator.params(), "pool": POOL_VERSION},
+        )  # fmt: skip
         self._state: dict[str, Any] | None = None
         self._frequencies: Frequencies | None = None
         self._blocks: dict[str, list[Entry]] = {}
 
-    def entries(self, draw: Draw, k: int, *, kept_wrong: bool = False) -> list[Entry]:
+    def entries(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> list[Entry]:
         """Entries of the slots of budget k; whole blocks are computed, so larger budgets only add to them.
 
         `kept_wrong` names the draws of protocols that keep rows the teacher gets wrong: other rows, other blocks.
+        A costly generator is asked for label-preserving rewrites only where `preserving` says that a run needs them.
         """
         found: list[Entry] = []
         for start, end in blocks(k // 2):
-            found += self.block(draw, start, end, kept_wrong=kept_wrong)
+            found += self.block(draw, start, end, kept_wrong=kept_wrong, preserving=preserving)
         return found[: k // 2]
 
-    def block(self, draw: Draw, start: int, end: int, *, kept_wrong: bool = False) -> list[Entry]:
+    def block(
+        self, draw: Draw, start: int, end: int, *, kept_wrong: bool = False, preserving: bool = False
+    ) -> list[Entry]:
         """The entries of slots [start, end) of a draw: from the cache folder, or searched now."""
-        name = f"seed{draw.seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}.json"
+        path = self._path(draw, start, end, kept_wrong, preserving)
+        name = path.name
         if name not in self._blocks:
-            path = self.folder / name
             found = _read_block(path)
             if found is None:
                 with lock(self.folder / f".{name}.lock"):
                     found = _read_block(path)
                     if found is None:
-                        found = self._search(draw, start, end, path)
+                        found = self._search(draw, start, end, path, preserving or not self.generator.costly)
             self._blocks[name] = found
         return self._blocks[name]
+
+    def complete(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> bool:
+        """Whether `entries` finds every block in the cache folder."""
+        bounds = blocks(k // 2)
+        return all(self._path(draw, start, end, kept_wrong, preserving).exists() for start, end in bounds)
+
+    def _path(self, draw: Draw, start: int, end: int, kept_wrong: bool, preserving: bool) -> Path:
+        bought = "-preserving" if preserving and self.generator.costly else ""
+        return self.folder / _block_name(draw.seed, start, end, kept_wrong, bought)
 
     def state(self) -> dict[str, Any]:
         """The generator's prepared state, from the training pool alone."""
@@ -127,30 +165,39 @@ class Pool:
                         self._state = json.loads(text)  # as the next process will read it
         return self._state
 
-    def _search(self, draw: Draw, start: int, end: int, path: Path) -> list[Entry]:
+    def answer(self, slot: Slot) -> tuple[Answer, str | None, int]:
+        """The generator's answer for a slot, the counterfactual that is taken of it, and how many texts were refused.
+
+        None stands for the counterfactual where none flips the teacher, or where the first answer is refused: the slot
+        is then invalid in every condition, so that these differ in the valid slots alone.
+        """
+        answer = self.generator.answer(Query(slot.original, slot.target, self.corpus.task), self.teacher, self.state())
+        refusals = _Refusals(self.near)
+        cfe = next((text for text in answer.attempts if self._flips(text, slot) and not refusals.of(text)), None)
+        if refusals.of(answer.first):
+            cfe = None
+        return answer, cfe, refusals.count
+
+    def _search(self, draw: Draw, start: int, end: int, path: Path, preserving: bool) -> list[Entry]:
         begun, cpu = time.perf_counter(), time.process_time()
         slots = draw.first_slots(end)[start:]
-        entries = [self._entry(slot, draw.seed) for slot in slots]
+        entries = [self._entry(slot, draw.seed, preserving) for slot in slots]
         cost = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
         text = json.dumps({"entries": [asdict(entry) for entry in entries], "cost": cost}, sort_keys=True)
         write_atomic(path, text + "\n")
         return [Entry(**entry) for entry in json.loads(text)["entries"]]  # as the next process will read them
 
-    def _entry(self, slot: Slot, seed: int) -> Entry:
+    def _entry(self, slot: Slot, seed: int, preserving: bool = True) -> Entry:
         original, target, teacher = slot.original, slot.target, self.teacher
         query = Query(original, target, self.corpus.task)
-        answer = self.generator.answer(query, teacher, self.state())
-        refusals = _Refusals(self.near)
-        cfe = next((text for text in answer.attempts if self._flips(text, slot) and not refusals.of(text)), None)
-        if refusals.of(answer.first):
-            cfe = None  # the slot is then invalid in every condition, so that these differ in the valid slots alone
+        answer, cfe, refused = self.answer(slot)
+        refusals = _Refusals(self.near, refused)
         texts: dict[str, str | None] = {"first": answer.first, "cfe": cfe, "random": None, "preserving": None}
         redraws = {"random": 0, "preserving": 0}
         if cfe is not None:
-            controls = {
-                "random": self._random(slot, seed, edits(original.text, cfe)),
-                "preserving": iter(self.generator.preserve(query, cfe, teacher, self.state())),
-            }
+            controls = {"random": self._random(slot, seed, edits(original.text, cfe))}
+            if preserving:
+                controls["preserving"] = iter(self.generator.preserve(query, cfe, teacher, self.state()))
             for name, candidates in controls.items():
                 for redraw, text in enumerate(itertools.islice(candidates, REDRAWS + 1)):
                     redraws[name] = redraw

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import registry, suites, work
+from cod_bench import tracks as all_tracks
 from cod_bench.poison import poisoned
 from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, canonical
 
@@ -144,7 +145,7 @@ def _method_identity(method: Any, tracks: Sequence[str]) -> Facts:
     found = {}
     for name in tracks:
         for k in KS:
-            asked = [canonical(method.hparams(suites.track(name), k)) for _ in range(2)]
+            asked = [canonical(method.hparams(all_tracks.track(name), k)) for _ in range(2)]
             if asked[0] != asked[1]:
                 raise ValueError(f"hparams({name}, {k}) gave {asked[0]}, then {asked[1]}")
             found[f"{name} k={k}"] = json.loads(asked[0])
@@ -178,12 +179,13 @@ def _train(spec: RunSpec, training: TrainingSet) -> Facts:
 
     from cod_bench.distil import train
 
-    hparams = registry.load("baseline", spec.method).hparams(suites.track(spec.track), spec.k)
+    hparams = registry.load("baseline", spec.method).hparams(all_tracks.track(spec.track), spec.k)
     student = work.fresh_student(spec)
     distiller = registry.load("baseline", spec.method)()
     trained = train(
-        spec, suites.track(spec.track), training, distiller, hparams, student, work.teacher(spec.track, spec.task), None
-    )
+        spec, all_tracks.track(spec.track), training, distiller, hparams, student, work.teacher(spec.track, spec.task),
+        None, work.student_tokenizer(spec),
+    )  # fmt: skip
     weights = hashlib.sha256()
     for name, value in student.state_dict().items():
         weights.update(name.encode() + value.detach().cpu().numpy().tobytes())
@@ -312,13 +314,14 @@ def _preserved(generator: Any, track: str) -> list[int]:
 
 
 def _rows_alone(file: Path, kind: str, tracks: Sequence[str]) -> Facts:  # noqa: ARG001 - one signature for all
-    from cod_bench.task import prepare
+    from cod_bench import origin
+    from cod_bench.corpus import prepare
 
     known = _load(file, kind)
     if _usable(known):
         task = registry.load(kind, file.stem)
         known["identity"] = attempt(lambda: json.loads(canonical(task.identity())))
-        known["rows"] = attempt(lambda: _counted(prepare(task)))
+        known["rows"] = attempt(lambda: _counted(prepare(task) if task.read else origin.corpus(task.name)))
     return known
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cod_bench import registry, suites
+from cod_bench import registry
+from cod_bench import tracks as all_tracks
 from cod_bench.errors import RunError, UsageError
 
 LIMIT = 300.0
@@ -38,7 +39,7 @@ class Probed:
 
 def toy_tracks() -> tuple[str, ...]:
     """Tracks whose models are built on the spot: no asset, seconds. A family of models each, encoders first."""
-    return tuple(name for name, track in suites.TRACKS.items() if track.weights.startswith("random:"))
+    return tuple(name for name, track in all_tracks.TRACKS.items() if track.random)
 
 
 def kind_of(path: Path) -> str:

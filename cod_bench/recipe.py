@@ -18,8 +18,9 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.errors import RunError
 from cod_bench.jobs import Job, Outcome, teacher_job, teacher_key
-from cod_bench.spec import RunSpec, Track
+from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
+from cod_bench.track import Track
 
 SEEDS = (100, 101, 102, 103, 104)
 """Never a seed of a suite."""
@@ -48,8 +49,15 @@ def trials(track: Track, methods: Sequence[str], tasks: Sequence[str]) -> list[T
     """Every setting of every method, on all tasks, ks and seeds alike."""
     return [
         Trial(track.name, method, rate, steps, task, k, seed)
-        for method, seed, task, k, (rate, steps) in product(methods, SEEDS, tasks, KS, CANDIDATES + BEYOND)
+        for method, seed, task, k in product(methods, SEEDS, tasks, KS)
+        for rate, steps in candidates(track, method)
     ]
+
+
+def candidates(track: Track, method: str) -> tuple[tuple[float, int], ...]:
+    """(learning rate, steps) to try: the recipe's own rates, where it names them, with its own steps (0), or ours."""
+    rates = track.recipe_for(method).rates
+    return tuple((rate, 0) for rate in rates) if rates else CANDIDATES + BEYOND
 
 
 def search(todo: Sequence[Trial], file: Path, *, workers: int, listen: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -79,7 +87,8 @@ def search(todo: Sequence[Trial], file: Path, *, workers: int, listen: Callable[
 
 def _payload(trial: Trial) -> dict[str, Any]:
     spec = RunSpec("last", trial.track, trial.task, trial.method, "standard", "", trial.k, trial.seed)
-    override = {"learning_rate": trial.learning_rate, "steps": trial.steps}
+    steps = {"steps": trial.steps} if trial.steps else {}
+    override = {"learning_rate": trial.learning_rate, **steps}
     return {"stage": "dev", "spec": asdict(spec), "override": override, "trial": asdict(trial)}
 
 
@@ -143,7 +152,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         lines = [f"## {method} on {track}", "", "| " + " | ".join(head) + " |", "|" + " ---: |" * len(head)]
         for (rate, steps), average in settings(rows, track, method).items():
             cells = [_cell(rows, track, method, rate, steps, task, k) for task, k in columns]
-            shown = [f"{rate:g}", str(steps), f"{100 * average:.2f}"]
+            shown = [f"{rate:g}", str(steps or "recipe's"), f"{100 * average:.2f}"]
             if (rate, steps) == chosen:
                 shown = [f"**{value}**" for value in shown]
             lines.append("| " + " | ".join([*shown, *cells]) + " |")

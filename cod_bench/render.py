@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from cod_bench import leaderboard, plan, registry, suites
-from cod_bench.spec import RunSpec, Suite
+from cod_bench import leaderboard, plan, registry, suites, tracks
+from cod_bench.aggregate import About
+from cod_bench.spec import LOCAL, RunSpec, Suite, base_name
 from cod_bench.store import Results
 
 log = logging.getLogger(__name__)
@@ -27,13 +30,14 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     """Every leaderboard file of the chosen suites by its name under the output folder."""
     records, bad = results.scan()
     specs = {record.spec for record in records}
-    tracks = {spec.track for spec in specs}
+    there = {spec.track for spec in specs}
     protocols = {spec.protocol for spec in specs}
+    chosen = [plan.on_tracks(suite, there) for suite in chosen]
     wanted = {
         spec
         for suite in chosen
         for track in suite.tracks
-        if track in tracks
+        if track in there
         for protocol in sorted(protocols)
         for spec in suite.expand(track=track, protocol=protocol)
     }
@@ -42,9 +46,17 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
         records=records,
         references=results.references(),
         expected=plan.expected(sorted(wanted)),
+        about={task: _about(task) for suite in chosen for task in suite.tasks},
         bad=bad,
         figures=figures,
+        excluded=plan.excluded(wanted),
     )
+
+
+def _about(name: str) -> About:
+    """What tables need to know of a task; its rows are not needed."""
+    task = registry.load("task", base_name(name))
+    return About(task.metric, task.ranked)
 
 
 def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:
@@ -52,8 +64,9 @@ def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) ->
     records, _ = results.scan()
     specs = list(suite.expand(track=track, protocol=protocol))
     for grid in leaderboard.sections(
-        suite, records=records, references=results.references(), expected=plan.expected(specs)
-    ):
+        plan.on_tracks(suite, [track]), records=records, references=results.references(),
+        expected=plan.expected(specs), excluded=plan.excluded(specs),
+    ):  # fmt: skip
         if (grid.track, grid.protocol) == (track, protocol):
             return leaderboard.main_figure(grid)
     return []
@@ -72,26 +85,25 @@ def suites_with_records(results: Results) -> list[Suite]:
     """
     records, _ = results.scan()
     specs = {record.spec for record in records}
-    tracks, protocols = {s.track for s in specs}, {s.protocol for s in specs}
+    there, protocols = _known_tracks({s.track for s in specs}), {s.protocol for s in specs}
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
     others = _installed("baseline", "method", {s.method for s in specs} - declared)
     submitted = [(), *((method,) for method in others)]
     generators = ["", *_installed("generator", "generator", {s.generator for s in specs} - {""})]
     known = {
-        plan.variant(suite, submitted=methods, generator=generator).name: plan.variant(
-            suite, submitted=methods, generator=generator
-        )
+        (made := plan.variant(sliced, submitted=methods, generator=generator)).name: made
         for generator in generators
         for methods in submitted
-        for suite in suites.SUITES.values()
-        if tracks.intersection(suite.tracks)
+        for suite in (plan.on_tracks(declared_suite, there) for declared_suite in suites.SUITES.values())
+        if there.intersection(suite.tracks)
+        for sliced in (suite, *_on_slices(suite, specs))
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
     for name, suite in sorted(known.items(), key=lambda item: sum(1 for _ in item[1].expand(track=item[1].tracks[0]))):
         own = {
             spec
-            for track in tracks.intersection(suite.tracks)
+            for track in there.intersection(suite.tracks)
             for protocol in protocols
             for spec in suite.expand(track=track, protocol=protocol)
         }
@@ -99,6 +111,32 @@ def suites_with_records(results: Results) -> list[Suite]:
             chosen.add(name)
             covered |= own
     return [suite for name, suite in known.items() if name in chosen]
+
+
+def _known_tracks(names: set[str]) -> set[str]:
+    """Those of the names that are known here; the records of others are told and left out of the tables."""
+    known = set(filter(tracks.exists, names))
+    for name in sorted(names - known):
+        log.warning("records on track %r are left out of the tables: make it here with --teacher and --student", name)
+    return known
+
+
+def _on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
+    """The suite on those local slices of its tasks that have records and that it does not declare.
+
+    One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own.
+    """
+    runs = Counter(spec.task for spec in specs if LOCAL in spec.task and spec.task not in suite.tasks)
+    slices: dict[str, list[str]] = {}
+    for task in sorted(runs, key=lambda task: (-runs[task], task)):
+        slices.setdefault(base_name(task), []).append(task)
+    tasks = [slices.get(base_name(task), [task])[0] for task in suite.tasks]
+    others = [
+        replace(suite, name=f"{suite.name}+{task}", title=f"{suite.title}; on another local slice", tasks=(task,))
+        for name in map(base_name, suite.tasks)
+        for task in slices.get(name, [])[1:]
+    ]
+    return [made for made in (plan.with_tasks(suite, tasks), *others) if made is not suite]
 
 
 def _installed(kind: str, word: str, names: set[str]) -> list[str]:

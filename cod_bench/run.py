@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from cod_bench import registry
+from cod_bench import origin, registry, tracks
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
-from cod_bench.plan import Filters, Plan, make_from
+from cod_bench.plan import Filters, Plan, choose_track, make_from
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Record, record_from_json, reference_from_json
 from cod_bench.spec import RunSpec, Suite
@@ -97,11 +97,15 @@ def _run_locked(
 ) -> Tally:  # fmt: skip
     execute = registry.load("executor", executor)
     results.sweep()
+    tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
     records, bad = results.scan()
     plan = make_from(suite, filters, results, records, bad)
+    # before the first job, so that a task without rows is one sentence; what this pins is in the ids
+    if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
+        plan = make_from(suite, filters, results, records, bad)
     _refuse_bad(plan, bad, results)
     todo = [planned.spec for planned in plan.todo(rerun)]
-    ids = {planned.spec: planned.run_id for planned in plan.runs}
+    ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
     facts = provenance()
     known = _teachers(records)
     if rerun == "mismatched":
@@ -115,6 +119,8 @@ def _run_locked(
         known = {spec: value for spec, value in known.items() if spec not in stale}
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
+    for name in sorted({spec.generator for spec in todo} - {""}):
+        registry.load("generator", name).ready()
     on_plan(plan, todo)
     jobs = jobs_for(todo, facts)
     planned = {job.key for job in jobs}
@@ -191,8 +197,7 @@ def _teachers(records: Sequence[Record]) -> dict[RunSpec, tuple[str, Mapping[str
 
 def _fits(record: Record, teacher: str) -> bool:
     """Whether a record is of this teacher, this machine's environment and the task's rows as they are pinned now."""
-    task = registry.load("task", record.spec.task)
-    rows = (record.eval_hash, record.train_hash) == (task.evaluation_sha256[:12], task.pool_sha256[:12])
+    rows = origin.find(record.spec.task).has_rows(record.train_hash, record.eval_hash)
     return rows and record.teacher_hash == teacher and record.provenance.get("environment") == environment()
 
 
@@ -221,12 +226,12 @@ def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> d
 
 def _pairs(plan: Plan) -> list[tuple[str, str]]:
     """Every (track, task) of a plan."""
-    return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs})
+    return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs if planned.run_id})
 
 
 def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:
     """A corrupt file where a run of this plan belongs must be looked at, not silently replaced."""
-    own = {results.path(planned.spec, planned.run_id) for planned in plan.runs}
+    own = {results.path(planned.spec, planned.run_id) for planned in plan.runs if planned.run_id}
     for file in bad:
         if file.path in own:
             raise UsageError(f"record {file.path} is corrupt ({file.reason}); delete it and run again")

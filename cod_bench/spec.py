@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,9 +17,6 @@ IDENTITY_VERSION = 1
 
 POOL_VERSION = 1
 """Of how answers are judged and controls made (pool.py, perturb.py, near.py); in the id of runs that use a pool."""
-
-TEACHER_VERSION = 1
-"""Of how teachers are fitted (teacher.py); part of every track's identity."""
 
 CONDITIONS: Mapping[str, str] = {
     "standard": "k originals; the partner of an original is another original of the other class",
@@ -41,6 +38,15 @@ PARTNERS: Mapping[str, tuple[str, bool]] = {
 
 WITHOUT_GENERATOR = frozenset({"standard", "half"})
 """Conditions that never depend on a generator."""
+
+
+LOCAL = "+local-"
+"""Between a task's name and what stands for the rows of a local slice of it: `sst2+local-1a2b3c4d`."""
+
+
+def base_name(task: str) -> str:
+    """A task's name without what marks a local slice."""
+    return task.partition(LOCAL)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,82 +98,6 @@ class RunSpec:
     def label(self) -> str:
         """One readable line, as `run` prints it."""
         return f"{self.task} {self.method} {self.condition} k={self.k} seed={self.seed}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a student is trained. `steps` maps k to optimiser steps: the entry of the largest key not above k."""
-
-    learning_rate: float
-    steps: Mapping[int, int]
-    batch_size: int = 8
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    kl_weight: float = 20.0
-    temperature: float = 2.0
-    layer_weight: float = 20.0
-
-    def steps_at(self, k: int) -> int:
-        """Optimiser steps at budget k.
-
-        Raises:
-            UsageError: no entry covers k.
-        """
-        fitting = [floor for floor in self.steps if floor <= k]
-        if not fitting:
-            raise UsageError(f"k={k}: the recipe starts at k={min(self.steps)}; choose a larger k")
-        return self.steps[max(fitting)]
-
-
-@dataclass(frozen=True, slots=True)
-class TeacherRecipe:
-    """How a track's teacher is fine-tuned on the whole training pool."""
-
-    epochs: int
-    learning_rate: float
-    batch_size: int = 32
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    rows: int | None = None
-    """Fine-tune on the first so many rows of the pool in id order (smoke runs only); None is the whole pool."""
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A teacher, a student cut from the same family, the layer map, precision and recipes."""
-
-    name: str
-    title: str
-    weights: str
-    """Asset name of the pretrained weights, or `random:<seed>` for models built on the spot."""
-    weights_sha256: str
-    student_layers: tuple[int, ...]
-    """0-based encoder layers of the pretrained model that the student keeps."""
-    layer_map: tuple[tuple[int, int], ...]
-    """(student layer, teacher layer), 1-based as in hidden states: 0 would be the embedding output."""
-    precision: Literal["float32", "bfloat16"]
-    max_length: int
-    teacher: TeacherRecipe
-    recipe: Recipe
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
-    """Recipes chosen per method by docs/recipe.md's rule; a method that is not listed takes `recipe`."""
-
-    def identity(self) -> dict[str, Any]:
-        """What makes two tracks the same track, without names, titles and the students' recipes."""
-        return {
-            "teacher_version": TEACHER_VERSION,
-            "weights": self.weights,
-            "weights_sha256": self.weights_sha256,
-            "student_layers": list(self.student_layers),
-            "layer_map": [list(pair) for pair in self.layer_map],
-            "precision": self.precision,
-            "max_length": self.max_length,
-            "teacher": asdict(self.teacher),
-        }
-
-    def recipe_for(self, method: str) -> Recipe:
-        """The recipe of one method on this track."""
-        return self.recipes.get(method, self.recipe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,17 @@ from cod_bench import model as models
 from cod_bench.errors import RunError
 from cod_bench.evaluate import metrics, stored
 from cod_bench.record import SCHEMA, Reference
-from cod_bench.spec import Track, digest, stream, stream_seed
+from cod_bench.spec import digest, stream, stream_seed
 from cod_bench.store import Artifacts, lock, write_atomic
+from cod_bench.track import Track
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from cod_bench.model import Classifier, Pretrained
+    from cod_bench.model import Classifier
+    from cod_bench.pretrained import Pretrained
     from cod_bench.task import Corpus
 
 log = logging.getLogger(__name__)
@@ -71,8 +73,10 @@ class Teacher:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
         backbone: Any = self.classifier.backbone
         table = backbone.get_input_embeddings().weight.detach().numpy()
-        encoded = self.tokenizer(list(words), add_special_tokens=False)["input_ids"]
-        unknown = [self.tokenizer.unk_token_id]
+        # With a space before it, as inside a text: byte-level tokenizers cut a word otherwise at the start of a line.
+        encoded = self.tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
+        none = self.tokenizer.unk_token_id
+        unknown = [self.tokenizer.pad_token_id if none is None else none]
         return np.stack([table[ids or unknown].mean(0) for ids in encoded])
 
     def outputs(self, text: str, pad_to: int = 0) -> TextOutputs:
@@ -104,9 +108,8 @@ class Teacher:
 
 
 def key(track: Track, corpus: Corpus) -> str:
-    """What a teacher is a pure function of (on one kind of machine): the track's identity and the task's content."""
-    identity = {**track.identity(), "student_layers": None, "layer_map": None}
-    return digest({"track": identity, "task": corpus.task.identity(), "name": corpus.task.name})
+    """What a teacher is a pure function of (on one kind of machine): the track's teacher and the task's content."""
+    return digest({"track": track.teacher_identity(), "task": corpus.task.identity(), "name": corpus.task.name})
 
 
 def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artifacts) -> Teacher:
@@ -115,7 +118,7 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
     Raises:
         RunError: the loss is not finite.
     """
-    folder = artifacts.teacher(track.name, corpus.task.name, key(track, corpus))
+    folder = artifacts.teacher(track.base, corpus.task.name, key(track, corpus))
     if not _intact(folder):
         with lock(folder.parent / f".{folder.name}.lock"):
             if not _intact(folder):
@@ -156,11 +159,9 @@ def reference(teacher: Teacher, corpus: Corpus) -> Reference:
 
 
 def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> None:
-    import copy
-
     start, cpu = time.perf_counter(), time.process_time()
-    classifier = models.Classifier(copy.deepcopy(base.backbone), len(corpus.task.classes))
-    models.initialise(classifier.head, stream_seed("teacher-head", corpus.task.name))
+    classifier = models.teacher(base, track, classes=len(corpus.task.classes))
+    classifier.draw("teacher-head", corpus.task.name)
     steps = fit(classifier, base.tokenizer, track, corpus)
     cost = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "steps": float(steps)}
     rows = models.tokenise(base.tokenizer, [row.text for row in corpus.evaluation], track.max_length)
@@ -190,8 +191,9 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
         batch for epoch in range(recipe.epochs) for batch in _bucketed(rows, recipe.batch_size, f"{task}/{epoch}")
     ]
     optimiser = torch.optim.AdamW(
-        classifier.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+        classifier.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True,
+        eps=recipe.adam_epsilon, betas=recipe.adam_betas,
+    )  # fmt: skip
     schedule = transformers.get_scheduler(
         "linear", optimiser, num_warmup_steps=int(recipe.warmup * len(batches)), num_training_steps=len(batches)
     )
@@ -236,12 +238,11 @@ def _save(classifier: Classifier, folder: Path, about: dict[str, Any]) -> None:
 
 
 def _load(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> Teacher:
-    import copy
-
     from safetensors.torch import load
 
     about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     data = (folder / WEIGHTS).read_bytes()
-    classifier = models.Classifier(copy.deepcopy(base.backbone), len(corpus.task.classes))
+    classifier = models.teacher(base, track, classes=len(corpus.task.classes))
     classifier.load_state_dict(load(data))
+    models.check_layers(classifier, (layer for _, layer in track.layer_map), "teacher")
     return Teacher(classifier, base.tokenizer, track=track, sha256=about["sha256"], about=about)

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import registry, suites
+from cod_bench import registry, tracks
+from cod_bench.errors import UsageError
 from cod_bench.plan import identify
-from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest, stream_seed
+from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
 from cod_bench.store import Artifacts
 
 if TYPE_CHECKING:
     from cod_bench.distil import Trained
-    from cod_bench.model import Classifier, Pretrained
+    from cod_bench.model import Classifier
     from cod_bench.near import NearIndex
     from cod_bench.pool import Entry, Pool
+    from cod_bench.pretrained import Pretrained
     from cod_bench.record import Record, Reference
     from cod_bench.split import Draw
     from cod_bench.task import Corpus, Example
@@ -76,11 +79,13 @@ def _dev_job(job: Mapping[str, Any]) -> dict[str, Any]:
 
     start = time.perf_counter()
     spec = RunSpec(**job["spec"])
-    hparams = {**identify(spec)["method"]["hparams"], **job["override"]}
+    track, method = tracks.track(spec.track), registry.load("baseline", spec.method)
+    # A recipe may leave the rate open until it has been chosen, which is what this trial is for.
+    tried = replace(track.recipe_for(spec.method), learning_rate=job["override"]["learning_rate"])
+    hparams = {**method.hparams(replace(track, recipes={spec.method: tried}), spec.k), **job["override"]}
     training = build(draw(spec.track, spec.task, spec.seed, False), spec.condition, spec.k)
-    student = fresh_student(spec)
-    distiller = registry.load("baseline", spec.method)()
-    train(spec, suites.track(spec.track), training, distiller, hparams, student, teacher(spec.track, spec.task), None)
+    student, judge = fresh_student(spec), teacher(spec.track, spec.task)
+    train(spec, track, training, method(), hparams, student, judge, None, student_tokenizer(spec))
     return {"accuracy": accuracy(spec, student, "dev"), "seconds": time.perf_counter() - start}
 
 
@@ -98,16 +103,20 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     from cod_bench.record import SCHEMA, Record, rounded
 
     start, cpu = time.perf_counter(), time.process_time()
-    track, data, judge = suites.track(spec.track), corpus(spec.task), teacher(spec.track, spec.task)
+    method = registry.load("baseline", spec.method)
+    data, judge = corpus(spec.task), teacher(spec.track, spec.task)
+    track = judge.track
+    refused = method.not_applicable(track)
+    if refused:
+        raise UsageError(f"method {spec.method!r} on track {spec.track!r}: {refused}; choose another of the two")
     rows = draw(spec.track, spec.task, spec.seed, PROTOCOLS[spec.protocol].reference_habits)
     entries = None if spec.condition in WITHOUT_GENERATOR else _entries(spec, rows)
     training = build(rows, spec.condition, spec.k, entries)
     found = identify(spec)
     hparams = found["method"]["hparams"]
     student = fresh_student(spec)
-    distiller = registry.load("baseline", spec.method)()
     prepared = time.perf_counter()
-    trained = train(spec, track, training, distiller, hparams, student, judge, _selector(spec))
+    trained = train(spec, track, training, method(), hparams, student, judge, _selector(spec), student_tokenizer(spec))
     evaluating = time.perf_counter()
     predictions, probabilities = _evaluate(spec, student)
     stored = reference(spec.track, spec.task)
@@ -188,17 +197,20 @@ def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
 def _logits(spec: RunSpec, student: Classifier, where: str) -> Any:
     from cod_bench import model
 
-    tokenizer = base(spec.track, _texts_of(spec.track, spec.task)).tokenizer
+    tokenizer = student_tokenizer(spec)
     return model.predict(student, _token_ids(spec.track, spec.task, where), pad_id=tokenizer.pad_token_id)
+
+
+def student_tokenizer(spec: RunSpec) -> Any:
+    """The student's own tokenizer; the teacher's wherever they start from one checkpoint."""
+    return base(spec.track, _texts_of(spec.track, spec.task), "student").tokenizer
 
 
 def fresh_student(spec: RunSpec) -> Classifier:
     """The run's untrained student; its head is a function of (task, seed) alone, so that methods start alike."""
-    from cod_bench.model import initialise
-
     model, pristine = _student(spec.track, spec.task)
     model.load_state_dict(pristine)
-    initialise(model.head, stream_seed("init", spec.task, spec.seed))
+    model.draw("init", spec.task, spec.seed)
     for parameter in model.parameters():
         parameter.grad = None
     return model
@@ -206,7 +218,9 @@ def fresh_student(spec: RunSpec) -> Classifier:
 
 def _entries(spec: RunSpec, rows: Draw) -> list[Entry]:
     kept_wrong = PROTOCOLS[spec.protocol].reference_habits
-    return pool(spec.track, spec.task, spec.generator).entries(rows, spec.k, kept_wrong=kept_wrong)
+    preserving = PARTNERS[spec.condition][0] == "preserving"
+    found = pool(spec.track, spec.task, spec.generator)
+    return found.entries(rows, spec.k, kept_wrong=kept_wrong, preserving=preserving)
 
 
 # What follows is kept warm for the life of the process. Each is a pure function of its arguments.
@@ -215,21 +229,28 @@ def _entries(spec: RunSpec, rows: Draw) -> list[Entry]:
 @cache
 def corpus(task: str) -> Corpus:
     """The prepared task."""
-    from cod_bench.task import load
+    from cod_bench.origin import corpus as prepared
 
-    return _stand_ins[task] if task in _stand_ins else load(registry.load("task", task))
+    return _stand_ins[task] if task in _stand_ins else prepared(task)
 
 
 @cache
-def base(track: str, task: str) -> Pretrained:
-    """The track's pretrained encoder; `task` is empty unless the track builds its vocabulary from a task's texts."""
-    from cod_bench.model import pretrained
+def base(track: str, task: str, side: str = "teacher") -> Pretrained:
+    """The pretrained `teacher` or `student` of a track, one and the same where they start from one checkpoint.
 
-    return pretrained(suites.track(track), [row.text for row in corpus(task).train] if task else ())
+    `task` is empty unless the track builds its vocabulary from a task's texts.
+    """
+    from cod_bench.pretrained import load
+
+    found = tracks.pin(track)
+    if side == "student" and found.student_side.same_model(found.teacher_side):
+        return base(track, task)
+    chosen = found.student_side if side == "student" else found.teacher_side
+    return load(chosen, [row.text for row in corpus(task).train] if task else (), max_length=found.max_length)
 
 
 def _texts_of(track: str, task: str) -> str:
-    return task if suites.track(track).weights.startswith("random:") else ""
+    return task if tracks.track(track).random else ""
 
 
 @cache
@@ -237,7 +258,8 @@ def teacher(track: str, task: str) -> Teacher:
     """The fitted teacher, from the cache folder or trained now."""
     from cod_bench.teacher import load_or_fit
 
-    return load_or_fit(suites.track(track), corpus(task), base(track, _texts_of(track, task)), Artifacts.default())
+    pretrained = base(track, _texts_of(track, task))
+    return load_or_fit(tracks.track(track), corpus(task), pretrained, Artifacts.default())
 
 
 @cache
@@ -283,7 +305,8 @@ def _student(track: str, task: str) -> tuple[Classifier, dict[str, Any]]:
     """A student to be reset before every run, and the weights to reset it to."""
     from cod_bench.model import student
 
-    model = student(base(track, _texts_of(track, task)), suites.track(track), classes=len(corpus(task).task.classes))
+    pretrained = base(track, _texts_of(track, task), "student")
+    model = student(pretrained, tracks.track(track), classes=len(corpus(task).task.classes))
     return model, {name: value.clone() for name, value in model.state_dict().items()}
 
 
@@ -292,7 +315,8 @@ def _token_ids(track: str, task: str, where: str) -> list[list[int]]:
     from cod_bench import model
 
     texts = [row.text for row in getattr(corpus(task), where)]
-    return model.tokenise(base(track, _texts_of(track, task)).tokenizer, texts, suites.track(track).max_length)
+    tokenizer = base(track, _texts_of(track, task), "student").tokenizer
+    return model.tokenise(tokenizer, texts, tracks.track(track).max_length)
 
 
 _stand_ins: dict[str, Corpus] = {}

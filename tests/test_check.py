@@ -121,7 +121,7 @@ BEGIN = "\n    def prepare(self, setup):\n        super().prepare(setup)\n      
         ),
         (
             "",
-            "from cod_bench import registry, task\nROWS = task.load(registry.load('task', 'toy')).evaluation",
+            "from cod_bench import corpus, registry\nROWS = corpus.load(registry.load('task', 'toy')).evaluation",
             "reads no evaluation row",
             "the task's rows were asked for",
         ),

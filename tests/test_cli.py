@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cod_bench import suites
 from cod_bench.store import Results, lock
 
 COMMAND = [sys.executable, "-m", "cod_bench"]
@@ -311,3 +312,10 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     assert process.wait() == 1
+
+
+@pytest.mark.parametrize("suite", sorted(suites.SUITES))
+def test_every_suite_can_be_planned_without_data_and_weights(suite: str, tmp_path: Path) -> None:
+    done = call("plan", "--suite", suite, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "home"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"suite {suite} on track ")

@@ -14,16 +14,30 @@ CORE = sorted((ROOT / "cod_bench").glob("*.py"))
 PLUGINS = {
     "tasks": {"task", "assets"},
     "baselines": {"distiller", "distil", "losses", "spec", "model"},
-    "cod_bench/generators": {"counterfactual", "perturb", "spec", "assets", "task", "errors", "store", "generators"},
+    "cod_bench/generators": {
+        "counterfactual",
+        "perturb",
+        "spec",
+        "assets",
+        "task",
+        "errors",
+        "store",
+        "generators",
+        "pairs",
+    },
     "cod_bench/executors": {"jobs", "errors"},
 }
-PURE = {"errors", "spec", "record", "registry", "stats"}
+PURE = {"errors", "spec", "record", "registry", "stats", "track"}
 READERS = (
-    "aggregate", "claims", "compare", "evaluate", "exports", "leaderboard", "page", "paper", "paper_claims",
-    "paper_page", "plots", "power", "quality", "stats", "tables",
+    "aggregate", "claims", "compare", "evaluate", "explore", "explore_page", "exports", "leaderboard", "page",
+    "paper", "paper_claims", "paper_page", "plots", "power", "quality", "site", "site_charts",
+    "site_data", "site_facts", "stats", "tables",
 )  # fmt: skip
-TRAINING = {"model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb", "task"}
-TORCH_ROOMS = {"model", "teacher", "distil", "losses"}
+TRAINING = {
+    "pretrained", "model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb",
+    "task", "corpus", "origin", "hub", "localfiles",
+}  # fmt: skip
+TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses"}
 """The only modules of the core that import torch when they are imported."""
 
 
@@ -119,7 +133,14 @@ def test_every_module_says_in_its_first_line_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list"], ["plan", "--suite", "embedded"], ["status", "--suite", "toy"], ["leaderboard", "--help"]],
+    [
+        ["--help"],
+        ["list"],
+        ["plan", "--suite", "embedded"],
+        ["status", "--suite", "toy"],
+        ["leaderboard", "--help"],
+        ["site", "--help"],
+    ],
     ids=" ".join,
 )
 def test_looking_imports_no_torch(arguments: list[str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import aggregate, claims, leaderboard, tables
+from cod_bench import aggregate, claims, leaderboard, page, tables
 from cod_bench.errors import UsageError
 from cod_bench.spec import Grid, Suite
 from cod_bench.store import BadFile
@@ -252,3 +252,43 @@ def test_rendering_imports_nothing_of_the_training_side():
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_task_with_a_metric_of_its_own_has_a_table_ranked_by_it():
+    records = made["records"](SUITE)
+    task = SUITE.tasks[0]
+    about = {task: aggregate.About(metric="mcc")}
+    plain, told = rendered(SUITE, records), rendered(SUITE, records, about=about)
+    name = f"{SUITE.name}/README.md"
+    assert told.keys() == plain.keys()
+    assert {key for key in plain if plain[key] != told[key]} == {name}  # nothing else is ranked by it
+    section = told[name].split(f"## {task} by Matthews correlation")[1].split("\n## ")[0]
+    means = [line.split("|")[-3].strip() for line in section.splitlines() if line.startswith("|")][2:]
+    values = [float(mean) for mean in means if mean != tables.NONE]
+    assert len(values) > 3
+    assert values == sorted(values, reverse=True)
+    grid = collected(SUITE, records)
+    method, condition = grid.methods[0], grid.conditions(grid.methods[0])[0]
+    ks = grid.primary(method, condition)
+    runs = [[float(r.metrics["mcc"]) for r in grid.cell(task, method, condition, k)] for k in ks]
+    assert tables.number(sum(sum(r) / len(r) for r in runs) / len(ks), 3) in means
+    partial = rendered(SUITE, records[1:], about=about)[name]
+    assert "PARTIAL, so not ranked" in partial
+
+
+def test_slices_and_unranked_tasks_are_marked_and_chance_is_what_the_rows_say():
+    records = made["records"](SMOKE)
+    suite = replace(SMOKE, tasks=("yelp+local-00000001",))
+    moved = made["records"](suite)
+    references = made["references"](suite.tasks)
+    (key,) = references
+    gold = references[key].gold
+    assert "local slice" not in "".join(rendered(SMOKE, records).values())
+    text = rendered(suite, moved)["smoke/README.md"]
+    assert "1 local slice (`+local-` in the name): not the canonical data." in text
+    assert "yelp+local-00000001" in text
+    assert ("chance is 50.0" in text) == (gold.count("1") * 2 == len(gold))
+    marked = rendered(suite, moved, about={suite.tasks[0]: aggregate.About(ranked=False)})["smoke/README.md"]
+    assert "**Unranked tasks: yelp+local-00000001.**" in marked
+    grid = replace(collected(suite, moved), majority={suite.tasks[0]: 0.691})
+    assert "naming the larger class alone reaches 69.1 (yelp+local-00000001)" in page.accuracy_caption(grid)

@@ -1,4 +1,4 @@
-"""The language-model generator against a real loopback server: answers, retries, errors, and what is kept of them."""
+"""The language-model generator against a real loopback server: attempts, verdicts, and what is kept of them."""
 
 from __future__ import annotations
 
@@ -6,113 +6,36 @@ import json
 import os
 import subprocess
 import sys
-import time
-import traceback
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from cod_bench import pool, registry, work
-from cod_bench.counterfactual import Answer, Query
-from cod_bench.errors import RunError, UsageError
-from cod_bench.generators import llm
-from cod_bench.generators.llm import TEMPERATURES, Llm
+from cod_bench.counterfactual import Answer, Ask, Query, Terms
+from cod_bench.errors import UsageError
+from cod_bench.generators import _prompts
+from cod_bench.generators.llm import Llm
 from cod_bench.store import Artifacts
 from cod_bench.task import Example
-
-KEY = "sk-test-9f8e7d6c5b4a"
-TOY = registry.load("task", "toy")
-OPINIONS: Any = vars(sys.modules[TOY.read.__module__])["_OPINIONS"]
-TEXT = "the film at home was dull and weak today"
-QUERY = Query(Example("a", TEXT, 0), 1, TOY)
-FLIP = "the film at home was great and fresh today"
-CLOSER = "the film at home was superb and weak today"
-MISS = "the film at home was dull and poor today"
-GOOD, BAD = {"great", "fresh", "superb"}, {"dull", "weak", "poor"}
-
-Scripted = str | Response
-
-
-class Linear:
-    """A teacher that counts opinion words, good ones twice, notes what it is asked and how many rows are kept."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.kept: list[int] = []
-
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.asked += texts
-        self.kept.append(kept().read_bytes().count(b"\n"))
-        counts = [[w * len(words & set(text.split())) for w, words in ((1, BAD), (2, GOOD))] for text in texts]
-        return np.asarray(counts, dtype=np.float32)
-
-    def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        return np.zeros((len(words), 2), dtype=np.float32)
-
-
-def completion(text: str | None, finish: str = "stop") -> Response:
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
-    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "served", "choices": [choice]}
-    return Response(json.dumps(body | {"usage": usage}), content_type="application/json")
-
-
-def refusal(status: int, message: str = "no", **headers: str) -> Response:
-    body = json.dumps({"error": {"message": message, "type": "error"}})
-    return Response(body, status=status, content_type="application/json", headers=headers)
-
-
-class Server:
-    """An endpoint that gives its script's next reply, and keeps what it was sent."""
-
-    def __init__(self, http: HTTPServer) -> None:
-        self.script: list[Scripted] = []
-        self.make: Callable[[str], str] | None = None
-        self.sent: list[dict[str, Any]] = []
-        self.keys: set[str | None] = set()
-        self.delay = 0.0
-        http.expect_request("/v1/chat/completions", method="POST").respond_with_handler(self.reply)
-
-    def reply(self, request: Request) -> Response:
-        self.sent.append(json.loads(request.data))
-        self.keys.add(request.headers.get("Authorization"))
-        time.sleep(self.delay)
-        if self.make is not None:
-            return completion(self.make(self.sent[-1]["messages"][0]["content"]))
-        reply = self.script.pop(0) if self.script else refusal(400, "the script is over")
-        return completion(reply) if isinstance(reply, str) else reply
-
-    def answer(self, *script: Scripted, oracle: Linear | None = None) -> Answer:
-        self.script = list(script)
-        return Llm().answer(QUERY, oracle or Linear(), {})
-
-    def prompts(self) -> list[str]:
-        return [sent["messages"][0]["content"] for sent in self.sent]
-
-
-@pytest.fixture
-def server(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", httpserver.url_for("/v1"))
-    monkeypatch.setenv("COD_BENCH_LLM_MODEL", "maker/tiny")
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(llm, "MAX_RETRIES", 2)
-    return Server(httpserver)
-
-
-def kept() -> Path:
-    return Path(os.environ["COD_BENCH_HOME"]) / "generations" / "maker-tiny.jsonl"
-
-
-def rows() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in kept().read_text().splitlines()]
+from tests.endpoint import (
+    CLOSER,
+    FLIP,
+    KEY,
+    MISS,
+    OPINIONS,
+    QUERY,
+    TEXT,
+    TOY,
+    Linear,
+    Scripted,
+    Server,
+    completion,
+    kept,
+    rows,
+)
 
 
 def run(script: str) -> str:
@@ -142,12 +65,17 @@ def test_a_first_sample_that_flips_is_the_only_request(server: Server) -> None:
 def test_an_answer_is_one_row_with_all_that_is_needed_to_use_it_again(server: Server) -> None:
     server.answer(FLIP)
     (row,) = rows()
-    shape = ("text", "model", "served", "finish_reason", "sample", "prompt", "messages", "parameters", "usage")
+    shape = ("text", "model", "served", "finish_reason", "sample", "messages", "parameters", "usage", "retries")
     assert [row[name] for name in shape] == [
-        FLIP, "maker/tiny", "served", "stop", 0, Llm().params()["prompt"], server.sent[0]["messages"],
+        FLIP, "maker/tiny", "served", "stop", 0, server.sent[0]["messages"],
         {"temperature": 0.0, "max_tokens": len(TEXT) + 64},
-        {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}, 0,
     ]  # fmt: skip
+    assert row["of"] == {
+        "kind": "edit", "task": "toy", "text": "a", "generator": "llm", "attempt": 0,
+        "prompt": Llm().params()["prompt_hash"],
+    }  # fmt: skip
+    assert 0 <= row["seconds"] < 5
     assert len(row["key"]) == 64
     assert row["time"].endswith("+00:00")
 
@@ -164,8 +92,8 @@ def test_from_the_second_retry_on_the_prompt_carries_the_teachers_verdict(server
     first, second, third = server.prompts()
     assert first == second == third[: len(first)]
     assert f"a classifier reads this one as 'bad': {MISS}" in third
-    assert llm.TEMPLATES["empty"] in third
-    assert [sent["temperature"] for sent in server.sent] == list(TEMPERATURES[:3])
+    assert _prompts.OTHERS["empty"] in third
+    assert [sent["temperature"] for sent in server.sent] == [0.0, 0.7, 0.7]
 
 
 def test_after_five_attempts_it_ends_with_what_there_is(server: Server) -> None:
@@ -201,7 +129,7 @@ def test_an_answer_that_cannot_be_used_is_never_an_attempt(server: Server, reply
     assert got.teacher_passes == 2
     assert oracle.asked == [MISS, CLOSER]
     assert got.first not in got.attempts
-    assert llm.TEMPLATES[remark] in server.prompts()[2]
+    assert _prompts.OTHERS[remark] in server.prompts()[2]
 
 
 @pytest.mark.parametrize("reply", [FLIP, f'"{FLIP}"', f"“{FLIP}”", f"\n {FLIP} \n", FLIP.replace(" and", "  and")])
@@ -237,7 +165,10 @@ def test_the_same_request_is_never_sent_twice(server: Server) -> None:
 
 def test_a_second_process_needs_neither_endpoint_nor_key(server: Server) -> None:
     first = server.answer(MISS, CLOSER)
-    script = "from tests.test_llm import QUERY, Linear, llm; print(llm.GENERATOR.answer(QUERY, Linear(), {}))"
+    script = (
+        "from tests.endpoint import QUERY, Linear\nfrom cod_bench.generators import llm\n"
+        "print(llm.GENERATOR.answer(QUERY, Linear(), {}))"
+    )
     assert run(script).strip() == str(first)
     assert len(server.sent) == 2
 
@@ -276,73 +207,6 @@ def test_a_row_is_on_disk_before_the_teacher_sees_it(server: Server) -> None:
     assert oracle.kept == [1, 3]
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_passing_failure_is_waited_for(server: Server, status: int) -> None:
-    begun, wait = time.perf_counter(), {"Retry-After": "0.6"}  # the client's own first wait is at most 0.5 s
-    assert server.answer(refusal(status, **wait), refusal(status, **{"Retry-After": "0.05"}), FLIP).attempts == (FLIP,)
-    assert time.perf_counter() - begun > 0.6
-    assert (len(server.sent), len(rows())) == (3, 1)
-
-
-NO_CHAT = "something else than a chat completion; check COD_BENCH_LLM_BASE_URL, then run"
-JSON = "application/json"
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind", "sentence"),
-    [
-        (refusal(401, f"wrong: {KEY}"), UsageError, r"OPENAI_API_KEY is not accepted .*\(401\); set"),
-        (refusal(404, f"none, {KEY}"), UsageError, r"COD_BENCH_LLM_MODEL='maker/tiny' is unknown .*\(404\); name"),
-        (refusal(400, f"hot! {KEY}"), RunError, r"refused \(.*hot! \[key\].*\); do what it says, then run again"),
-        (refusal(429, f"quota {KEY}"), RunError, r"refused \(.*429.*\); wait, or raise your limit or credit, then run"),
-        (refusal(500, f"broken {KEY}"), RunError, r"refused \(.*500.*\); do what it says, then run again"),
-        (Response("{bad", content_type=JSON), RunError, NO_CHAT),
-        (Response(f"<p>{KEY}", content_type="text/html"), RunError, NO_CHAT),
-        (Response('{"choices": []}', content_type=JSON), RunError, NO_CHAT),
-        (Response("[1]", content_type=JSON), RunError, NO_CHAT),
-    ],
-    ids=["401", "404", "400", "429", "500", "bad-json", "html", "no-choice", "list"],
-)
-def test_a_lasting_failure_is_one_sentence_without_the_key_and_loses_no_answer(
-    server: Server, reply: Response, kind: type[Exception], sentence: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG")
-    reply.headers["Retry-After"] = "0.02"
-    with pytest.raises(kind, match=sentence) as caught:
-        server.answer(MISS, reply, reply, reply)
-    assert "\n" not in str(caught.value)
-    assert KEY not in "".join(traceback.format_exception(caught.value))
-    assert not any(KEY.encode() in p.read_bytes() for p in kept().parent.parent.rglob("*") if p.is_file())
-    assert KEY not in caplog.text
-    assert [row["text"] for row in rows()] == [MISS]
-    before = len(server.sent)
-    assert server.answer(FLIP).attempts == (FLIP, MISS)
-    assert len(server.sent) == before + 1
-
-
-def test_a_refused_connection_names_no_password(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm, "MAX_RETRIES", 0)
-    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", "http://me:hidden@127.0.0.1:9/v1")
-    with pytest.raises(RunError, match=r"^127\.0\.0\.1:9 did not answer in 1 tries; start the server or") as caught:
-        server.answer()
-    assert "hidden" not in "".join(traceback.format_exception(caught.value))
-
-
-@pytest.mark.parametrize("key", [None, "", "  ", "sk-\u00e9", "sk-a\nb"])
-def test_a_missing_or_odd_key_is_told(server: Server, key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY") if key is None else monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(UsageError, match="OPENAI_API_KEY is empty or has odd characters; set it"):
-        server.answer(FLIP)
-    assert server.sent == []
-
-
-@pytest.mark.parametrize("address", ["localhost:8000/v1", "http://", "http://host:port/v1", "ftp://host/v1"])
-def test_an_address_that_is_none_is_told(server: Server, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address)
-    with pytest.raises(UsageError, match="COD_BENCH_LLM_BASE_URL is no address; write it as http"):
-        server.answer(FLIP)
-
-
 def test_a_query_needs_its_task(server: Server) -> None:
     for ask in (Llm().answer, lambda query, oracle, state: Llm().preserve(query, FLIP, oracle, state)):
         with pytest.raises(UsageError, match="task=None"):
@@ -354,8 +218,8 @@ def test_params_never_name_the_key_or_the_endpoint(server: Server, monkeypatch: 
     assert params["model"] == "maker/tiny"
     assert params["attempts"] == len(params["temperatures"]) == 5
     assert not any(part in json.dumps(params) for part in (KEY, "127.0.0.1", "localhost", "http"))
-    monkeypatch.setitem(llm.TEMPLATES, "edit", "other {text}")
-    assert Llm().params()["prompt"] != params["prompt"]
+    monkeypatch.setitem(_prompts.EDITS, "plain", "other {text}")
+    assert Llm().params()["prompt_hash"] != params["prompt_hash"]
     monkeypatch.delenv("COD_BENCH_LLM_MODEL")
     assert Llm().params()["model"] == "gpt-4o-2024-11-20"
 
@@ -385,11 +249,15 @@ def test_a_pool_of_the_toy_task_flips_the_trained_teacher(toy: Any, server: Serv
     for entry in valid:
         assert found.teacher.predict(entry.cfe or "") == entry.target
         assert 0 < entry.edited["cfe"] <= 2
-    assert any(entry.preserving for entry in valid)
+    assert not any(entry.preserving for entry in valid)  # nobody wanted any
     sent = len(server.sent)
     again = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path / "second"), found.near)
     assert again.entries(draw, 8) == entries
     assert len(server.sent) == sent
+    wanted = again.entries(draw, 8, preserving=True)
+    assert len(server.sent) > sent
+    assert any(entry.preserving for entry in wanted)
+    assert [(e.cfe, e.random, e.first) for e in wanted] == [(e.cfe, e.random, e.first) for e in entries]
 
 
 def test_a_pool_survives_an_endpoint_that_answers_nothing(toy: Any, server: Server, tmp_path: Path) -> None:
@@ -397,3 +265,81 @@ def test_a_pool_survives_an_endpoint_that_answers_nothing(toy: Any, server: Serv
     server.make = lambda prompt: ""
     entries = pool.Pool(found.corpus, found.teacher, Llm(), Artifacts(tmp_path), found.near).entries(draw, 8)
     assert [(entry.first, entry.cfe) for entry in entries] == [("", None)] * 4
+
+
+def test_without_leave_nothing_is_sent_and_kept_answers_do(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answer(MISS, FLIP)
+    monkeypatch.delenv("COD_BENCH_LLM_YES")
+    assert Llm().answer(QUERY, Linear(), {}).attempts == (FLIP, MISS)
+    Llm().ready()
+    other = Query(Example("b", f"{TEXT} again", 0), 1, TOY)
+    with pytest.raises(UsageError, match=r"buy them with `cod-bench cfe generate --generator llm`.*or add --yes"):
+        Llm().answer(other, Linear(), {})
+    assert len(server.sent) == 2
+    kept().unlink()
+    with pytest.raises(UsageError, match="nothing is among the kept answers of maker/tiny"):
+        Llm().ready()
+
+
+def test_what_is_gathered_is_all_that_answers_need(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks = [Ask(Query(Example(str(i), f"{TEXT} {i}", 0), 1, TOY)) for i in range(12)]
+    server.make = lambda prompt: prompt.rsplit("Text: ", 1)[1].split("\n")[0].replace("dull", "great")
+    generator, oracle = Llm(), Linear()
+    bill = generator.quote(asks, oracle)
+    assert (bill.texts, bill.least, bill.most, bill.dollars) == (12, 12, 60, None)
+    bought = generator.gather([*asks, asks[0]], oracle, Terms(concurrency=4))
+    assert bought.requests == len(server.sent) == len(rows()) == 12
+    assert generator.quote(asks, oracle).least == 0
+    monkeypatch.delenv("COD_BENCH_LLM_YES")
+    for ask in asks:
+        assert Llm().answer(ask.query, oracle, {}).attempts == (ask.query.example.text.replace("dull", "great"),)
+    rewrites = [Ask(ask.query, f"great {i}") for i, ask in enumerate(asks)]
+    assert generator.quote(rewrites, oracle).most == 36
+    server.make = lambda prompt: prompt.rsplit("Text: ", 1)[1].replace("dull", "poor")
+    generator.gather(rewrites, oracle, Terms())
+    assert Llm().preserve(asks[3].query, "great 3", oracle, {}) == (f"{TEXT} 3".replace("dull", "poor"),)
+
+
+def test_gathering_goes_on_where_verdicts_ask_for_more(server: Server) -> None:
+    def model(prompt: str) -> str:
+        return FLIP if "classifier reads" in prompt else MISS
+
+    server.make, told = model, list[str]()
+    Llm().gather([Ask(QUERY)], Linear(), Terms(tell=told.append))
+    assert [row["of"].get("teacher") for row in rows()] == [None, "linear", "linear"]
+    assert [line.split(":")[0] for line in told if line.startswith("round")] == ["round 1", "round 2", "round 3"]
+
+
+def test_a_bill_in_dollars_follows_the_price_table(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COD_BENCH_LLM_MODEL", "gpt-4o-2024-11-20")
+    bill = Llm().forecast(TOY, 1000, 0)
+    assert bill.dollars == pytest.approx((bill.prompt_tokens * 2.5 + bill.completion_tokens * 10) / 1e6)
+    assert bill.batch_dollars == pytest.approx((bill.dollars or 0) / 2)
+    assert (bill.least, bill.most) == (1000, 5000)
+    assert Llm().forecast(TOY, 1000, 1000).most == 8000
+    assert server.sent == []
+
+
+def test_attempts_are_limited_and_part_of_the_identity(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COD_BENCH_LLM_ATTEMPTS", "2")
+    assert Llm().params()["temperatures"] == [0.0, 0.7]
+    assert server.answer(MISS, CLOSER + " and more and more and more and more and more").attempts == (MISS,)
+    assert len(server.sent) == 2
+    monkeypatch.setenv("COD_BENCH_LLM_ATTEMPTS", "no")
+    with pytest.raises(UsageError, match=r"COD_BENCH_LLM_ATTEMPTS.* 'no': choose a whole number from 1 to 20"):
+        Llm().params()
+
+
+def test_the_ablation_asks_the_same_model_in_other_words(server: Server) -> None:
+    names = [f"llm_v{i}" for i in range(1, 5)]
+    generators = [registry.load("generator", name) for name in ("llm", *names)]
+    assert len({generator.params()["prompt_hash"] for generator in generators}) == 5
+    assert {generator.params()["model"] for generator in generators} == {"maker/tiny"}
+    sst2 = replace(TOY, name="sst2", classes=("negative", "positive"))
+    server.make = lambda prompt: FLIP
+    for generator in generators:
+        generator.answer(Query(QUERY.example, 1, sst2), Linear(), {})
+    assert len(set(server.prompts())) == len(server.sent) == 5
+    assert all((TEXT in prompt and "'positive'" in prompt) or "(positive)" in prompt for prompt in server.prompts())
+    with pytest.raises(UsageError, match=r"task 'toy': prompt 'v3' shows an example.*use --generator llm"):
+        registry.load("generator", "llm_v3").answer(QUERY, Linear(), {})

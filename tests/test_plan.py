@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cod_bench import plan, suites
+from cod_bench import plan, suites, tracks
 from cod_bench.errors import UsageError
 from cod_bench.plan import Filters
 from cod_bench.record import Record
@@ -104,10 +105,36 @@ def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.
         assert plan.choose_track(EMBEDDED) == track
 
 
+def test_a_suites_only_track_is_taken_whatever_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "supports_bf16", lambda: False)
+    assert plan.choose_track(replace(EMBEDDED, tracks=("minilm",))) == "minilm"
+
+
 def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:
     spec = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
-    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == suites.track("toy").recipe.learning_rate
+    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == tracks.track("toy").recipe.learning_rate
     assert "title" not in str(plan.identify(spec))
     assert set(plan.identify(spec)) == {
         "identity_version", "protocol", "track", "task", "method", "condition", "generator", "k", "seed",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "runs", "tasks"),
+    [
+        ("six-local", 432, 6),
+        ("paper", 2160, 6),
+        ("paper-xsmall", 2160, 6),
+        ("paper-qwen", 2160, 6),
+        ("paper-rows", 480, 2),
+        ("prompt-ablation", 80, 1),
+    ],
+)
+def test_the_suites_of_the_six_tasks_are_the_promised_grids(name: str, runs: int, tasks: int) -> None:
+    suite = suites.suite(name)
+    for protocol in suite.protocols:
+        specs = list(suite.expand(track=suite.tracks[0], protocol=protocol))
+        assert len(specs) == len(set(specs)) == runs
+        assert len({spec.task for spec in specs}) == tasks
+    assert suite.protocols == (("last", "paper") if runs == 2160 else ("paper",) if name == "paper-rows" else ("last",))
+    assert set(suite.primary_k) <= {k for grid in suite.grids for k in grid.ks}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import recipe, suites, work
+from cod_bench import recipe, suites, tracks, work
 from cod_bench.errors import RunError
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def test_no_seed_of_any_suite_is_used() -> None:
 
 def test_the_tracks_recipes_are_what_the_committed_trials_say() -> None:
     rows = recipe.read(ROOT / "docs" / "recipe.csv")
-    track = suites.track("minilm-fp32")
+    track = tracks.track("minilm-fp32")
     for method in ("kd", "lwd", "ted", "finetune"):
         own = [r for r in rows if (r["track"], r["method"]) == (track.name, method)]
         todo = recipe.trials(track, [method], suites.suite("embedded").tasks)

@@ -40,3 +40,29 @@ def test_another_generator_makes_a_variant_with_tables_of_its_own(tmp_path: Path
 
 def test_the_figure_of_a_suite_that_was_never_published_is_empty() -> None:
     assert render.published_figure(plan.suite_for("toy", Filters(generator="llm"))) == []
+
+
+def slices(results: Results, *names: str) -> None:
+    suite = plan.with_tasks(suites.suite("six-local"), names)
+    for spec in plan.select(suite, Filters(track="minilm-fp32", method=("kd",), condition=("standard",), seed=(0,))):
+        identity = plan.identify(spec)
+        results.write(sample_record(spec=spec, identity=identity, run_id=digest(identity)))
+
+
+def test_records_of_other_slices_are_shown_without_their_rows_and_never_mixed(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    slices(results, "yelp+local-00000001", "sst2")
+    (found,) = render.suites_with_records(results)
+    assert found.name == "six-local+local"
+    assert found.tasks == (*suites.suite("six-local").tasks[:-1], "yelp+local-00000001")
+    slices(results, "yelp+local-00000002")
+    assert [(s.name, s.tasks[-1]) for s in render.suites_with_records(results)] == [
+        ("six-local+local", "yelp+local-00000001"),
+        ("six-local+yelp+local-00000002", "yelp+local-00000002"),
+    ]
+
+
+def test_tables_know_metric_and_rank_of_a_task_by_its_plain_name() -> None:
+    assert render._about("cola+local-00000000").metric == "mcc"
+    assert render._about("sst2+local-00000000") == render._about("toy")
+    assert not render._about("yelp_paper").ranked

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cod_bench.errors import UsageError
-from cod_bench.spec import CONDITIONS, Grid, Recipe, RunSpec, Suite, canonical, digest, identity, stream, stream_seed
+from cod_bench.spec import CONDITIONS, Grid, RunSpec, Suite, canonical, digest, identity, stream, stream_seed
+from cod_bench.track import Recipe
 
 SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)
 PARTS = {

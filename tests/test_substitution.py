@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cod_bench.counterfactual import Query
 from cod_bench.generators import _lexicon as lexicon
+from cod_bench.generators._candidates import Candidates, Edit
 from cod_bench.generators._text import changed_positions, parse, render, takes_an
 from cod_bench.generators.substitution import GENERATOR
 from cod_bench.task import Example
@@ -108,6 +109,50 @@ def test_one_edit_is_enough_where_one_flips(state: dict[str, Any]) -> None:
     edited = best(text, 1, state)
     changed = [(a, b) for a, b in zip(text.split(), edited.split(), strict=True) if a != b]
     assert changed == [("love", "hate")]
+
+
+def search(text: str, label: int, state: dict[str, Any]) -> Any:
+    from cod_bench.generators import substitution
+
+    found = substitution._Search(query(text, label), BagOfWords(), state)
+    found.run()
+    return found
+
+
+def test_of_two_edits_at_equal_margin_the_one_that_takes_a_word_of_the_old_verdict_is_worth_more(
+    state: dict[str, Any],
+) -> None:
+    found = search("We love the cast and the staff.", 1, state)
+    replaced, inserted = Edit(1, "hate", 1.0, 0.0), Edit(2, "the awful", 1.0, 0.0)
+    assert found.worth((replaced,), 2.0) > found.worth((inserted,), 2.0)
+    assert found.removed(inserted) == 0.0
+
+
+def test_an_edit_must_buy_margin_and_costs_more_in_a_short_text(state: dict[str, Any]) -> None:
+    edits = (Edit(0, "x", 1.0, 0.0),)
+    short = search("A great film", 1, state)
+    long = search("A great film and a great story with a good cast and a good ending", 1, state)
+    assert short.worth(edits, 2.0) < long.worth(edits, 2.0) < long.worth((), 2.0)
+    assert short.worth(edits, 3.0) > short.worth(edits, 2.0)
+    assert short.worth(edits, 50.0) == short.worth(edits, 40.0)  # beyond `enough` nothing is gained
+
+
+def test_the_first_attempt_is_the_flip_of_most_worth(state: dict[str, Any]) -> None:
+    for text, label in ORIGINALS:
+        found = search(text, label, state)
+        clear = max(found.flips(), key=lambda edits: found.worth(edits, found.seen[edits]))
+        top = next(edits for edits in found.flips() if found.render(edits) == found.best()[0])
+        assert found.worth(top, found.seen[top]) == found.worth(clear, found.seen[clear])
+
+
+def test_a_word_of_two_classes_is_read_by_the_word_before(state: dict[str, Any]) -> None:
+    two = {**state, "classes": {**state["classes"], "love": ["noun", "verb"]}}
+    for text, position, kind, fits in [
+        ("I love it", 1, "verb", True), ("I love it", 1, "noun", False), ("to love it", 1, "noun", False),
+        ("the love of it", 1, "noun", True), ("the love of it", 1, "verb", False),
+    ]:  # fmt: skip
+        candidates = Candidates(parse(text, {}, {"love": 1}), 1, 0, BagOfWords(), two)
+        assert candidates.fits(position, kind) == fits, (text, kind)
 
 
 def test_two_edits_where_one_does_not_flip(state: dict[str, Any]) -> None:

@@ -14,11 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import assets
+from cod_bench import assets, origin, suites
+from cod_bench.corpus import MIN_WORDS, load, prepare
 from cod_bench.near import NearIndex
-from cod_bench.task import Corpus, RawRow, Task, load, normalise, prepare
+from cod_bench.task import Corpus, RawRow, Task, normalise
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("cod_bench.tasks").__path__))
+ALL = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("cod_bench.tasks").__path__))
+
+GIVEN = [name for name in ALL if importlib.import_module(f"cod_bench.tasks.{name}").TASK.hub is not None]
+NAMES = [name for name in ALL if name not in GIVEN]
+"""Tasks whose rows come with a package."""
+SIX = ("amazon_polarity", "cola", "imdb", "sentiment140", "sst2", "yelp")
 
 
 def named(name: str) -> Task:
@@ -37,7 +43,78 @@ def corpus(name: str) -> Corpus:
 
 def read(name: str) -> Iterator[RawRow]:
     corpus(name)
-    return iter(named(name).read())
+    table = named(name).read
+    assert table is not None
+    return iter(table())
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_task_of_the_hub_is_data(name: str) -> None:
+    task = named(name)
+    assert task.name == name
+    assert task.hub is not None
+    assert len(task.classes) == 2
+    assert set(task.hub.labels.values()) - {None} == {0, 1}
+    assert set(task.hub.rows) == {"train", task.hub.evaluation} - {None}
+    assert task.ranked == (not name.endswith("_paper"))
+    assert task.metric == ("mcc" if name == "cola" else "accuracy")
+    file = importlib.import_module(f"cod_bench.tasks.{name}").__file__
+    assert file is not None
+    assert len(Path(file).read_text().splitlines()) <= 40
+    assert "def " not in Path(file).read_text()
+
+
+def test_yelp_and_its_reading_in_the_paper_map_stars_apart() -> None:
+    yelp, paper = named("yelp").hub, named("yelp_paper").hub
+    assert yelp is not None
+    assert paper is not None
+    stars = {label + 1: (yelp.labels[label], paper.labels[label]) for label in range(5)}
+    assert stars == {1: (0, 0), 2: (0, 0), 3: (None, 0), 4: (1, None), 5: (1, 1)}
+
+
+LOCAL = {
+    "sst2": ("sst2+local-99b68202", 5725, 1000, 872),
+    "sentiment140": ("sentiment140+local-f703d7e9", 6934, 1000, 355),
+    "imdb": ("imdb+local-7178505d", 690, 60, 854),
+    "cola": ("cola", 6469, 650, 1043),
+    "amazon_polarity": ("amazon_polarity+local-e286fbe9", 1472, 316, 800),
+    "yelp": ("yelp+local-c246e726", 1608, 392, 600),
+}
+"""What the development data become; the suite six-local names them."""
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = os.environ.get(origin.VARIABLE, "")
+    if not Path(folder, "sst2").is_dir():
+        pytest.skip(f"{origin.VARIABLE} names no folder with the six tasks")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("name", SIX)
+def test_the_development_data_are_arranged_without_leaks(name: str) -> None:
+    found = origin.corpus(origin.named(name))
+    sizes = (len(found.train), len(found.dev), len(found.evaluation))
+    assert (found.task.name, *sizes) == LOCAL[name]
+    if named(name).evaluation_sha256:
+        assert found.evaluation_sha256 == named(name).evaluation_sha256
+    for one, others in ((found.evaluation, (found.dev, found.train)), (found.dev, (found.train,))):
+        index = NearIndex(example.text for example in one)
+        assert not any(index.near(example.text) for other in others for example in other)
+
+
+@pytest.mark.usefixtures("data")
+def test_cola_keeps_its_repeated_sentences_and_sst2_its_short_ones() -> None:
+    cola, sst2 = (origin.corpus(origin.named(name)).evaluation for name in ("cola", "sst2"))
+    assert len({example.text for example in cola}) == 1039
+    assert len({(example.text, example.label) for example in cola}) == 1042
+    assert sum(len(example.text.split()) < MIN_WORDS for example in sst2) == 3
+
+
+def test_the_suites_name_these_tasks() -> None:
+    assert suites.suite("six-local").tasks == tuple(name for name, *_ in LOCAL.values())
+    assert sorted(suites.suite("paper").tasks) == list(SIX)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,7 +180,7 @@ def test_tweets_are_clean() -> None:
 def test_a_prepared_task_loads_without_heavy_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
     script = (
-        "import sys; from cod_bench.task import load; from cod_bench.tasks.toy import TASK; load(TASK);"
+        "import sys; from cod_bench.corpus import load; from cod_bench.tasks.toy import TASK; load(TASK);"
         "print([m for m in ('datasets', 'pandas', 'scipy', 'torch', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cod_bench import metrics, plan, pool, registry, suites, task, work
+from cod_bench import metrics, origin, plan, pool, registry, tracks, work
 from cod_bench.condition import build
 from cod_bench.distil import Rows, batches_of, train
 from cod_bench.errors import RunError
@@ -41,7 +41,7 @@ def test_every_method_runs_under_every_condition(method: str, condition: str) ->
     assert recomputed(record.predictions, record.probabilities, work.reference("toy", "toy")) == pytest.approx(
         dict(record.metrics), abs=1e-6
     )
-    steps = suites.track("toy").recipe.steps_at(8)
+    steps = tracks.track("toy").recipe.steps_at(8)
     assert len(record.history["loss"]) == steps == record.cost["steps"]
     assert np.isfinite(record.history["loss"]).all()
     assert (record.cfe is None) == (condition in WITHOUT_GENERATOR)
@@ -150,7 +150,7 @@ def test_masked_mean_reads_real_tokens_only() -> None:
 
 
 def test_only_the_paper_protocol_reads_padding_and_shuffles_rows_singly() -> None:
-    draw, judge, track = work.draw("toy", "toy", 0, False), work.teacher("toy", "toy"), suites.track("toy")
+    draw, judge, track = work.draw("toy", "toy", 0, False), work.teacher("toy", "toy"), tracks.track("toy")
     training = build(draw, "standard", 8)
     for protocol in ("last", "paper"):
         rows = Rows(training, judge, judge.tokenizer, track, PROTOCOLS[protocol], layers=True)
@@ -168,7 +168,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_run() -> None:
     hparams = {**plan.identify(wanted)["method"]["hparams"], "learning_rate": 1e30, "steps": 12}
     with pytest.raises(RunError, match=r"loss is (nan|inf) at step \d+; lower the learning rate"):
         train(
-            wanted, suites.track("toy"), training, registry.load("baseline", "kd")(), hparams,
+            wanted, tracks.track("toy"), training, registry.load("baseline", "kd")(), hparams,
             work.fresh_student(wanted), work.teacher("toy", "toy"), None,
         )  # fmt: skip
 
@@ -187,7 +187,7 @@ def test_a_loss_of_another_type_is_told(returned: Any, sentence: str) -> None:
     training = build(work.draw("toy", "toy", 0, False), "standard", 8)
     with pytest.raises(RunError, match=sentence):
         train(
-            wanted, suites.track("toy"), training, Odd(), plan.identify(wanted)["method"]["hparams"],
+            wanted, tracks.track("toy"), training, Odd(), plan.identify(wanted)["method"]["hparams"],
             work.fresh_student(wanted), work.teacher("toy", "toy"), None,
         )  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_a_corrupt_teacher_and_pool_are_made_again_and_alike(tmp_path: Any) -> N
     from cod_bench.store import Artifacts
     from cod_bench.teacher import load_or_fit
 
-    data, base, track = work.corpus("toy"), work.base("toy", "toy"), suites.track("toy")
+    data, base, track = work.corpus("toy"), work.base("toy", "toy"), tracks.track("toy")
     first = load_or_fit(track, data, base, Artifacts(tmp_path))
     for name, content in (("teacher.json", b"{"), ("model.safetensors", b"")):
         next(tmp_path.rglob(name)).write_bytes(content)
@@ -256,7 +256,7 @@ def test_texts_near_an_evaluation_row_are_refused_and_counted() -> None:
 
 
 def test_a_row_of_the_training_pool_is_never_an_evaluation_row() -> None:
-    data = task.load(registry.load("task", "toy"))
+    data = origin.corpus("toy")
     assert {row.id for row in data.train}.isdisjoint(row.id for row in data.evaluation)
 
 

@@ -130,7 +130,9 @@ class Candidates:
         if word in lexicon.FUNCTION_WORDS:
             return []
         found = []
-        for opposites in lexicon.OPPOSITES.get(word, {}).values():
+        for kind, opposites in lexicon.OPPOSITES.get(word, {}).items():
+            if not self.fits(position, kind):
+                continue
             for rank, other in enumerate(opposites):
                 gain = self.pull(other) - self.pull(word)
                 if self.usable(other) and gain > SETTINGS["least_gain"] and self.pull(other) > -SETTINGS["least_gain"]:
@@ -139,6 +141,15 @@ class Candidates:
         if word not in lexicon.ONLY_OPPOSITES:
             found += self.listed(position, loose=False)
         return found
+
+    def fits(self, position: int, kind: str) -> bool:
+        """Whether a word of several classes can have this one here, by the word before it: "I love", "a love"."""
+        if len(self.state["classes"].get(self.text.tokens[position].lower, ())) < 2:
+            return True
+        before = self.text.tokens[position - 1].lower if position and self.text.tokens[position].joined else ""
+        if before in _SUBJECTS or before in _BEFORE_BASE:
+            return not kind.startswith("noun")
+        return before not in _ARTICLES or not kind.startswith("verb") or kind in ("verbed", "verbing")
 
     def listed(self, position: int, *, loose: bool) -> list[Edit]:
         """Words of the same class that pull to the target, with their closeness in the teacher's embedding space.
@@ -150,6 +161,8 @@ class Candidates:
         found = []
         kinds = self.state["classes"].get(word, ())
         for kind in kinds:
+            if not self.fits(position, kind):
+                continue
             if kind == "feeling" and "adjective" in kinds:
                 continue  # "a hopeless film" is not "an amused film"
             general = (word, kind) in lexicon.GENERAL
@@ -287,5 +300,7 @@ _OPENERS = frozenset(lexicon.GREETINGS) | lexicon.words(
 _NEGATIVE = lexicon.words(
     """not no never nothing none nobody neither nor hardly barely scarcely rarely seldom without cannot"""
 )
+_BEFORE_BASE = lexicon.words("to will would can could should may might must do did don't didn't can't won't i'll we'll")
+_ARTICLES = lexicon.words("a an the my your his her its our their this that")
 _SUBJECTS = lexicon.words("i you he she it we they this there anyone anybody")
 _QUESTIONS = lexicon.words("who what which why how where when")

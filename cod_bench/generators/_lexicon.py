@@ -93,7 +93,7 @@ COPULA_CONTRACTIONS = words("it's that's he's she's they're we're you're i'm the
 """Contractions (themselves untouched) after which `not` may be inserted."""
 
 GREETINGS: Mapping[str, tuple[str, ...]] = {
-    "thanks": ("sorry", "shame", "unhappy"),
+    "thanks": ("sorry", "shame"),
     "thank": ("hate", "blame"),
     "thx": ("sorry", "shame"),
     "kudos": ("shame", "complaints"),

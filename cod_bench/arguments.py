@@ -1,0 +1,41 @@
+"""Options that several verbs of the command line share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
+ResultsOption = Annotated[
+    Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
+]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
+]
+TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
+TeacherOption = Annotated[
+    str, typer.Option("--teacher", help="Make --track NAME of two models: folder (or hub id) of the teacher.")
+]
+StudentOption = Annotated[str, typer.Option("--student", help="The same of the student.")]
+LayersOption = Annotated[
+    str, typer.Option("--layer-map", help="student:teacher layers such as 1:3,2:6; evenly spread if left out.")
+]
+LengthOption = Annotated[int | None, typer.Option("--max-length", min=8, help="Tokens a text is cut at (256).")]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="float32 (default) or bfloat16.")]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="Instead of the track's own: see `cod-bench list`.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
+MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
+ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
+KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
+SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
+GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
+PluginOption = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
+]
+DataOption = Annotated[
+    list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*, or TASK=FOLDER; repeatable.")
+]
+
+DEFAULT_RESULTS = Path("runs")

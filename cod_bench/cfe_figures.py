@@ -1,0 +1,178 @@
+"""Counterfactuals -> what they are worth: validity, distance, margins, length, duplicates, price; and word diffs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from cod_bench.near import normal_form
+from cod_bench.perturb import edits
+
+if TYPE_CHECKING:
+    from cod_bench.cfe import Case
+    from cod_bench.teacher import Teacher
+
+Scorer = Callable[[Sequence[tuple[str, str]]], float]
+"""(original, counterfactual) pairs -> a figure by somebody else's model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one generator on some texts. Means are over valid counterfactuals, None without any or where not asked for."""
+
+    texts: int
+    valid: float
+    """Share of texts with a counterfactual that the teacher gives the target class."""
+    first_flips: float
+    """Share of texts whose first answer does, before any check."""
+    delta_p: float | None
+    """Teacher's p(target) on the counterfactual minus on the original."""
+    distance: float | None
+    """Word-level Levenshtein distance over the longer text's words."""
+    edited: float | None
+    """Words edited over words of the original; case and a/an count for nothing, as in the pools."""
+    margin_before: float | None
+    """Teacher's p(target) - p(original's class) on the original."""
+    margin_after: float | None
+    """The same on the counterfactual."""
+    length: float | None
+    """Words of the counterfactual over words of the original."""
+    duplicates: int
+    """Counterfactuals that are equal to another one or to a text of the training pool."""
+    requests: float | None
+    """Requests bought per valid counterfactual, those of the others included; 0 for generators that buy nothing."""
+    dollars: float | None
+    """Dollars likewise; None where no price is known."""
+    seconds: float | None
+    """Seconds of the generator per valid counterfactual, likewise."""
+    fluency: float | None = None
+    """A language model's perplexity on the counterfactual over that on the original, geometric mean."""
+    similarity: float | None = None
+    """Cosine of an encoder's embeddings of the two."""
+
+
+TITLES = {
+    "texts": "texts", "valid": "valid", "first_flips": "first answers flip", "delta_p": "change of p(target)",
+    "distance": "normalised word distance", "edited": "words edited", "margin_before": "margin before",
+    "margin_after": "margin after", "length": "length ratio", "duplicates": "duplicates",
+    "requests": "requests per valid one", "dollars": "dollars per valid one", "seconds": "seconds per valid one",
+    "fluency": "perplexity ratio", "similarity": "embedding cosine",
+}  # fmt: skip
+_SHARES = ("valid", "first_flips", "edited")
+
+
+def figures(
+    cases: Sequence[Case], teacher: Teacher, train: Iterable[str], *, fluency: Scorer | None = None,
+    similarity: Scorer | None = None,
+) -> Figures:  # fmt: skip
+    """The figures of one generator's cases; the teacher judges each text alone."""
+    valid = [(case, case.cfe) for case in cases if case.cfe is not None]
+    pairs = [(case.slot.original.text, cfe) for case, cfe in valid]
+
+    def p(text: str, label: int) -> float:
+        return teacher.probability(text, label)
+
+    def margin(case: Case, text: str) -> float:
+        return p(text, case.slot.target) - p(text, case.slot.original.label)
+
+    def mean(values: Iterable[float]) -> float | None:
+        found = list(values)
+        return fmean(found) if found else None
+
+    bought = [case.answer.bought for case in cases]
+    costs = [0.0 if one is None else one.dollars for one in bought]
+    known = [cost for cost in costs if cost is not None]
+    return Figures(
+        texts=len(cases),
+        valid=len(valid) / len(cases),
+        first_flips=fmean(_flips(case, teacher) for case in cases),
+        delta_p=mean(p(cfe, case.slot.target) - p(case.slot.original.text, case.slot.target) for case, cfe in valid),
+        distance=mean(distance(before, after) for before, after in pairs),
+        edited=mean(edits(before, after).total / max(1, len(before.split())) for before, after in pairs),
+        margin_before=mean(margin(case, case.slot.original.text) for case, _ in valid),
+        margin_after=mean(margin(case, cfe) for case, cfe in valid),
+        length=mean(len(after.split()) / max(1, len(before.split())) for before, after in pairs),
+        duplicates=duplicates([after for _, after in pairs], train),
+        requests=sum(one.requests for one in bought if one) / len(valid) if valid else None,
+        dollars=sum(known) / len(valid) if valid and len(known) == len(costs) else None,
+        seconds=sum(case.seconds for case in cases) / len(valid) if valid else None,
+        fluency=fluency(pairs) if fluency and pairs else None,
+        similarity=similarity(pairs) if similarity and pairs else None,
+    )
+
+
+def _flips(case: Case, teacher: Teacher) -> bool:
+    first = case.answer.first
+    return bool(first) and first != case.slot.original.text and teacher.predict(first) == case.slot.target
+
+
+def distance(before: str, after: str) -> float:
+    """Word-level Levenshtein distance of two texts over the longer one's words: 0 for equal texts, at most 1."""
+    from rapidfuzz.distance import Levenshtein
+
+    return float(Levenshtein.normalized_distance(before.split(), after.split()))
+
+
+def duplicates(made: Sequence[str], train: Iterable[str]) -> int:
+    """How many of the made texts equal an earlier one or a training text, whatever their case."""
+    seen = {normal_form(text) for text in train}
+    count = 0
+    for form in map(normal_form, made):
+        count += form in seen
+        seen.add(form)
+    return count
+
+
+def rows(found: Sequence[tuple[str, Figures]]) -> list[list[str]]:
+    """A table: a heading with the generators' names, then a row a figure; figures that nobody has are left out."""
+    table = [["", *(name for name, _ in found)]]
+    for field in fields(Figures):
+        values = [getattr(one, field.name) for _, one in found]
+        if any(value is not None for value in values) or field.name not in ("fluency", "similarity"):
+            table.append([TITLES[field.name], *(_shown(field.name, value) for value in values)])
+    return table
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if name in _SHARES:
+        return f"{value:.1%}"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.5f}" if name == "dollars" else f"{value:.3f}"
+
+
+def word_diff(before: str, after: str) -> list[tuple[str, str]]:
+    """Runs of words as (kind, text), kind one of `equal`, `delete`, `insert`, by the fewest word edits."""
+    from rapidfuzz.distance import Levenshtein
+
+    old, new = before.split(), after.split()
+    found: list[tuple[str, str]] = []
+    for op in Levenshtein.opcodes(old, new):
+        if op.tag == "equal":
+            found.append(("equal", " ".join(old[op.src_start : op.src_end])))
+        else:
+            if op.src_end > op.src_start:
+                found.append(("delete", " ".join(old[op.src_start : op.src_end])))
+            if op.dest_end > op.dest_start:
+                found.append(("insert", " ".join(new[op.dest_start : op.dest_end])))
+    return found
+
+
+_MARKS = {"delete": ("[-", "-]", "\x1b[31;9m"), "insert": ("{+", "+}", "\x1b[32;1m")}
+"""Marks as of wdiff, and the colour: red and struck through, green and bold."""
+
+
+def drawn(diff: Sequence[tuple[str, str]], *, colour: bool) -> str:
+    """A word diff as a line; without colour in marks, which a pipe or a colour-blind reader can tell apart."""
+    parts = []
+    for kind, text in diff:
+        if kind == "equal":
+            parts.append(text)
+        else:
+            opening, closing, code = _MARKS[kind]
+            parts.append(f"{code}{text}\x1b[0m" if colour else f"{opening}{text}{closing}")
+    return " ".join(parts)

@@ -1,0 +1,61 @@
+"""Results folder -> index.html: reads the records, asks the registry what methods are, writes one file. No torch."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+from cod_bench import leaderboard, plan, registry, render, site, suites
+from cod_bench.aggregate import Grid
+from cod_bench.errors import UsageError
+from cod_bench.store import Results, write_atomic
+
+PAGE = "index.html"
+
+
+def build(results: Results, out: Path, *, examples: bool = False) -> Path:
+    """Write the page of a results folder; returns its path.
+
+    Args:
+        examples: also show counterfactuals from the local cache folder: corpora's texts, not to be published.
+
+    Raises:
+        UsageError: no counted run, a folder that cannot be written, or `examples` without pools in the cache folder.
+    """
+    records, bad = results.scan()
+    protocols = sorted({record.spec.protocol for record in records})
+    tracks = {record.spec.track for record in records}
+    chosen = render.suites_with_records(results)
+    wanted = {
+        spec
+        for suite in chosen
+        for track in tracks.intersection(suite.tracks)
+        for protocol in protocols
+        for spec in suite.expand(track=track, protocol=protocol)
+    }
+    expected, references = plan.expected(sorted(wanted)), results.references()
+    grids: list[Grid] = []
+    for suite in sorted(chosen, key=lambda suite: suite.name != suites.DEFAULT_SUITE):
+        found = leaderboard.sections(suite, records=records, references=references, expected=expected)
+        grids += [grid for grid in found if grid.runs]
+    if not grids:
+        raise UsageError(f"--results {results.root}: has no counted run; run `cod-bench run --all` first")
+    shown = []
+    if examples:
+        from cod_bench import site_examples
+
+        shown = site_examples.examples(grids)
+    about = {name: registry.load("baseline", name).summary for grid in grids for name in grid.methods}
+    text = site.page(grids, about=about, examples=shown, bad=bad, repository=_repository())
+    write_atomic(out / PAGE, text)
+    return out / PAGE
+
+
+def _repository() -> str:
+    """The address that the installed package names as its repository; empty if it names none."""
+    try:
+        named = metadata("cod-bench").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    found = dict(str(line).split(", ", 1) for line in named)
+    return found.get("Repository", "").rstrip("/")

@@ -1,0 +1,207 @@
+"""Grids -> the page's facts about methods, the paper's claims and where the records come from. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cod_bench import aggregate, paper_claims, paper_page
+from cod_bench.aggregate import Grid, Run
+from cod_bench.site_data import MAIN_PAIR, Section
+from cod_bench.spec import RunSpec, canonical
+from cod_bench.tables import NONE, number, percent, points
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A method's hyperparameters on one track, as the records' identities tell them."""
+
+    track: str
+    version: str
+    ks: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    """(name, value at each k); one value where it is the same at every k."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A method's accuracies in one section: (task, condition, text at each k)."""
+
+    section: Section
+    ks: tuple[int, ...]
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Everything about one method."""
+
+    name: str
+    summary: str
+    recipes: tuple[Recipe, ...]
+    results: tuple[Results, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One claim of the paper in one line."""
+
+    text: str
+    kind: str
+    suite: str
+    readings: tuple[str, str]
+    """Verdict with `cod` and with `unvalidated`; `not run` where no records of the named pair are there."""
+    analogue: str
+    """What the main grid says of the same differences with `cod`, where that decides nothing."""
+
+
+def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Method]:
+    """Every declared method that has a run, in order of appearance.
+
+    Args:
+        about: method -> its summary; a method without one shows its name alone.
+    """
+    names = dict.fromkeys(m for s in sections for m in s.grid.methods if any(r.method == m for r in s.grid.runs))
+    return [
+        Method(
+            name, about.get(name, ""), tuple(_recipes(sections, name)),
+            tuple(_results(s, name) for s in sections if any(spec.method == name for spec in s.grid.runs)),
+        )
+        for name in names
+    ]  # fmt: skip
+
+
+def _recipes(sections: Sequence[Section], method: str) -> Iterator[Recipe]:
+    told: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
+    for shown in sections:
+        for spec, run in shown.grid.runs.items():
+            if spec.method == method:
+                identity = run.record.identity["method"]
+                key = (spec.track, str(identity.get("version", NONE)))
+                told.setdefault(key, {})[spec.k] = identity.get("hparams", {})
+    for (track, version), by_k in sorted(told.items()):
+        ks = sorted(by_k)
+        lines = []
+        for name in sorted({name for hparams in by_k.values() for name in hparams}):
+            values = tuple(_value(by_k[k].get(name)) for k in ks)
+            lines.append((name, values[:1] if len(set(values)) == 1 else values))
+        yield Recipe(track, version, tuple(map(str, ks)), tuple(lines))
+
+
+def _value(value: object) -> str:
+    return NONE if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _results(shown: Section, method: str) -> Results:
+    grid = shown.grid
+    ks = tuple(sorted({k for condition in grid.conditions(method) for k in grid.ks_of(method, condition)}))
+    known = {(c["task"], c["condition"], c["k"]): c for c in aggregate.cells(grid) if c["method"] == method}
+    lines = []
+    for task in grid.suite.tasks:
+        for condition in grid.conditions(method):
+            cells = [known.get((task, condition, k)) for k in ks]
+            lines.append((task, condition, tuple(_accuracy(cell) for cell in cells)))
+        if set(MAIN_PAIR) <= set(grid.conditions(method)):
+            parts = [aggregate.differences(grid, task, method, MAIN_PAIR, [k]).units for k in ks]
+            told = tuple(points(float(part.mean())) if len(part) else NONE for part in parts)
+            lines.append((task, " - ".join(MAIN_PAIR), told))
+    return Results(shown, ks, tuple(lines))
+
+
+def _accuracy(cell: Mapping[str, Any] | None) -> str:
+    if cell is None or cell["accuracy"] is None:
+        return NONE
+    return percent(cell["accuracy"]) + ("" if cell["accuracy_sd"] is None else f" ± {percent(cell['accuracy_sd'])}")
+
+
+def paper_answers(grids: Sequence[Grid]) -> tuple[list[Verdict], str]:
+    """The paper's claims: a line each, and the whole table as markdown with the main grid, if complete, as analogue."""
+    told: list[tuple[paper_claims.Claim, Grid | None, list[paper_claims.Answer]]] = []
+    verdicts = []
+    for claim in paper_claims.claims():
+        own = [grid for grid in grids if grid.suite.name == claim.suite]
+        answers = [(grid, paper_page.decides(claim, grid)) for grid in own]
+        if grids[0] not in own and grids[0].complete:  # no interval before every declared run is there
+            answers.append((grids[0], False))
+        found = [(claim, grid, paper_claims.answer(claim, grid, decides=decides)) for grid, decides in answers]
+        told += found if own else [(claim, None, []), *found]
+        deciding = [answer for _, _, both in found for answer in both if answer.verdict is not None]
+        first, second = (
+            next((a.verdict for a in deciding if a.reading == reading and a.verdict), "not run")
+            for reading in paper_claims.STANDARD["cod"]
+        )
+        beside = next((both[0] for _, _, both in found if both[0].verdict is None), None)
+        verdicts.append(Verdict(claim.text, claim.kind, claim.suite, (first, second), _analogue(beside)))
+    return verdicts, paper_page.claims_text(told).split("\n", 2)[2]
+
+
+def _analogue(answer: paper_claims.Answer | None) -> str:
+    """The estimates of a claim's parts in short; three at most, the whole table tells the others."""
+    if answer is None:
+        return NONE
+    timed = answer.claim.kind in ("order", "growth")
+    told = [
+        f"{part.plus[0]} {f'{number(e.estimate, 1)} s' if timed else points(e.estimate)}"
+        for part, e in zip(answer.claim.parts, answer.estimates, strict=True)
+        if e is not None
+    ]
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return ", ".join(told[:3]) + more or NONE
+
+
+def teachers(grids: Sequence[Grid]) -> list[tuple[str, ...]]:
+    """(track, task, teacher, evaluation rows, training pool, its accuracy in %, runs) behind the records."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for runs in _distinct(grids):
+        for spec, run in runs.items():
+            r = run.record
+            found[spec.track, spec.task, r.teacher_hash, r.eval_hash, r.train_hash] += 1
+    accuracy = {(grid.track, task): value for grid in grids for task, value in grid.teachers.items()}
+    return [
+        (track, task, teacher, rows, pool, percent(accuracy.get((track, task))), str(n))
+        for (track, task, teacher, rows, pool), n in sorted(found.items())
+    ]
+
+
+def environments(grids: Sequence[Grid]) -> list[tuple[str, str, int]]:
+    """(what, value, number of runs): versions, commits, dates and environments that made the records."""
+    found: Counter[tuple[str, str]] = Counter()
+    for runs in _distinct(grids):
+        for run in runs.values():
+            known = run.record.provenance
+            found["cod-bench", str(known.get("cod_bench", "not told"))] += 1
+            git = known.get("git")
+            commit = f"{git.get('commit')}{' (changed)' if git.get('dirty') else ''}" if isinstance(git, dict) else ""
+            found["commit", commit or "not told"] += 1
+            found["date", str(known.get("date", "not told"))] += 1
+            environment = known.get("environment", "not told")
+            if isinstance(environment, Mapping):
+                environment = ", ".join(f"{key} {environment[key]}" for key in sorted(environment))
+            found["environment", str(environment)] += 1
+    order = ("cod-bench", "commit", "environment", "date")
+    return [(*key, n) for key, n in sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))]
+
+
+def generators(grids: Sequence[Grid]) -> list[tuple[str, str, str, int]]:
+    """(task, generator and version, parameters, runs) of every generator behind counted runs."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for runs in _distinct(grids):
+        for spec, run in runs.items():
+            told = run.record.identity.get("generator")
+            if isinstance(told, Mapping):
+                name = f"{told.get('name')} {told.get('version', '')}".strip()
+                found[spec.task, name, canonical(told.get("params", {}))] += 1
+    return [(*key, n) for key, n in sorted(found.items())]
+
+
+def _distinct(grids: Sequence[Grid]) -> list[dict[RunSpec, Run]]:
+    """The runs of each grid, those that an earlier one shows left out: suites may share runs."""
+    seen: set[RunSpec] = set()
+    found = []
+    for grid in grids:
+        found.append({spec: run for spec, run in grid.runs.items() if spec not in seen})
+        seen.update(grid.runs)
+    return found
