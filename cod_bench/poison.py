@@ -39,8 +39,8 @@ def poisoned(name: str, splits: Iterable[str]) -> Iterator[list[str]]:
     """While it lasts, splits of a task cannot be read; yields the list of the reads that were tried.
 
     The three ways that a plugin has: `work` (its corpus is guarded and what it had warm is forgotten), the task's own
-    module (`read` raises) and `corpus.load` (its pinned sums are poisoned, so that no prepared copy is taken). The splits
-    that are not named stay readable through `work` alone.
+    module (`read` raises) and `corpus.load` (its pinned sums are poisoned, so that no prepared copy is taken). The
+    splits that are not named stay readable through `work` alone.
     """
     clean: Corpus = work.corpus(name)
     reads: list[str] = []

@@ -17,6 +17,7 @@ from cod_bench.spec import RunSpec
 
 REFERENCE = "_reference"
 FAILURES = "failures"
+REPRODUCED = "reproduced.json"
 
 
 def home() -> Path:
@@ -98,6 +99,10 @@ class Results:
     def reference_path(self, track: str, task: str, teacher_hash: str) -> Path:
         """Where the reference file of this teacher lies."""
         return self.root / REFERENCE / track / f"{task}-{teacher_hash}.json"
+
+    def reproduced_path(self) -> Path:
+        """What a maintainer's `reproduce` found."""
+        return self.root / REPRODUCED
 
     def lock_path(self) -> Path:
         """The lock that one `run` at a time holds."""

@@ -1,3 +1,3 @@
-"""What `cod-bench new` starts a plugin file from: one text a kind, with @NAME@, @CLASS@ and the pins of a task's rows."""
+"""What `cod-bench new` starts a plugin file from: a text a kind with @NAME@, @CLASS@ and pins to fill in."""
 
 from __future__ import annotations
