@@ -79,13 +79,21 @@ def records_digest(records: Iterable[Record]) -> str:
     return digest(sorted([r.run_id, r.teacher_hash, r.predictions, digest(list(r.probabilities))] for r in records))
 
 
-def state(verdicts: Sequence[Verdict], records: Sequence[Record]) -> str:
-    """The state of one method's records on one (protocol, track): a verdict on other records does not count."""
-    if not records:
+def standing(verdicts: Iterable[Verdict], records: Sequence[Record]) -> Verdict | None:
+    """The verdict on these records of one method on one (protocol, track); one on other records does not count."""
+    known = records_digest(records)
+    places = {(r.spec.protocol, r.spec.track, r.spec.method) for r in records}
+    own = [v for v in verdicts if {(v.protocol, v.track, v.method)} == places and v.records == known]
+    return own[-1] if own else None
+
+
+def told(verdicts: Iterable[Verdict], records: Sequence[Record]) -> str:
+    """The state of these records, as tables print it."""
+    found = standing(verdicts, records)
+    if found is None:
         return SUBMITTED
-    spec = records[0].spec
-    own = [v for v in verdicts if (v.protocol, v.track, v.method) == (spec.protocol, spec.track, spec.method)]
-    return own[-1].state if own and own[-1].records == records_digest(records) else SUBMITTED
+    same = sum(cell.verdict == REPRODUCED for cell in found.cells)
+    return f"{found.state} ({same} of {len(found.cells)} re-run cells found again, of {found.of}; {found.date})"
 
 
 def to_json(verdicts: Iterable[Verdict]) -> str:
