@@ -13,6 +13,7 @@ from cod_bench.check import Result, State
 from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
+from cod_bench.render import PUBLISHED
 from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
 from cod_bench.store import FAILURES, REFERENCE, REPRODUCED, Results
 
@@ -98,8 +99,8 @@ def read(root: Path) -> Folder:
 
 def _read(found: Folder, path: Path, name: str) -> None:
     parts = name.split("/")
-    if name == ".lock":
-        return
+    if name == ".lock" or (parts[0] == "leaderboard" and found.results.root.name != PUBLISHED):
+        return  # `run` leaves both in a folder of its own
     if path.is_symlink() or path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
     if path.stat().st_size > LARGEST:
