@@ -260,4 +260,4 @@ def _note(trained: Trained, parts: Mapping[str, Tensor], total: Tensor, spec: Ru
     for name, value in values.items():
         trained.losses.setdefault(name, []).append(round(float(value.detach()), 6))
     if not torch.isfinite(total):
-        raise RunError(f"{spec.label}: loss is {float(total)} at step {step + 1}; lower the learning rate")
+        raise RunError(f"{spec.label}: loss is {float(total.detach())} at step {step + 1}; lower the learning rate")

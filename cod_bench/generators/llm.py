@@ -96,7 +96,9 @@ class Llm(Generator):
         words = len(_prompts.EDITS[self.prompt]) + len(about.kind) + len(about.about) + len(about.rule)
         most = texts * _attempts() + rewrites * len(KEEP_TEMPERATURES)
         requests = texts * self._per_text() + rewrites * KEPT
-        return self._bill(texts, texts + rewrites, most, requests, words + about.characters, about.characters)
+        return self._bill(
+            texts + rewrites, texts + rewrites, most, requests, words + about.characters, about.characters
+        )
 
     def quote(self, asks: Sequence[Ask], oracle: Oracle) -> Bill:
         """From the texts themselves and what the ledger holds; asks the teacher about kept answers."""
