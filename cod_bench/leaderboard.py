@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from cod_bench import aggregate, claims, explore_page, exports, page, plots, stats
+from cod_bench import aggregate, beside, claims, explore_page, exports, page, plots, stats
 from cod_bench.aggregate import About, Grid, References
 from cod_bench.claims import Claim, Gain
 from cod_bench.record import Record
@@ -17,6 +18,8 @@ from cod_bench.tables import code, counted, escape, interval, markdown, p_value,
 
 Excluded = Mapping[tuple[str, str], str]
 """(track, method) -> why the method cannot run on the track."""
+
+States = Callable[[Grid], Mapping[str, str]]
 
 INDEX = "README.md"
 MAIN = "main.txt"
@@ -38,6 +41,7 @@ def render(
     bad: Sequence[BadFile] = (),
     figures: bool = True,
     excluded: Excluded | None = None,
+    states: States | None = None,
 ) -> dict[str, str]:
     """Every file of the leaderboard, by its path under the output folder.
 
@@ -50,17 +54,21 @@ def render(
         bad: files that should be records and are not; listed by name.
         figures: draw the curves; without, their names stand with empty text (enough for `check`).
         excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
+        states: grid -> method -> whether its records are submitted or have been re-run, where that is to be said.
 
     Raises:
         UsageError: as `aggregate.collect`.
     """
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
+    declared: dict[tuple[str, str, str], Grid] = {}
+    submissions: list[tuple[str, Grid]] = []
     for suite in suites:
         grids = sections(
             suite, records=records, references=references, expected=expected, about=about, excluded=excluded
         )
-        counted = [grid for grid in grids if grid.runs]
+        counted = [replace(grid, states=states(grid) if states else {}) for grid in grids if grid.runs]
+        declared |= {(suite.name, grid.protocol, grid.track): grid for grid in counted}
         if not counted:
             stale = sum(len(grid.stale) for grid in grids)
             index.append(f"## {escape(suite.title)} (suite {code(suite.name)})")
@@ -74,12 +82,17 @@ def render(
             stated = claims.claims(grid, gains)
             made = section(grid, gains, stated, bad=bad, figures=figures)
             files |= {f"{folder}/{name}": text for name, text in made.items()}
+            submissions.append((f"{folder}/{INDEX}", grid))
             if place == 0:
                 index.append(f"## [{page.heading(grid)}]({quote(folder)}/README.md)")
                 index += [page.state(grid), page.main(grid, gains, stated, level=3)]
             else:
                 index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {len(grid.runs)} runs.")
     files[INDEX] = "\n\n".join(index) + "\n"
+    for name, grid in submissions:  # once every grid is there to stand beside
+        other = declared.get((grid.suite.name.partition("+")[0], grid.protocol, grid.track))
+        if other is not None and not set(grid.methods) & set(other.methods):
+            files[name] += "".join(f"\n{part}\n" for part in beside.parts(grid, other))
     return files
 
 

@@ -116,8 +116,17 @@ def accuracy_caption(grid: Grid) -> str:
         f"Mean over {tasks} of the mean over seeds; `mean over k`: also over k = {primary}. A mean that lacks a "
         f"task is {NONE}; nothing is imputed. `collapsed`: runs with over 80 % of their predictions in one class. "
         "`valid slots`: those with a counterfactual "
-        f"that flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}" + conditional(grid)
+        f"that flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}{states(grid)}"
+        + conditional(grid)
     )
+
+
+def states(grid: Grid) -> str:
+    """Whether somebody else has found the records again; empty where nothing is to be said."""
+    if not grid.states:
+        return ""
+    told = "; ".join(f"{escape(method)} {escape(state)}" for method, state in grid.states.items())
+    return f"Records: {told}. `submitted`: no maintainer has re-run any of them. "
 
 
 def _scale(grid: Grid) -> str:

@@ -20,6 +20,9 @@ from cod_bench.spec import stream_seed
 from cod_bench.store import home, lock
 from cod_bench.track import Side
 
+RANDOM_DECODER = "random:decoder"
+"""Source of a side whose model, built on the spot, is a decoder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
@@ -134,9 +137,9 @@ def _dequantised(file: Path, name: str) -> Path:
 
 
 def _random(source: str, texts: Sequence[str], max_length: int) -> Pretrained:
-    """A tiny random BERT with a word-level tokenizer, both a pure function of source and texts."""
+    """A tiny random BERT with a word-level tokenizer, both a pure function of source and texts; or a tiny decoder."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
     words = Counter(word for text in texts for word in text.lower().split())
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -151,11 +154,14 @@ def _random(source: str, texts: Sequence[str], max_length: int) -> Pretrained:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     )  # fmt: skip
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=max(64, max_length),
-    )  # fmt: skip
+    size: dict[str, Any] = {
+        "vocab_size": len(vocabulary), "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 64, "max_position_embeddings": max(64, max_length),
+    }  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("random-weights", source))
-        backbone = BertModel(config, add_pooling_layer=False)
+        if source.startswith(RANDOM_DECODER):
+            backbone = LlamaModel(LlamaConfig(**size, use_cache=False, pad_token_id=vocabulary["[PAD]"]))
+        else:
+            backbone = BertModel(BertConfig(**size), add_pooling_layer=False)
     return Pretrained(backbone, tokenizer)

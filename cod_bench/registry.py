@@ -68,6 +68,26 @@ def add_plugin(path: Path) -> tuple[str, str]:
     return kind, name
 
 
+def installed_file(path: Path) -> tuple[str, str] | None:
+    """(kind, name) of the installed plugin whose own file this is; None if it is none. Imports no plugin."""
+    for kind in KINDS:
+        source = _installed(kind).get(path.stem)
+        spec = importlib.util.find_spec(source) if source else None
+        if spec is not None and spec.origin and Path(spec.origin).resolve() == path.resolve():
+            return kind, path.stem
+    return None
+
+
+def stand_in(kind: str, name: str, value: Any) -> Any:
+    """Let a plugin's module export `value` from now on in this process; returns what it exported before.
+
+    For checks alone, which show a plugin another task under the name of the one it knows.
+    """
+    before = load(kind, name)
+    setattr(_module(kind, name, _sources(kind)[name]), EXPORTS[kind], value)
+    return before
+
+
 def plugin_files() -> tuple[str, ...]:
     """Files registered by --plugin, for worker processes to register again."""
     return tuple(sorted(str(path) for path in set(_plugin_files.values())))
@@ -95,11 +115,15 @@ def _installed(kind: str) -> dict[str, str]:
     return found
 
 
-def _load(kind: str, name: str, source: str) -> Any:
+def _module(kind: str, name: str, source: str) -> ModuleType:
     own_file = source.endswith(".py")
-    module = _guarded(
+    return _guarded(
         f"{kind} {name!r}", lambda: _import_file(Path(source)) if own_file else importlib.import_module(source)
     )
+
+
+def _load(kind: str, name: str, source: str) -> Any:
+    module = _module(kind, name, source)
     export = EXPORTS[kind]
     if not hasattr(module, export):
         raise UsageError(f"{kind} {name!r}: its module must export {export}")

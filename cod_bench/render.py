@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from cod_bench import leaderboard, plan, registry, suites, tracks
-from cod_bench.aggregate import About
+from cod_bench import leaderboard, plan, registry, suites, tracks, verdicts
+from cod_bench.aggregate import About, Grid
+from cod_bench.record import Record
 from cod_bench.spec import LOCAL, RunSpec, Suite, base_name
 from cod_bench.store import Results
 
@@ -50,7 +51,31 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
         bad=bad,
         figures=figures,
         excluded=plan.excluded(wanted),
+        states=states(results, records),
     )
+
+
+def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapping[str, str]]:
+    """Grid -> method -> the state of its records, for submitted methods and, once somebody re-ran any, for all.
+
+    Raises:
+        UsageError: the verdicts are corrupt.
+    """
+    known = results.verdicts()
+    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
+
+    def of(grid: Grid) -> Mapping[str, str]:
+        shown = [method for method in grid.methods if known or method not in declared]
+        return {
+            method: verdicts.told(known, own)
+            for method in shown
+            if (own := [
+                r for r in records
+                if (r.spec.protocol, r.spec.track, r.spec.method) == (grid.protocol, grid.track, method)
+            ])
+        }  # fmt: skip
+
+    return of
 
 
 def _about(name: str) -> About:

@@ -14,9 +14,12 @@ from typing import Any
 from cod_bench.errors import UsageError
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json, to_json
 from cod_bench.spec import RunSpec
+from cod_bench.verdicts import Verdict
+from cod_bench.verdicts import from_json as verdicts_from_json
 
 REFERENCE = "_reference"
 FAILURES = "failures"
+REPRODUCED = "reproduced.json"
 
 
 def home() -> Path:
@@ -99,6 +102,10 @@ class Results:
         """Where the reference file of this teacher lies."""
         return self.root / REFERENCE / track / f"{task}-{teacher_hash}.json"
 
+    def reproduced_path(self) -> Path:
+        """What a maintainer's `reproduce` found."""
+        return self.root / REPRODUCED
+
     def lock_path(self) -> Path:
         """The lock that one `run` at a time holds."""
         return self.root / ".lock"
@@ -176,6 +183,18 @@ class Results:
                 raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
             found[reference.track, reference.task, reference.teacher_hash] = reference
         return found
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What maintainers' re-runs found; none where there is no file.
+
+        Raises:
+            UsageError: the file is corrupt.
+        """
+        path = self.reproduced_path()
+        try:
+            return verdicts_from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
+        except (ValueError, OSError) as error:
+            raise UsageError(f"verdicts {path} are corrupt ({error}); take them from version control again") from error
 
 
 @dataclass(frozen=True, slots=True)

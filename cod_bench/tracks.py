@@ -58,6 +58,15 @@ _TOY = Track(
     effort=0.05,
 )
 
+_DECODER = Side("random:decoder-0", pooling="last")
+_TOY_DECODER = replace(
+    _TOY,
+    name="toy-decoder",
+    title="random two-layer decoders built on the spot, for `check`",
+    teacher_side=_DECODER,
+    student_side=replace(_DECODER, layers=(0, 1)),
+)
+
 # The paper's pairs (Hamman et al., arXiv 2510.21631). Its appendix C.4 and its released scripts (FaisalHamman/CoD at
 # 355b1f0) disagree on the students: `scripts` is what was executed, `paper-c4` what is written.
 
@@ -191,6 +200,7 @@ TRACKS: dict[str, Track] = {
             precision="bfloat16", max_length=256, aligned=False, effort=25.0,
         ),
         _TOY,
+        _TOY_DECODER,
     )
 }  # fmt: skip
 """Every built-in track by name."""

@@ -27,11 +27,11 @@ PLUGINS = {
     },
     "cod_bench/executors": {"jobs", "errors"},
 }
-PURE = {"errors", "spec", "record", "registry", "stats", "track"}
+PURE = {"errors", "spec", "record", "registry", "stats", "track", "verdicts"}
 READERS = (
-    "aggregate", "claims", "compare", "evaluate", "explore", "explore_page", "exports", "leaderboard", "page",
+    "aggregate", "beside", "claims", "compare", "evaluate", "explore", "explore_page", "exports", "leaderboard", "page",
     "paper", "paper_claims", "paper_page", "plots", "power", "quality", "site", "site_charts",
-    "site_data", "site_facts", "stats", "tables",
+    "site_data", "site_facts", "stats", "tables", "verdicts",
 )  # fmt: skip
 TRAINING = {
     "pretrained", "model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb",

@@ -1,0 +1,303 @@
+"""Folder of records -> may it be published: checks as data. Runs and imports nothing that the folder brings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cod_bench import aggregate, evaluate, origin, plan, registry, suites, verdicts
+from cod_bench.check import Result, State
+from cod_bench.errors import UsageError
+from cod_bench.merge_base import Changes, changes
+from cod_bench.record import Record, Reference, record_from_json, reference_from_json
+from cod_bench.render import PUBLISHED
+from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
+from cod_bench.store import FAILURES, REFERENCE, REPRODUCED, Results
+
+LARGEST = 4_000_000
+"""Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
+TEXT = re.compile(r'"[^"]*[a-z]+ [a-z]+ [a-z]+[^"]*"')
+"""Three words in a row: records hold numbers, hashes and names, never a text of a corpus."""
+ODD = (ValueError, TypeError, KeyError, AttributeError, OSError)
+"""What reading a file of somebody else's may raise."""
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder of records as far as it can be read."""
+
+    results: Results
+    records: dict[str, Record] = field(default_factory=dict)
+    """By path below the folder."""
+    references: dict[tuple[str, str, str], Reference] = field(default_factory=dict)
+    verdicts: tuple[verdicts.Verdict, ...] = ()
+    broken: dict[str, str] = field(default_factory=dict)
+    misplaced: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    changes: Changes | None = None
+    """Against the merge base; None where none was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold. `find` gives reasons by file, None when it cannot be told."""
+
+    name: str
+    meaning: str
+    find: Callable[[Folder], Mapping[str, str] | None]
+
+
+def check(root: Path, *, base: str = "") -> list[Result]:
+    """Every check of a folder of records, in order.
+
+    Args:
+        base: git ref against whose merge base nothing may have been removed or changed.
+
+    Raises:
+        UsageError: no such folder, no record in it, or no such ref.
+    """
+    if not root.is_dir():
+        raise UsageError(f"check {root}: no such folder; name a plugin file or a folder of records")
+    plugins = sorted(root.glob("*.py"))
+    if plugins:
+        raise UsageError(f"check {root}: holds code, and only a file that you name is run; name {plugins[0]}")
+    found = read(root.resolve())
+    if not found.records and not found.broken:
+        raise UsageError(f"check {root}: has no records; name a plugin file or a folder of records")
+    if base:
+        found.changes = changes(root, base)
+    return judge(found)
+
+
+def judge(found: Folder) -> list[Result]:
+    """The results of every check."""
+    results = []
+    for one in CHECKS:
+        reasons = one.find(found)
+        state: State = "skipped" if reasons is None else "FAILED" if reasons else "ok"
+        told = "name --base REF to compare with" if reasons is None else _first(reasons)
+        results.append(Result(one.name, state, told))
+    return results
+
+
+def read(root: Path) -> Folder:
+    """Read what is there; what cannot be read is told by the checks."""
+    found = Folder(Results(root))
+    for path in sorted(root.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = path.relative_to(root).as_posix()
+        try:
+            _read(found, path, name)
+        except ODD as error:
+            found.broken[name] = str(error)
+    return found
+
+
+def _read(found: Folder, path: Path, name: str) -> None:
+    parts = name.split("/")
+    if name == ".lock" or (parts[0] == "leaderboard" and found.results.root.name != PUBLISHED):
+        return  # `run` leaves both in a folder of its own
+    if path.is_symlink() or path.suffix != ".json" or parts[0] == FAILURES:
+        raise ValueError("is no record; remove it")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"has {path.stat().st_size} bytes; a record has less than {LARGEST}")
+    text = path.read_text(encoding="utf-8")
+    if name == REPRODUCED:
+        found.verdicts = verdicts.from_json(text)
+        return
+    if told := TEXT.search(text):
+        found.texts[name] = f"{told.group()[:40]!r} reads like a text; records hold none"
+    if parts[0] == REFERENCE:
+        reference = reference_from_json(text)
+        found.references[reference.track, reference.task, reference.teacher_hash] = reference
+        place = found.results.reference_path(reference.track, reference.task, reference.teacher_hash)
+    else:
+        record = record_from_json(text)
+        found.records[name] = record
+        place = found.results.path(record.spec, record.run_id)
+    if place != path:
+        found.misplaced[name] = "its content belongs elsewhere; do not move or rename records"
+
+
+def _first(reasons: Mapping[str, str]) -> str:
+    if not reasons:
+        return ""
+    name, reason = next(iter(reasons.items()))
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"{name}: {reason}{more}"
+
+
+def _each(found: Folder, find: Callable[[Record], str]) -> dict[str, str]:
+    """Reasons of all records that have one; a user's mistake while looking is a reason too."""
+    reasons = {}
+    for name, record in found.records.items():
+        try:
+            reason = find(record)
+        except UsageError as error:
+            reason = str(error)
+        if reason:
+            reasons[name] = reason
+    return reasons
+
+
+def _identity(record: Record) -> str:
+    """Everything but the method of a submission is what the installed code says; its digest is the run id."""
+    spec = record.spec
+    if spec.method in registry.names("baseline"):
+        expected = plan.identify(spec)
+    else:
+        stranger = replace(spec, method=plan.methods(suites.suite(suites.DEFAULT_SUITE))[0])
+        expected = {**plan.identify(stranger), "method": record.identity["method"]}
+    if digest(expected) == record.run_id:
+        return ""
+    off = [key for key in expected if expected[key] != record.identity.get(key)]
+    return f"identity.{(off or ['?'])[0]} is not what this version gives; run it again with it"
+
+
+def _rows(record: Record) -> str:
+    task = origin.find(record.spec.task)
+    if not task.pinned:
+        return f"task {task.name!r} has no pinned rows here; load it once"
+    if not task.has_rows(record.train_hash, record.eval_hash):
+        return f"eval_hash={record.eval_hash!r}, train_hash={record.train_hash!r} are not the task's rows"
+    return ""
+
+
+def _metrics(found: Folder) -> Mapping[str, str]:
+    def differs(record: Record) -> str:
+        spec = record.spec
+        reference = found.references.get((spec.track, spec.task, record.teacher_hash))
+        if reference is None or record.reference != f"{spec.task}-{record.teacher_hash}":
+            return f"reference {record.reference!r} is not there; copy the {REFERENCE} folder along"
+        if reference.eval_hash != record.eval_hash:
+            return f"eval_hash={record.eval_hash!r} and its reference file has {reference.eval_hash!r}"
+        given = evaluate.metrics(record.predictions, record.probabilities, reference)
+        for key in sorted({*given, *record.metrics}):
+            said, value = record.metrics.get(key), given.get(key)
+            if said is None or value is None or not abs(float(said) - float(value)) <= aggregate.TOLERANCE:
+                return f"metrics.{key} is {said!r} and the predictions give {value!r}"
+        return ""
+
+    return _each(found, differs)
+
+
+def _mixed(found: Folder) -> Mapping[str, str]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in found.records.values():
+        groups.setdefault((record.spec.protocol, record.spec.track), []).append(record)
+    reasons = {}
+    for (protocol, track), records in groups.items():
+        try:
+            aggregate.refuse_mixtures(records)
+        except UsageError as error:
+            reasons[f"{protocol}/{track}"] = str(error)
+    return reasons
+
+
+def _dirty(record: Record) -> str:
+    git = record.provenance.get("git")
+    dirty = isinstance(git, Mapping) and git.get("dirty") is not False
+    return "provenance.git.dirty: made by changed code; commit it and run again" if dirty else ""
+
+
+def _ranked(record: Record) -> str:
+    protocol = record.spec.protocol
+    return "" if PROTOCOLS[protocol].ranked else f"protocol {protocol!r} is not ranked; publish `last`"
+
+
+def _complete(found: Folder) -> Mapping[str, str]:
+    """Records that belong to no suite, or variant of one for their method and generator, that is there whole."""
+    specs = {record.spec for record in found.records.values()}
+    reasons = {}
+    for protocol, track in sorted({(spec.protocol, spec.track) for spec in specs}):
+        here = {spec for spec in specs if (spec.protocol, spec.track) == (protocol, track)}
+        wanted = {suite.name: set(_declared(suite, track, protocol)) for suite in _suites(here, track)}
+        whole: set[RunSpec] = set().union(*(runs for runs in wanted.values() if runs <= here))
+        for method in sorted({spec.method for spec in here - whole}):
+            left = [spec for spec in here - whole if spec.method == method]
+            near = max(wanted, key=lambda name: (len(wanted[name] & set(left)), -len(wanted[name])), default="")
+            lacks = sorted(wanted.get(near, set()) - here)
+            told = f"; suite {near} lacks {len(lacks)} runs such as {lacks[0].label}" if lacks else ""
+            reasons[f"{protocol}/{track}/*/{method}"] = f"{len(left)} records belong to no complete suite{told}"
+    return reasons
+
+
+def _suites(specs: Iterable[RunSpec], track: str) -> list[Suite]:
+    """The declared suites on that track, with the records' generators, and their variants for submitted methods."""
+    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
+    submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
+    generators = ["", *sorted({spec.generator for spec in specs} - {""})]
+    made = [
+        plan.variant(suite, submitted=methods, generator=generator)
+        for suite in suites.SUITES.values()
+        if plan.admits(suite, track)
+        for methods in submitted
+        for generator in generators
+    ]
+    return list({suite.name: suite for suite in made}.values())
+
+
+def _declared(suite: Suite, track: str, protocol: str) -> Iterable[RunSpec]:
+    known = registry.names("baseline")
+    for spec in suite.expand(track=track, protocol=protocol):
+        if spec.method not in known or not plan.not_applicable(track, spec.method):
+            yield spec
+
+
+def _kept(found: Folder) -> Mapping[str, str] | None:
+    if found.changes is None:
+        return None
+    gone = {name: "was removed; published records stay" for name in found.changes.removed if name != REPRODUCED}
+    return gone | {name: "was changed; published records stay" for name in found.changes.changed if name != REPRODUCED}
+
+
+def _judged(found: Folder) -> Mapping[str, str]:
+    """Verdicts are a maintainer's: they do not come with the records that they are about."""
+    reasons: dict[str, str] = {}
+    ids = {record.run_id for record in found.records.values()}
+    for verdict in found.verdicts:
+        if stray := [cell.run_id for cell in verdict.cells if cell.run_id not in ids]:
+            reasons[REPRODUCED] = f"cell {stray[0]} of {verdict.method!r} is no record; run `cod-bench reproduce` again"
+    diff = found.changes
+    moved = diff is not None and REPRODUCED in (*diff.added, *diff.changed, *diff.removed)
+    if diff is not None and moved and any(name != REPRODUCED for name in diff.added):
+        reasons[REPRODUCED] = "changes together with new records; only a maintainer's `reproduce` writes it"
+    return reasons
+
+
+def _generators(record: Record) -> str:
+    """That the generator of a published record is one that is installed: tables are conditional on it."""
+    spec = record.spec
+    if spec.condition in WITHOUT_GENERATOR or spec.generator in registry.names("generator"):
+        return ""
+    return f"generator {spec.generator!r} is not installed here; submit its file first"
+
+
+def _by_record(find: Callable[[Record], str]) -> Callable[[Folder], Mapping[str, str]]:
+    return lambda found: _each(found, find)
+
+
+def _told(name: str) -> Callable[[Folder], Any]:
+    return lambda found: getattr(found, name)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("schema", "every file is a record, a reference file or the verdicts", _told("broken")),
+    Check("path equals content", "every file lies where its content belongs", _told("misplaced")),
+    Check("no text", "no corpus text stands in a file", _told("texts")),
+    Check("generator known", "conditions with a generator name an installed one", _by_record(_generators)),
+    Check("identity", "run ids are those that this version gives", _by_record(_identity)),
+    Check("evaluation rows", "evaluation rows and training pool are the task's", _by_record(_rows)),
+    Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
+    Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
+    Check("clean code", "made by committed code", _by_record(_dirty)),
+    Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
+    Check("grid complete", "every record belongs to a suite that is there whole", _complete),
+    Check("nothing removed", "no record of the merge base is removed or changed", _kept),
+    Check("verdicts", "reproduced.json is sound and comes alone", _judged),
+)
+"""In the order in which they are told."""

@@ -1,0 +1,87 @@
+"""The verbs for contributors and maintainers: parse, call one function, print. Added to the command line by cli.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cod_bench import origin, plan, registry
+from cod_bench.arguments import PluginOption
+from cod_bench.errors import UsageError
+from cod_bench.store import Results
+
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="baseline, task or generator.")],
+    name: Annotated[str, typer.Argument(help="Its name on the leaderboard: small letters, digits and _.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write instead of NAME.py here.")] = None,
+) -> None:
+    """Write a method, task or generator that passes `check` as it is; nothing is overwritten."""
+    from cod_bench import new as news
+
+    path = news.write(kind, name, out)
+    print(f"wrote {path}; change it, then: cod-bench check {path}")
+
+
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="Plugin files, or a folder of records.")],
+    base: Annotated[str, typer.Option("--base", help="Of a folder: git ref that nothing may be removed from.")] = "",
+    plugin: PluginOption = None,
+) -> None:
+    """Whether a plugin file or a folder of records is fit to be submitted. Runs the files you name, and no others."""
+    from cod_bench import check as plugins
+    from cod_bench import check_records
+
+    for file in plugin or ():
+        registry.add_plugin(file)
+    if base and not any(path.is_dir() for path in paths):
+        raise UsageError(f"--base {base}: belongs to a folder of records; leave it out")
+    failed = 0
+    for path in paths:
+        results = check_records.check(path, base=base) if path.is_dir() else plugins.check(path)
+        print(path)
+        for result in results:
+            print(f"  {result.line}")
+        failed += sum(result.state == "FAILED" for result in results)
+    raise typer.Exit(1 if failed else 0)
+
+
+def reproduce(
+    share: Annotated[float, typer.Option("--sample", help="Share of every method's records to run again.")] = 0.05,
+    results: Annotated[Path, typer.Option("--results", help="Folder of records.")] = Path("results"),
+    method: Annotated[str, typer.Option("--method", help="Only these methods, separated by commas.")] = "",
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample; drawn anew if left out.")] = None,
+    workers: WorkersOption = plan.cores(),
+    executor: Annotated[str, typer.Option("--executor", help="How jobs are spread.")] = "local",
+    data: Annotated[list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*.")] = None,
+    plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """For maintainers: run random records again and write results/reproduced.json."""
+    from cod_bench import reproduce as again
+    from cod_bench.verdicts import CONTRADICTED, TOLERANCE
+
+    for file in plugin or ():
+        registry.add_plugin(file)
+    origin.choose(data)
+    if not results.is_dir():
+        raise UsageError(f"--results {results}: no such folder; name one with records")
+    found = again.reproduce(
+        Results(results.resolve()),
+        share=share, methods=[name.strip() for name in method.split(",") if name.strip()], seed=seed,
+        workers=workers, executor=executor,
+        listen=lambda spec, cell: print(f"  {spec.label}: {cell.verdict}, {cell.agreement:.1%} of the rows alike"),
+    )  # fmt: skip
+    for verdict in found:
+        print(f"{verdict.method} on {verdict.track}, protocol {verdict.protocol}: {verdict.state}")
+    print(
+        f"one result: the same class predicted on at least {TOLERANCE:.1%} of the rows; sample of seed {found[0].seed}"
+    )
+    raise typer.Exit(1 if any(verdict.state == CONTRADICTED for verdict in found) else 0)
+
+
+VERBS = (new, check, reproduce)
+"""Registered by cli.py under their own names."""

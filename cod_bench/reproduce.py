@@ -1,0 +1,118 @@
+"""Records -> random cells re-run on this machine -> verdicts: how `submitted` becomes `reproduced`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+from cod_bench import plan, registry, verdicts
+from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.jobs import jobs_for
+from cod_bench.provenance import environment, provenance
+from cod_bench.record import Record, record_from_json
+from cod_bench.spec import RunSpec, stream
+from cod_bench.store import Results, write_atomic
+from cod_bench.verdicts import Cell, Verdict
+
+Listener = Callable[[RunSpec, Cell], None]
+
+
+def sample(records: Sequence[Record], share: float, seed: int) -> list[Record]:
+    """Random cells of one method's records: that share of every task's, at least one each, in the order of runs."""
+    chosen: list[Record] = []
+    for task in sorted({record.spec.task for record in records}):
+        own = sorted((r for r in records if r.spec.task == task), key=lambda r: (r.spec, r.run_id))
+        order = stream("reproduce", own[0].spec.method, task, seed).permutation(len(own))
+        chosen += [own[int(i)] for i in sorted(order[: max(1, math.ceil(share * len(own)))])]
+    return chosen
+
+
+def groups(records: Sequence[Record], methods: Sequence[str]) -> dict[tuple[str, str, str], list[Record]]:
+    """Records by (protocol, track, method), of these methods or of all.
+
+    Raises:
+        UsageError: a method without a record, or that is not installed and whose file was not named.
+    """
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        spec = record.spec
+        if not methods or spec.method in methods:
+            found.setdefault((spec.protocol, spec.track, spec.method), []).append(record)
+    there = {method for _, _, method in found}
+    for method in methods:
+        if method not in there:
+            raise unknown("method with records", method, {record.spec.method for record in records})
+    for method in sorted(there.difference(registry.names("baseline"))):
+        raise UsageError(f"method {method!r}: is not installed here; read its file and name it by --plugin")
+    return dict(sorted(found.items()))
+
+
+def reproduce(
+    results: Results,
+    *,
+    share: float,
+    methods: Sequence[str] = (),
+    seed: int | None = None,
+    workers: int = 1,
+    executor: str = "local",
+    listen: Listener,
+) -> list[Verdict]:
+    """Re-run random cells of every method (or of those named), write what became of them, and return it.
+
+    Nothing is written where a run fails. The seed of the sample is drawn anew unless given: a submission must not know
+    which of its cells will be looked at.
+
+    Raises:
+        UsageError: no records, a record that other code made, or an unfit value.
+        RunError: a run failed.
+    """
+    if not 0 < share <= 1:
+        raise UsageError(f"--sample {share}: choose a share above 0 and up to 1, such as 0.05")
+    records, bad = results.scan()
+    if bad:
+        raise UsageError(f"record {bad[0].path} is corrupt ({bad[0].reason}); see `cod-bench check {results.root}`")
+    if not records:
+        raise UsageError(f"--results {results.root}: has no records to re-run")
+    drawn = secrets.randbits(32) if seed is None else seed
+    own = groups(records, methods)
+    chosen = {key: sample(found, share, drawn) for key, found in own.items()}
+    for record in (record for found in chosen.values() for record in found):
+        if plan.run_id(record.spec) != record.run_id:
+            raise UsageError(
+                f"record {record.run_id} ({record.spec.label}): made by other code or settings, which give run "
+                f"{plan.run_id(record.spec)} here; check out the version that made it"
+            )
+    again = _run({r.spec: r for found in chosen.values() for r in found}, workers, executor, listen)
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    made = [
+        Verdict(
+            protocol, track, method, verdicts.records_digest(own[protocol, track, method]),
+            len(own[protocol, track, method]), verdicts.TOLERANCE, share, drawn, environment(), today,
+            tuple(again[record.spec] for record in found),
+        )
+        for (protocol, track, method), found in chosen.items()
+    ]  # fmt: skip
+    others = [v for v in results.verdicts() if (v.protocol, v.track, v.method) not in chosen]
+    write_atomic(results.reproduced_path(), verdicts.to_json([*others, *made]))
+    return made
+
+
+def _run(stored: dict[RunSpec, Record], workers: int, executor: str, listen: Listener) -> dict[RunSpec, Cell]:
+    execute = registry.load("executor", executor)
+    jobs = jobs_for(list(stored), provenance())
+    cells: dict[RunSpec, Cell] = {}
+    with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
+        for outcome in outcomes:
+            if outcome.result is None:
+                raise (UsageError if outcome.usage else RunError)(f"{outcome.job.key}: {outcome.error}")
+            if outcome.job.stage != "run":
+                continue
+            value: Any = outcome.result["record"]
+            record = record_from_json(value)
+            cells[record.spec] = verdicts.judge(stored[record.spec], record)
+            listen(record.spec, cells[record.spec])
+    return cells

@@ -1,0 +1,145 @@
+"""A re-run beside a stored record -> was it found again; results/reproduced.json as values. Pure.
+
+A method's records are `submitted` until a maintainer's `cod-bench reproduce` has re-run random cells of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from cod_bench.record import Record
+from cod_bench.spec import digest
+
+SCHEMA = 1
+TOLERANCE = 0.999
+"""Two runs are one result when they predict the same class on at least this share of the evaluation rows."""
+
+SUBMITTED = "submitted"
+REPRODUCED = "reproduced"
+ELSEWHERE = "another teacher or environment"
+"""The re-run had a teacher of its own or other libraries or instructions, and predicts otherwise: tells nothing."""
+CONTRADICTED = "another result"
+"""Same teacher, same environment, other predictions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One re-run record."""
+
+    run_id: str
+    verdict: str
+    agreement: float
+    """Share of evaluation rows with the same predicted class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of the re-run of one method on one (protocol, track)."""
+
+    protocol: str
+    track: str
+    method: str
+    records: str
+    """Digest of all the method's records there: the verdict holds for these and no others."""
+    of: int
+    """How many records these are."""
+    tolerance: float
+    sample: float
+    seed: int
+    environment: Mapping[str, str]
+    date: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def state(self) -> str:
+        """The cells' common verdict: one other result contradicts, one that tells nothing leaves it open."""
+        found = {cell.verdict for cell in self.cells}
+        return next((state for state in (CONTRADICTED, ELSEWHERE) if state in found), REPRODUCED)
+
+
+def judge(stored: Record, again: Record) -> Cell:
+    """What a re-run says of a record of the same run id."""
+    rows = len(stored.predictions)
+    same = sum(a == b for a, b in zip(stored.predictions, again.predictions, strict=False))
+    agreement = same / rows if rows == len(again.predictions) else 0.0
+    other_teacher = stored.teacher_hash != again.teacher_hash
+    other_machine = stored.provenance.get("environment") != again.provenance.get("environment")
+    if other_teacher or (agreement < TOLERANCE and other_machine):
+        verdict = ELSEWHERE
+    else:
+        verdict = REPRODUCED if agreement >= TOLERANCE else CONTRADICTED
+    return Cell(stored.run_id, verdict, round(agreement, 6))
+
+
+def records_digest(records: Iterable[Record]) -> str:
+    """Digest of a set of records' results, whatever their order."""
+    return digest(sorted([r.run_id, r.teacher_hash, r.predictions, digest(list(r.probabilities))] for r in records))
+
+
+def standing(verdicts: Iterable[Verdict], records: Sequence[Record]) -> Verdict | None:
+    """The verdict on these records of one method on one (protocol, track); one on other records does not count."""
+    known = records_digest(records)
+    places = {(r.spec.protocol, r.spec.track, r.spec.method) for r in records}
+    own = [v for v in verdicts if {(v.protocol, v.track, v.method)} == places and v.records == known]
+    return own[-1] if own else None
+
+
+def told(verdicts: Iterable[Verdict], records: Sequence[Record]) -> str:
+    """The state of these records, as tables print it."""
+    found = standing(verdicts, records)
+    if found is None:
+        return SUBMITTED
+    same = sum(cell.verdict == REPRODUCED for cell in found.cells)
+    return f"{found.state} ({same} of {len(found.cells)} re-run cells found again, of {found.of}; {found.date})"
+
+
+def to_json(verdicts: Iterable[Verdict]) -> str:
+    """Canonical text, one verdict a line."""
+    ordered = sorted(verdicts, key=lambda v: (v.protocol, v.track, v.method))
+    lines = ",\n".join(json.dumps(asdict(v), sort_keys=True) for v in ordered)
+    return f'{{"schema": {SCHEMA}, "verdicts": [\n{lines}\n]}}\n'
+
+
+def from_json(text: str) -> tuple[Verdict, ...]:
+    """The verdicts in `text`.
+
+    Raises:
+        ValueError: not JSON, another schema, or a field that is missing, unknown or odd; the sentence names it.
+    """
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA or not isinstance(value.get("verdicts"), list):
+        raise ValueError(f"schema: must be {SCHEMA}, with a list of verdicts")
+    return tuple(_verdict(entry) for entry in value["verdicts"])
+
+
+_TYPES: Mapping[str, Any] = {
+    "protocol": str, "track": str, "method": str, "records": str, "of": int, "tolerance": float, "sample": float,
+    "seed": int, "environment": dict, "date": str, "cells": list,
+}  # fmt: skip
+
+
+def _verdict(entry: Any) -> Verdict:
+    _demand(entry, Verdict, _TYPES)
+    for cell in entry["cells"]:
+        _demand(cell, Cell, {"run_id": str, "verdict": str, "agreement": float})
+        if cell["verdict"] not in (REPRODUCED, ELSEWHERE, CONTRADICTED):
+            raise ValueError(f"cells.verdict: unknown value {cell['verdict']!r}")
+    if not entry["cells"]:
+        raise ValueError("cells: must name at least one")
+    return Verdict(**{**entry, "cells": tuple(Cell(**cell) for cell in entry["cells"])})
+
+
+def _demand(entry: Any, kind: type[Verdict] | type[Cell], types: Mapping[str, Any]) -> None:
+    names = {f.name for f in fields(kind)}
+    if not isinstance(entry, dict) or set(entry) != names:
+        off = sorted(set(entry) ^ names)[0] if isinstance(entry, dict) else kind.__name__
+        raise ValueError(f"{off}: field is missing or unknown")
+    for name, wanted in types.items():
+        if type(entry[name]) is not wanted and not (wanted is float and type(entry[name]) is int):
+            raise ValueError(f"{name}: is a {type(entry[name]).__name__}")

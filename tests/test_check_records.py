@@ -1,0 +1,211 @@
+"""A pull request with records: sound ones pass, and every kind of tampering is caught by its own check."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cod_bench.check import Result
+from cod_bench.check_records import CHECKS, check
+from cod_bench.errors import UsageError
+from cod_bench.record import record_from_json, to_json
+from cod_bench.spec import digest
+from cod_bench.store import Results
+from tests.test_cli import call
+
+ROOT = Path(__file__).parent.parent
+PLUGIN = "from cod_bench.baselines.kd import KD\n\n\nclass Mine(KD):\n    name = 'mine'\n\n\nDISTILLER = Mine\n"
+
+
+@pytest.fixture(scope="module")
+def submitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every run of a submitted method on the toy suite."""
+    folder = tmp_path_factory.mktemp("submitted")
+    (folder / "mine.py").write_text(PLUGIN)
+    done = call("run", "--suite", "toy", "--method", "mine", "--plugin", "mine.py", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for path in Results(folder / "runs").record_paths():  # as from a clean commit, whatever this checkout is
+        value = json.loads(path.read_text())
+        record = record_from_json(path.read_text())
+        value["provenance"]["git"] = None
+        path.write_text(to_json(type(record)(**{**value, "spec": record.spec})))
+    return folder / "runs"
+
+
+@pytest.fixture
+def folder(submitted: Path, tmp_path: Path) -> Path:
+    target = tmp_path / "repository" / "results"
+    shutil.copytree(submitted, target, ignore=shutil.ignore_patterns("leaderboard", ".lock"))
+    return target
+
+
+def failed(results: list[Result]) -> list[str]:
+    return [result.check for result in results if result.state == "FAILED"]
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def first(folder: Path) -> Path:
+    return Results(folder).record_paths()[0]
+
+
+def test_a_sound_submission_passes_though_its_method_is_not_installed(folder: Path) -> None:
+    results = check(folder)
+    assert [r.check for r in results] == [one.name for one in CHECKS]
+    assert {r.check for r in results if r.state != "ok"} == {"nothing removed"}
+
+
+def test_the_published_records_pass() -> None:
+    results = check(ROOT / "results")
+    assert failed(results) == [], [r.line for r in results]
+
+
+def _flip(value: dict[str, Any]) -> None:
+    value["predictions"] = ("1" if value["predictions"][0] == "0" else "0") + value["predictions"][1:]
+
+
+def _other_teacher(value: dict[str, Any]) -> None:
+    value["identity"]["track"]["max_length"] += 1
+    value["run_id"] = digest(value["identity"])
+
+
+@pytest.mark.parametrize(
+    ("change", "caught_by", "reason"),
+    [
+        (_flip, "metrics recompute", "the predictions give"),
+        (lambda v: v["metrics"].update(accuracy=0.99), "metrics recompute", "metrics.accuracy is 0.99"),
+        (lambda v: v.update(eval_hash="0" * 12), "evaluation rows", "are not the task's rows"),
+        (lambda v: v.update(train_hash="0" * 12), "evaluation rows", "are not the task's rows"),
+        (lambda v: v.update(run_id="0" * 12), "schema", "is not the digest of identity"),
+        (lambda v: v.update(extra=1), "schema", "extra: field is unknown"),
+        (_other_teacher, "identity", "identity.track is not what this version gives"),
+        (lambda v: v["spec"].update(seed=7), "schema", "identity.seed"),
+        (lambda v: v["provenance"].update(git={"dirty": True}), "clean code", "made by changed code"),
+        (lambda v: v["provenance"].update(note="such a lovely film today"), "no text", "reads like a text"),
+        (lambda v: v["provenance"].update(environment={"torch": "1"}), "one teacher", "environment differs"),
+    ],
+)
+def test_tampering_is_caught(change: Callable[[Any], object], caught_by: str, reason: str, folder: Path) -> None:
+    edit(first(folder), change)
+    results = {r.check: r for r in check(folder)}
+    assert results[caught_by].state == "FAILED", results
+    assert reason in results[caught_by].reason
+
+
+def test_a_moved_record_and_a_stray_file_are_caught(folder: Path) -> None:
+    path = first(folder)
+    path.rename(path.with_name("k008-seed5-000000000000.json"))
+    assert "path equals content" in failed(check(folder))
+    for name in ("weights.pkl", "note.txt", "failures/x.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+        assert "schema" in failed(check(folder))
+        (folder / name).unlink()
+
+
+def test_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    path = first(folder)
+    path.rename(tmp_path / "elsewhere.json")
+    path.symlink_to(tmp_path / "elsewhere.json")
+    results = {r.check: r for r in check(folder)}
+    assert "is no record; remove it" in results["schema"].reason
+
+
+def test_a_hole_in_the_grid_is_caught(folder: Path) -> None:
+    first(folder).unlink()
+    results = {r.check: r for r in check(folder)}
+    assert failed(list(results.values())) == ["grid complete"]
+    assert (
+        "belong to no complete suite; suite toy+mine lacks 1 runs such as toy mine" in results["grid complete"].reason
+    )
+
+
+def test_an_unranked_protocol_is_caught(folder: Path) -> None:
+    path = first(folder)
+    value = json.loads(path.read_text())
+    value["spec"]["protocol"] = value["identity"]["protocol"] = "paper"
+    value["run_id"] = digest(value["identity"])
+    target = Results(folder).path(record_from_json(json.dumps(value)).spec, value["run_id"])
+    target.parent.mkdir(parents=True)
+    target.write_text(json.dumps(value))
+    assert "ranked protocol" in failed(check(folder))
+
+
+def test_a_missing_reference_is_caught(folder: Path) -> None:
+    shutil.rmtree(folder / "_reference")
+    assert failed(check(folder)) == ["metrics recompute"]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+class TestMergeBase:
+    @pytest.fixture
+    def repository(self, folder: Path) -> Path:
+        top = folder.parent
+        git(top, "init", "-q", "-b", "trunk")
+        git(top, "add", "-A")
+        git(top, "commit", "-q", "-m", "records")
+        git(top, "checkout", "-q", "-b", "mine")
+        return folder
+
+    def test_adding_is_allowed(self, repository: Path) -> None:
+        shutil.copy(first(repository), repository / "_reference" / "copy.json")  # whatever else is wrong with it
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert results["nothing removed"].state == "ok"
+
+    def test_removing_and_changing_are_not(self, repository: Path) -> None:
+        path = first(repository)
+        text = path.read_text()
+        path.write_text(text.replace('"seconds"', '"seconds" '))
+        changed = {r.check: r for r in check(repository, base="trunk")}
+        assert changed["nothing removed"].reason.endswith("was changed; published records stay")
+        path.unlink()
+        removed = {r.check: r for r in check(repository, base="trunk")}
+        assert removed["nothing removed"].reason.endswith("was removed; published records stay")
+
+    def test_what_the_base_got_since_the_fork_is_not_missed(self, repository: Path) -> None:
+        top = repository.parent
+        git(top, "checkout", "-q", "trunk")
+        (repository / "later.json").write_text("{}")
+        git(top, "add", "-A")
+        git(top, "commit", "-q", "-m", "later")
+        git(top, "checkout", "-q", "mine")
+        assert {r.check: r for r in check(repository, base="trunk")}["nothing removed"].state == "ok"
+
+    def test_verdicts_do_not_come_with_records(self, repository: Path) -> None:
+        (repository / "reproduced.json").write_text('{"schema": 1, "verdicts": []}')
+        assert failed(check(repository, base="trunk")) == []
+        shutil.copy(first(repository), repository / "new.json")
+        assert "verdicts" in failed(check(repository, base="trunk"))
+
+    def test_an_unknown_ref_and_no_repository_are_sentences(self, repository: Path, submitted: Path) -> None:
+        with pytest.raises(UsageError, match="--base nowhere: git finds no merge base"):
+            check(repository, base="nowhere")
+        with pytest.raises(UsageError, match="--base --output=x: git finds no merge base"):
+            check(repository, base="--output=x")
+        with pytest.raises(UsageError, match="git finds no merge base"):
+            check(submitted, base="HEAD")
+
+
+def test_a_folder_of_code_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit(5)")
+    with pytest.raises(UsageError, match=r"only a file that you name is run; name .*mine.py"):
+        check(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="has no records"):
+        check(tmp_path / "empty")
+    with pytest.raises(UsageError, match="no such folder"):
+        check(tmp_path / "nothing")

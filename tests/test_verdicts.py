@@ -1,0 +1,111 @@
+"""A re-run beside a record: what counts as found again, and what verdicts hold for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cod_bench.record import Record
+from cod_bench.verdicts import (
+    CONTRADICTED,
+    ELSEWHERE,
+    REPRODUCED,
+    SUBMITTED,
+    TOLERANCE,
+    Cell,
+    Verdict,
+    from_json,
+    judge,
+    records_digest,
+    standing,
+    to_json,
+    told,
+)
+from tests.samples import sample_record
+
+ROWS = 1000
+
+
+def record(wrong: int = 0, **changes: object) -> Record:
+    predictions = "1" * wrong + "0" * (ROWS - wrong)
+    values = {"predictions": predictions, "probabilities": [1] * ROWS, "provenance": {"environment": {"torch": "2"}}}
+    return sample_record(**{**values, **changes})
+
+
+def verdict(records: list[Record], *cells: Cell) -> Verdict:
+    return Verdict(
+        "last", "toy", "kd", records_digest(records), len(records), TOLERANCE, 0.05, 1, {}, "2026-01-01", cells
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "changes", "expected"),
+    [
+        (0, {}, REPRODUCED),
+        (1, {}, REPRODUCED),  # 99.9 % of the rows, the tolerance itself
+        (2, {}, CONTRADICTED),
+        (2, {"provenance": {"environment": {"torch": "3"}}}, ELSEWHERE),
+        (1, {"provenance": {"environment": {"torch": "3"}}}, REPRODUCED),
+        (0, {"teacher_hash": "other"}, ELSEWHERE),
+        (2, {"teacher_hash": "other"}, ELSEWHERE),
+    ],
+)
+def test_another_result_is_told_from_another_teacher_or_environment(
+    wrong: int, changes: dict[str, object], expected: str
+) -> None:
+    found = judge(record(), record(wrong, **changes))
+    assert (found.verdict, found.agreement) == (expected, 1 - wrong / ROWS)
+
+
+def test_other_rows_are_another_result() -> None:
+    assert judge(record(), record(predictions="0", probabilities=[1])).verdict == CONTRADICTED
+
+
+@given(st.lists(st.sampled_from([REPRODUCED, ELSEWHERE, CONTRADICTED]), min_size=1))
+def test_one_other_result_contradicts_all(found: list[str]) -> None:
+    state = verdict([record()], *(Cell("a", one, 1.0) for one in found)).state
+    assert (state == CONTRADICTED) == (CONTRADICTED in found)
+    assert (state == REPRODUCED) == (set(found) == {REPRODUCED})
+
+
+def test_a_verdict_holds_for_the_records_it_is_about() -> None:
+    own = [record(), record(3)]
+    known = verdict(own, Cell("a", REPRODUCED, 1.0))
+    assert standing([known], own[::-1]) == known
+    assert told([known], own).startswith("reproduced (1 of 1 re-run cells found again, of 2")
+    for changed in ([own[0]], [own[0], record(4)], [own[0], replace(own[1], probabilities=[2] * ROWS)]):
+        assert told([known], changed) == SUBMITTED
+    assert told([replace(known, method="lwd")], own) == SUBMITTED
+
+
+def test_what_is_written_is_read() -> None:
+    known = verdict([record()], Cell("a", CONTRADICTED, 0.5))
+    assert from_json(to_json([known])) == (known,)
+    assert from_json(to_json([])) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"state": "reproduced"}, "state: field is missing or unknown"),
+        ({"of": "4"}, "of: is a str"),
+        ({"cells": []}, "cells: must name at least one"),
+        ({"cells": [{"run_id": "a", "verdict": "fine", "agreement": 1.0}]}, "unknown value 'fine'"),
+        ({"cells": [3]}, "Cell: field is missing"),
+    ],
+)
+def test_odd_files_are_refused_with_the_field(change: dict[str, object], sentence: str) -> None:
+    value = json.loads(to_json([verdict([record()], Cell("a", REPRODUCED, 1.0))]))
+    value["verdicts"][0] |= change
+    with pytest.raises(ValueError, match=sentence):
+        from_json(json.dumps(value))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2, "verdicts": []}', "[" * 100_000])
+def test_what_is_no_file_of_verdicts_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not JSON|schema: must be 1"):
+        from_json(text)
