@@ -95,11 +95,11 @@ def _named(found: Probed) -> str | None:
 
 
 SAYS: Mapping[str, tuple[str, ...]] = {
-    "baseline": ("summary",),
+    "baseline": ("summary", "docstring"),
     "generator": ("card",),
     "task": ("title", "licence", "citation"),
 }
-"""What a plugin of each kind must say of itself."""
+"""What a plugin of each kind must say of itself; the page shows it."""
 
 
 def _stable(found: Probed) -> str | None:

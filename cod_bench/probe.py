@@ -137,7 +137,8 @@ def _poisoned_method(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
 def _told(plugin: Any) -> Facts:
     """What a plugin says of itself."""
     names = ("name", "version", "summary", "card", "title", "licence", "citation")
-    return {name: getattr(plugin, name) for name in names if isinstance(getattr(plugin, name, None), (str, int))}
+    told = {name: getattr(plugin, name) for name in names if isinstance(getattr(plugin, name, None), (str, int))}
+    return {**told, "docstring": vars(plugin).get("__doc__") or ""} if isinstance(plugin, type) else told
 
 
 def _method_identity(method: Any, tracks: Sequence[str]) -> Facts:

@@ -55,8 +55,13 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     )
 
 
-def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapping[str, str]]:
+def states(
+    results: Results, records: Sequence[Record], *, everyone: bool = False
+) -> Callable[[Grid], Mapping[str, str]]:
     """Grid -> method -> the state of its records, for submitted methods and, once somebody re-ran any, for all.
+
+    Args:
+        everyone: also for declared methods that nobody has re-run yet.
 
     Raises:
         UsageError: the verdicts are corrupt.
@@ -65,7 +70,7 @@ def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapp
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
 
     def of(grid: Grid) -> Mapping[str, str]:
-        shown = [method for method in grid.methods if known or method not in declared]
+        shown = [method for method in grid.methods if everyone or known or method not in declared]
         return {
             method: verdicts.told(known, own)
             for method in shown

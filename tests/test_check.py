@@ -19,6 +19,8 @@ from cod_bench.baselines.kd import KD
 {top}
 
 class Mine(KD):
+    """KD under another name."""
+
     name = "{name}"
     summary = "A method of a test."
 {body}
