@@ -93,7 +93,7 @@ def claims() -> list[Claim]:
               tuple(_gain(6, m, qwen, FEW) for m in ("kd", "lwd"))),
         Claim(
             "soft labels matter", "CoD gains more with the teacher's soft labels than without any", "interaction",
-            "paper",
+            "soft-labels",
             (Part(("kd", "cod"), ("finetune", "cod"), ("sst2",), FEW, _interaction()),),
         ),
         Claim(

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from cod_bench.aggregate import Grid
-from cod_bench.paper import OTHER_NAMES, RUNS, Row, Table, Value, base_name, columns
+from cod_bench.paper import OTHER_NAMES, RUNS, Row, Table, Value, base_name, columns, needs
 from cod_bench.paper import published as published_rows
 from cod_bench.paper_claims import Answer, Claim
 from cod_bench.spec import PROTOCOLS
@@ -29,6 +29,12 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
             f"standard error (sides taken as independent); {UNSURE}: the row of a printed cell is in doubt. The "
             "released code validated no counterfactual, so that `unvalidated` is the nearer of our two."
         )
+    if table.kind == "cost":
+        lines.append(
+            "The paper does not say whether a figure is one run, nor how many shared the GPU. Ours: mean over seeds of "
+            "one training with its evaluation, without the teacher's and the counterfactuals' cost; energy is what "
+            f"codecarbon's offline tracker estimates for the process ({NONE} where it was not asked to)."
+        )
     for grid in grids:
         ranked = "as published" if grid.protocol == VERDICT_PROTOCOL else PROTOCOLS[grid.protocol].meaning
         named = (
@@ -42,12 +48,15 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
         )
         lines.append(f"{named}: {n}; {kind}.")
         theirs = {row["task"] for row in published_rows("accuracy")}
-        if table.kind == "accuracy" and theirs.isdisjoint(map(base_name, grid.suite.tasks)):
+        theirs = theirs if table.kind in ("accuracy", "teachers") else {"sst2"}
+        if theirs.isdisjoint(map(base_name, grid.suite.tasks)):
             lines.append("It has no task in common with this table.")
         other = sorted(task for task in grid.suite.tasks if base_name(task) in OTHER_NAMES.values())
         if table.kind == "accuracy" and other:
             lines.append(f"The texts of {', '.join(other)} are selected by another length than in the paper.")
-    if not grids:
+    missing = needs(table, [grid for grid in grids if direct(table, grid)])
+    lines += [f"{what}: not run; `{command}`, then this command again." for what, command in missing]
+    if not grids and not missing:
         lines.append(f"Ours: not run; `cod-bench run --suite {table.suite} --all`, then this command again.")
     return lines
 

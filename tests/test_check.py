@@ -19,7 +19,7 @@ from cod_bench.baselines.kd import KD
 {top}
 
 class Mine(KD):
-    """KD under another name."""
+    'KD under another name.'
 
     name = "{name}"
     summary = "A method of a test."

@@ -119,7 +119,7 @@ def test_only_the_published_pair_on_canonical_data_under_protocol_paper_decides(
 
 def test_the_list_names_what_to_run_and_every_claim():
     text = paper_page.claims_text([(stated, None, []) for stated in CLAIMS.values()])
-    for suite in ("paper", "paper-qwen", "paper-xsmall", "prompt-ablation"):
+    for suite in ("paper", "paper-qwen", "paper-xsmall", "prompt-ablation", "soft-labels"):
         assert f"`cod-bench run --suite {suite} --all --protocol paper`" in text
     assert all(stated.text in text for stated in CLAIMS.values())
     assert "+10.10" in text
