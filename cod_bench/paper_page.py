@@ -33,7 +33,7 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
         lines.append(
             "The paper does not say whether a figure is one run, nor how many shared the GPU. Ours: mean over seeds of "
             "one training with its evaluation, without the teacher's and the counterfactuals' cost; energy is what "
-            f"codecarbon's offline tracker estimates for the process ({NONE} where it was not asked to)."
+            f"codecarbon's offline tracker estimates for the process, RAM at 10 W or more each ({NONE}: not asked for)."
         )
     for grid in grids:
         ranked = "as published" if grid.protocol == VERDICT_PROTOCOL else PROTOCOLS[grid.protocol].meaning
