@@ -126,7 +126,7 @@ def suites_with_records(results: Results) -> list[Suite]:
         for methods in submitted
         for suite in (plan.on_tracks(declared_suite, there) for declared_suite in suites.SUITES.values())
         if there.intersection(suite.tracks)
-        for sliced in (suite, *_on_slices(suite, specs))
+        for sliced in (suite, *on_slices(suite, specs))
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
@@ -151,7 +151,7 @@ def _known_tracks(names: set[str]) -> set[str]:
     return known
 
 
-def _on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
+def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
     """The suite on those local slices of its tasks that have records and that it does not declare.
 
     One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own.
