@@ -54,7 +54,7 @@ def claims(
     from cod_bench import paper_claims, paper_page
     from cod_bench.store import write_atomic
 
-    named = [suite] if suite else sorted({claim.suite for claim in paper_claims.claims()} & set(suites.SUITES))
+    named = [suite] if suite else sorted({claim.suite for claim in paper_claims.claims()})
     grids = {name: _grids(name, results, track, protocol) for name in named}
     found: list[tuple[paper_claims.Claim, Grid | None, list[paper_claims.Answer]]] = []
     for claim in paper_claims.claims():
@@ -156,7 +156,8 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     there = {suite.name: suite for suite in render.suites_with_records(results)} if records else {}
     chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
     pairs = {(r.spec.track, r.spec.protocol) for r in chosen}
-    named = [there[name] if name in there else suites.suite(name)]
+    declared = suites.suite(name.partition("+")[0])
+    named = [there[name]] if name in there else [declared] if name == declared.name else []
     named += [suite for other, suite in sorted(there.items()) if family and other.startswith(f"{name}+")]
     found: list[Grid] = []
     for suite in (plan.on_tracks(suite, {where for where, _ in pairs}) for suite in named):

@@ -61,14 +61,15 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
     return lines
 
 
-def direct(table: Table | Claim, grid: Grid) -> bool:
+def direct(table: Table, grid: Grid) -> bool:
     """Whether a grid is the published model pair on canonical data: a local slice or another suite is an analogue."""
     return grid.suite.name.split("+")[0] == table.suite and not any("+" in task for task in grid.suite.tasks)
 
 
 def decides(claim: Claim, grid: Grid) -> bool:
-    """Whether a grid gives a verdict on a claim: `direct`, and under the protocol the paper used."""
-    return direct(claim, grid) and grid.protocol == VERDICT_PROTOCOL
+    """Whether a grid gives a verdict: the claim's own suite on canonical data, under the protocol the paper used."""
+    canonical = not any("+" in task for task in grid.suite.tasks)
+    return grid.suite.name == claim.suite and canonical and grid.protocol == VERDICT_PROTOCOL
 
 
 def markdown_text(table: Table, found: Sequence[Row], grids: Sequence[Grid]) -> str:
@@ -155,7 +156,9 @@ def claims_text(answers: Sequence[tuple[Claim, Grid | None, Sequence[Answer]]]) 
     headers += ["with `cod`", "verdict", "with `unvalidated`", "verdict"]
     lines = ["# The paper's claims", CLAIMS_CAPTION, markdown(headers, body, left=5)]
     missing = sorted({claim.suite for claim, grid, _ in answers if grid is None})
-    lines += [f"Not run: `cod-bench run --suite {suite} --all --protocol paper`." for suite in missing]
+    for base, _, made in (suite.partition("+") for suite in missing):
+        variant = f" --generator {made}" if made else ""
+        lines.append(f"Not run: `cod-bench run --suite {base}{variant} --all --protocol paper`.")
     return "\n\n".join(lines) + "\n"
 
 

@@ -192,15 +192,17 @@ def environments(grids: Sequence[Grid]) -> list[tuple[str, str, int]]:
 
 
 def generators(grids: Sequence[Grid]) -> list[tuple[str, str, str, int]]:
-    """(task, generator and version, parameters, runs) of every generator behind counted runs."""
-    found: Counter[tuple[str, str, str]] = Counter()
+    """(tasks, generator and version, parameters, runs) of every generator behind counted runs."""
+    found: Counter[tuple[str, str]] = Counter()
+    tasks: dict[tuple[str, str], set[str]] = {}
     for runs in _distinct(grids):
         for spec, run in runs.items():
             told = run.record.identity.get("generator")
             if isinstance(told, Mapping):
-                name = f"{told.get('name')} {told.get('version', '')}".strip()
-                found[spec.task, name, canonical(told.get("params", {}))] += 1
-    return [(*key, n) for key, n in sorted(found.items())]
+                key = f"{told.get('name')} {told.get('version', '')}".strip(), canonical(told.get("params", {}))
+                found[key] += 1
+                tasks.setdefault(key, set()).add(spec.task)
+    return [(", ".join(sorted(tasks[key])), *key, n) for key, n in sorted(found.items())]
 
 
 def _distinct(grids: Sequence[Grid]) -> list[dict[RunSpec, Run]]:
