@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class FineTune(Distiller):
-    """The student trained on the hard labels of its condition's rows, with the same steps and rows as KD."""
+    """Idea: no teacher at all; the student learns the hard labels of its condition's rows, with KD's rows and steps.
+
+    Source: the ablation without soft labels of Hamman et al., arXiv 2510.21631, table 9. When: to see what distillation
+    adds, or where there is no teacher.
+    """
 
     name = "finetune"
     version = 1

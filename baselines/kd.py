@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 class KD(Distiller):
-    """Knowledge distillation (Hinton et al., arXiv 1503.02531) with the weights of Hamman et al., arXiv 2510.21631."""
+    """Idea: beside the gold label, the student learns how sure the teacher is of every class.
+
+    Source: knowledge distillation (Hinton et al., arXiv 1503.02531) with the weights of Hamman et al., arXiv
+    2510.21631. When: always first. It needs the teacher's logits alone, so that any teacher will do, whatever its
+    tokens, width or depth.
+    """
 
     name = "kd"
     version = 1

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class RandomSoftLabels(Distiller):
-    """What the soft labels are worth: KD whose teacher answers at random (Hamman et al., arXiv 2510.21631, table 9).
+    """Idea: KD whose teacher answers at random, so that what is lost is what the teacher's own answers are worth.
+
+    Source: an ablation of Hamman et al., arXiv 2510.21631, table 9. When: to explain a result; never to get one.
 
     Each row has one probability vector, uniform over the simplex, for the whole run (the paper does not say how it drew
     them). The hard labels stay.

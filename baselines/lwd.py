@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class LWD(Distiller):
-    """Layer-wise distillation: a linear map of each mapped student layer is drawn to the teacher's raw layer output.
+    """Idea: KD, and a linear map of each mapped student layer is drawn to the teacher's raw layer output.
+
+    Source: layer-wise distillation as Hamman et al., arXiv 2510.21631, use it. When: teacher and student share a
+    tokenizer and their layers can be mapped onto each other; it costs little more than KD.
 
     The map is there even where widths agree and is trained with the student, as in the paper's released code.
     """

@@ -18,7 +18,10 @@ STUDENT, TEACHER = 0, 1
 
 
 class TED(Distiller):
-    """Task-aware layer-wise distillation (Liang et al., arXiv 2210.01351) in its two stages.
+    """Idea: of a layer only that is matched which the task needs, as filters say that learned it beforehand.
+
+    Source: task-aware layer-wise distillation (Liang et al., arXiv 2210.01351) in its two stages. When: as LWD, where a
+    second stage is worth its steps; with few rows the filters have little to learn from.
 
     Stage 1 learns, on frozen backbones and exactly the run's rows, a linear filter per mapped layer on both sides from
     which the hard label can be read. Stage 2 draws the student's filtered states to the teacher's, whose filters are

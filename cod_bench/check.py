@@ -1,6 +1,6 @@
 """Plugin file -> is it fit to be run with all others: conformance checks as data, on the toy task. No torch here.
 
-The file's code runs in two processes of their own (`probe`), with a cache folder that is thrown away.
+The file's code runs in processes of its own (`probe`), with cache folders that are thrown away.
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ def _named(found: Probed) -> str | None:
 
 
 SAYS: Mapping[str, tuple[str, ...]] = {
-    "baseline": ("summary",),
+    "baseline": ("summary", "docstring"),
     "generator": ("card",),
     "task": ("title", "licence", "citation"),
 }
-"""What a plugin of each kind must say of itself."""
+"""What a plugin of each kind must say of itself; the page shows it."""
 
 
 def _stable(found: Probed) -> str | None:
@@ -130,7 +130,26 @@ def _blind(found: Probed) -> str | None:
         what = sorted(set(_reads(found)))[0]
         told = "the task's rows were" if what == "all" else f"a row of the {what} split was"
         return f"{told} asked for; use only the rows that you are handed"
-    return "" if "identity" in found.poisoned else None
+    if "identity" not in found.poisoned:
+        return None
+    moved = _moved(found)
+    return f"{moved} once evaluation and dev rows are others; use only the rows that you are handed" if moved else ""
+
+
+def _moved(found: Probed) -> str:
+    """What the plugin did otherwise where evaluation and dev rows are others; where it does so anyway, nothing."""
+    if found.kind == "baseline" and not _deterministic(found):
+        for name, there in found.altered.get("runs", {}).items():
+            (here, _) = found.clean["runs"][name]
+            if "value" in here and here != there:
+                how = there.get("error") or _differing(here["value"], there["value"])
+                return f"{name}: {how}"
+    if found.kind == "generator" and not _pure(found):
+        for track, there in found.altered.get("entries", {}).items():
+            (here, _) = found.clean["entries"][track]
+            if "value" in here and here != there:
+                return f"{track}: {there.get('error') or 'other counterfactuals'}"
+    return ""
 
 
 # Methods
@@ -312,7 +331,11 @@ _ALWAYS = (
     Check("name = file stem", "it is called as its file, has a version and says what it is", _named),
 )
 _IDENTITY = Check("identity stable", "what enters run ids is JSON and equal in every process", _stable)
-_BLIND = Check("reads no evaluation row", "evaluation and dev rows are closed, from the import on", _blind)
+_BLIND = Check(
+    "reads no evaluation row",
+    "these and dev rows are closed, then others, from the import on: nothing asks for them and nothing changes",
+    _blind,
+)
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "baseline": (

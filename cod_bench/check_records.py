@@ -13,9 +13,10 @@ from cod_bench.check import Result, State
 from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
-from cod_bench.render import PUBLISHED
-from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
+from cod_bench.render import PUBLISHED, on_slices
+from cod_bench.spec import LOCAL, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
 from cod_bench.store import FAILURES, REFERENCE, REPRODUCED, Results
+from cod_bench.tables import counted
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
@@ -48,6 +49,8 @@ class Check:
     name: str
     meaning: str
     find: Callable[[Folder], Mapping[str, str] | None]
+    told: Callable[[Folder], str] = lambda _: ""
+    """What to say where it holds."""
 
 
 def check(root: Path, *, base: str = "") -> list[Result]:
@@ -78,7 +81,7 @@ def judge(found: Folder) -> list[Result]:
     for one in CHECKS:
         reasons = one.find(found)
         state: State = "skipped" if reasons is None else "FAILED" if reasons else "ok"
-        told = "name --base REF to compare with" if reasons is None else _first(reasons)
+        told = "name --base REF to compare with" if reasons is None else _first(reasons) or one.told(found)
         results.append(Result(one.name, state, told))
     return results
 
@@ -211,10 +214,8 @@ def _ranked(record: Record) -> str:
 
 def _complete(found: Folder) -> Mapping[str, str]:
     """Records that belong to no suite, or variant of one for their method and generator, that is there whole."""
-    specs = {record.spec for record in found.records.values()}
     reasons = {}
-    for protocol, track in sorted({(spec.protocol, spec.track) for spec in specs}):
-        here = {spec for spec in specs if (spec.protocol, spec.track) == (protocol, track)}
+    for (protocol, track), here in _places(found).items():
         wanted = {suite.name: set(_declared(suite, track, protocol)) for suite in _suites(here, track)}
         whole: set[RunSpec] = set().union(*(runs for runs in wanted.values() if runs <= here))
         for method in sorted({spec.method for spec in here - whole}):
@@ -226,17 +227,40 @@ def _complete(found: Folder) -> Mapping[str, str]:
     return reasons
 
 
-def _suites(specs: Iterable[RunSpec], track: str) -> list[Suite]:
-    """The declared suites on that track, with the records' generators, and their variants for submitted methods."""
+def _whole(found: Folder) -> str:
+    """The suites that are there whole, and which of them are on local slices: never a table of the canonical data."""
+    told = []
+    for (protocol, track), here in _places(found).items():
+        for suite in _suites(here, track):
+            runs = set(_declared(suite, track, protocol))
+            if runs <= here:
+                slices = sum(LOCAL in task for task in suite.tasks)
+                marked = f" ({counted(slices, 'local slice')}, not the canonical data: an analogue)" if slices else ""
+                told.append(f"{suite.name} on {track}, protocol {protocol}{marked}")
+    return "; ".join(told)
+
+
+def _places(found: Folder) -> dict[tuple[str, str], set[RunSpec]]:
+    """(protocol, track) -> the runs there."""
+    places: dict[tuple[str, str], set[RunSpec]] = {}
+    for spec in sorted(record.spec for record in found.records.values()):
+        places.setdefault((spec.protocol, spec.track), set()).add(spec)
+    return places
+
+
+def _suites(specs: set[RunSpec], track: str) -> list[Suite]:
+    """The declared suites on that track, with the records' generators, variants for submitted methods, local slices."""
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
     submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
     generators = ["", *sorted({spec.generator for spec in specs} - {""})]
     made = [
-        plan.variant(suite, submitted=methods, generator=generator)
+        sliced
         for suite in suites.SUITES.values()
         if plan.admits(suite, track)
         for methods in submitted
         for generator in generators
+        for variant in (plan.variant(suite, submitted=methods, generator=generator),)
+        for sliced in (variant, *on_slices(variant, specs))
     ]
     return list({suite.name: suite for suite in made}.values())
 
@@ -296,7 +320,7 @@ CHECKS: tuple[Check, ...] = (
     Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
     Check("clean code", "made by committed code", _by_record(_dirty)),
     Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
-    Check("grid complete", "every record belongs to a suite that is there whole", _complete),
+    Check("grid complete", "every record belongs to a suite that is there whole", _complete, _whole),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept),
     Check("verdicts", "reproduced.json is sound and comes alone", _judged),
 )

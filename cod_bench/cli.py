@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cod_bench import cli_check, cli_read, options, origin, registry, suites, tracks
+from cod_bench import energy as energies
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
@@ -34,7 +35,7 @@ from cod_bench.arguments import (
     TrackOption,
 )
 from cod_bench.errors import RunError, UsageError
-from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
+from cod_bench.options import BaseUrlOption, EnergyOption, ModelOption, PairsOption, YesOption
 from cod_bench.plan import Filters
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
@@ -211,13 +212,15 @@ def run(
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
     model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
-    data: DataOption = None, plugin: PluginOption = None,
+    energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
     _plugins(plugin, data)
     options.endpoint(model, base_url, pairs, yes)
+    if energy:
+        energies.ask()
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator)
     if filters.empty and not all_:

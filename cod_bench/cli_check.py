@@ -78,7 +78,8 @@ def reproduce(
     for verdict in found:
         print(f"{verdict.method} on {verdict.track}, protocol {verdict.protocol}: {verdict.state}")
     print(
-        f"one result: the same class predicted on at least {TOLERANCE:.1%} of the rows; sample of seed {found[0].seed}"
+        f"one result: the same class predicted on at least {TOLERANCE:.1%} of the rows (1 in 1,000 for a logit's"
+        f" last bits); sample of seed {found[0].seed}"
     )
     raise typer.Exit(1 if any(verdict.state == CONTRADICTED for verdict in found) else 0)
 

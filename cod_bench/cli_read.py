@@ -34,7 +34,7 @@ def table(
 
     shown = paper.table(number)
     name = suite or (shown.suite if shown.suite in suites.SUITES else "")
-    grids = _grids(name, results, track, protocol) if name else []
+    grids = _grids(name, results, track, protocol, family=shown.kind in ("prompts", "soft labels")) if name else []
     rows = paper.rows(number, grids)
     told = paper_page.markdown_text(shown, rows, grids)
     print(told, end="")
@@ -54,7 +54,7 @@ def claims(
     from cod_bench import paper_claims, paper_page
     from cod_bench.store import write_atomic
 
-    named = [suite] if suite else sorted({claim.suite for claim in paper_claims.claims()} & set(suites.SUITES))
+    named = [suite] if suite else sorted({claim.suite for claim in paper_claims.claims()})
     grids = {name: _grids(name, results, track, protocol) for name in named}
     found: list[tuple[paper_claims.Claim, Grid | None, list[paper_claims.Answer]]] = []
     for claim in paper_claims.claims():
@@ -146,27 +146,31 @@ def site(
     print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
 
 
-def _grids(name: str, folder: Path, track: str, protocol: str) -> list[Grid]:
-    """The suite's grids with counted runs in a folder, the main one first."""
+def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool = False) -> list[Grid]:
+    """The suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too."""
     from cod_bench import leaderboard, render
 
     results = Results(folder.resolve())
     records, _ = results.scan()
     # by the name a table has: a suite on local slices or with another generator is a variant of its own
     there = {suite.name: suite for suite in render.suites_with_records(results)} if records else {}
-    suite = there[name] if name in there else suites.suite(name)
     chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
-    suite = plan.on_tracks(suite, {r.spec.track for r in chosen})
-    wanted = {
-        spec
-        for where, how in {(r.spec.track, r.spec.protocol) for r in chosen}
-        if where in suite.tracks
-        for spec in suite.expand(track=where, protocol=how)
-    }
-    found = leaderboard.sections(
-        suite, records=chosen, references=results.references(), expected=plan.expected(sorted(wanted)),
-        excluded=plan.excluded(wanted),
-    )  # fmt: skip
+    pairs = {(r.spec.track, r.spec.protocol) for r in chosen}
+    declared = suites.suite(name.partition("+")[0])
+    named = [there[name]] if name in there else [declared] if name == declared.name else []
+    named += [suite for other, suite in sorted(there.items()) if family and other.startswith(f"{name}+")]
+    found: list[Grid] = []
+    for suite in (plan.on_tracks(suite, {where for where, _ in pairs}) for suite in named):
+        wanted = {
+            spec
+            for where, how in pairs
+            if where in suite.tracks
+            for spec in suite.expand(track=where, protocol=how)
+        }  # fmt: skip
+        found += leaderboard.sections(
+            suite, records=chosen, references=results.references(), expected=plan.expected(sorted(wanted)),
+            excluded=plan.excluded(wanted),
+        )  # fmt: skip
     return [grid for grid in found if grid.runs]
 
 

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cod_bench import assets
@@ -39,12 +40,30 @@ def load(task: Task) -> Corpus:
         UsageError: a class has too few rows, or the cache folder cannot be written.
         RunError: an asset cannot be fetched, or the prepared rows are not the pinned ones.
     """
+    return _kept(task, _table_path(task), lambda: prepare(task))
+
+
+def _table_path(task: Task) -> Path:
     made_of = [
         [assets.ASSETS[name].sha256 for name in task.assets],
         [SALT, MIN_WORDS, list(task.shares), task.evaluation_rows, task.dev_rows],
         task.identity(),
     ]
-    return _kept(task, _cache_path(task, made_of), lambda: prepare(task))
+    return _cache_path(task, made_of)
+
+
+def with_held_out(
+    corpus: Corpus, dev: Iterable[tuple[str, int]], evaluation: Iterable[tuple[str, int]]
+) -> tuple[Corpus, Path, str]:
+    """A table's corpus with other dev and evaluation rows, its task pinned to them: for checks alone.
+
+    Returns:
+        The corpus, and where in the cache `load` would look for it with the text that it would find there.
+    """
+    made = _corpus(corpus.task, corpus.train, _in_order(dev), _in_order(evaluation))
+    task = replace(corpus.task, pool_sha256=made.pool_sha256, evaluation_sha256=made.evaluation_sha256)
+    made = _renamed(made, task)
+    return made, _table_path(task), _kept_text(made)
 
 
 def load_given(task: Task, made_of: object, read: Callable[[], tuple[list[RawRow], list[RawRow] | None]]) -> Corpus:
@@ -304,15 +323,17 @@ def _kept(task: Task, path: Path, make: Callable[[], Corpus]) -> Corpus:
             corpus = _cached(task, path)
             if corpus is None:
                 corpus = make()
-                splits: dict[str, object] = {
-                    side: [[e.text, e.label] for e in rows] for side, rows in _splits(corpus).items()
-                }
-                if task.read is None:  # nothing else says whether what is read again is whole
-                    splits["sums"] = [corpus.pool_sha256, corpus.evaluation_sha256]
-                else:
+                if task.read is not None:
                     demand_pinned(corpus)
-                write_atomic(path, json.dumps(splits, ensure_ascii=False) + "\n")
+                write_atomic(path, _kept_text(corpus))
     return corpus
+
+
+def _kept_text(corpus: Corpus) -> str:
+    splits: dict[str, object] = {side: [[e.text, e.label] for e in rows] for side, rows in _splits(corpus).items()}
+    if corpus.task.read is None:  # nothing else says whether what is read again is whole
+        splits["sums"] = [corpus.pool_sha256, corpus.evaluation_sha256]
+    return json.dumps(splits, ensure_ascii=False) + "\n"
 
 
 def _cached(task: Task, path: Path) -> Corpus | None:

@@ -19,6 +19,10 @@ BaseUrlOption = Annotated[str, typer.Option("--base-url", help="Endpoint, else C
 PairsOption = Annotated[Path | None, typer.Option("--pairs", help="JSONL of pairs for replay, else COD_BENCH_PAIRS.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Send paid requests without being asked.")]
 
+EnergyOption = Annotated[
+    bool, typer.Option("--energy", help="Also estimate each run's kWh (extra `energy`: codecarbon, offline).")
+]
+
 
 def endpoint(
     model: str = "", base_url: str = "", pairs: Path | None = None, yes: bool = False, attempts: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ OTHER_NAMES: Mapping[str, str] = {"amazon_polarity": "amazon", "amazon_paper": "
 """Our task -> the paper's, where they differ; a `+local` suffix is cut before."""
 CONDITIONS_BESIDE: Mapping[str, tuple[str, ...]] = {"none": ("standard",), "cod": ("unvalidated", "cod")}
 """Paper's row -> ours. The released code validated nothing, so that both of ours stand beside its CoD."""
+_COD = CONDITIONS_BESIDE["cod"]
 Kind = Literal["accuracy", "teachers", "prompts", "cost", "soft labels"]
 
 
@@ -47,7 +48,7 @@ TABLES: Mapping[int, Table] = {
         Table(6, "KD and LWD, Qwen2.5-1.5B to 0.5B", "accuracy", "paper-qwen", 6),
         Table(7, "Four prompts, SST-2, KD", "prompts", "prompt-ablation", 7),
         Table(8, "Cost of a run, SST-2", "cost", "paper", 8),
-        Table(9, "Soft labels, SST-2, KD", "soft labels", "paper", 9),
+        Table(9, "Soft labels, SST-2, KD", "soft labels", "soft-labels", 9),
     )
 }
 
@@ -205,17 +206,80 @@ def _teachers(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
         yield Row("teachers", _named(grid), "teacher", {task: known.get(task) for task in tasks})
 
 
+PROMPTS: Mapping[str, str] = {f"prompt {number}": f"llm_v{number}" for number in (1, 2, 3, 4)}
+"""The paper's row -> our generator."""
+
+
+def has_task(grid: Grid, task: str = "sst2") -> bool:
+    """Whether a grid has a task that the paper calls so; tables 7 to 9 have SST-2 alone."""
+    return task in map(base_name, grid.suite.tasks)
+
+
+def needs(shown: Table, grids: Sequence[Grid]) -> list[tuple[str, str]]:
+    """(what of ours is missing beside one of the tables 7 to 9, the command that makes it).
+
+    Args:
+        grids: those that are the published pair on canonical data.
+    """
+    run = f"cod-bench run --suite {shown.suite}"
+    if shown.kind == "prompts":
+        there = {grid.suite.generator for grid in grids}
+        lacking = [(name, made) for name, made in PROMPTS.items() if made not in there]
+        return [(f"{name[:1].upper()}{name[1:]}", f"{run} --generator {made} --all") for name, made in lacking]
+    if shown.kind == "soft labels":
+        there = {method for grid in grids for method in grid.methods}
+        lacking = [(row.replace("_", " "), method) for row, method in SOFT_LABELS.items() if method not in there]
+        return [(f"{row[:1].upper()}{row[1:]} ({method})", f"{run} --method {method}") for row, method in lacking]
+    if shown.kind != "cost":
+        return []
+    cell = f"{run} --protocol paper --task sst2 --method kd,lwd --condition cod"
+    told = [run.record.cost for grid in grids for run in grid.runs.values() if run.record.spec.condition == "cod"]
+    if not told:
+        return [("Time", cell), ("Energy", f"{cell} --energy")]
+    return [] if any("kwh" in cost for cost in told) else [("Energy", f"{cell} --energy --rerun all")]
+
+
 def _prompts(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
     printed: dict[str, dict[str, Cell]] = {}
     for row in published("prompt_ablation"):
         printed.setdefault(row["variant"], {})[f"k={row['k']}"] = Value(float(row["accuracy"]), None, RUNS)
+    block, plain = "sst2 kd", printed["kd"]
+    yield Row(block, "paper", "without CoD", plain)
     for variant, cells in printed.items():
-        yield Row("sst2 kd", "paper", "without CoD" if variant == "kd" else variant.replace("cod_v", "prompt "), cells)
-    ks = [int(name.removeprefix("k=")) for name in printed["kd"]]
-    for grid in grids:
-        for condition in ("standard", "unvalidated", "cod"):
-            cells = {f"k={k}": ours(grid, "sst2", "kd", condition, k) for k in ks}
-            yield Row("sst2 kd", f"{_named(grid)}, {grid.suite.generator}", condition, cells)
+        if variant != "kd":
+            name = variant.replace("cod_v", "prompt ")
+            yield Row(block, "paper", name, cells)
+            yield Row(block, "paper", f"{name} - without CoD", _minus(cells, plain))
+    names = {made: name for name, made in PROMPTS.items()}
+    shown: set[tuple[str, ...]] = set()
+    for grid in filter(has_task, grids):
+        own = {c: {name: ours(grid, "sst2", "kd", c, _k(name)) for name in plain} for c in ("standard", *_COD)}
+        whose = f"ours: {grid.suite.name.partition('+')[0]}, {grid.track}, {grid.protocol}"
+        if (where := (grid.track, grid.protocol, *grid.suite.tasks)) not in shown:
+            shown.add(where)  # no generator moves it: the same runs stand beside every prompt
+            yield Row(block, whose, "standard", own["standard"])
+        told = f"{names[made]} ({made})" if (made := grid.suite.generator) in names else made
+        for condition in _COD:
+            yield Row(block, f"{whose}, {told}", condition, own[condition])
+            yield Row(block, f"{whose}, {told}", f"{condition} - standard", _minus(own[condition], own["standard"]))
+
+
+def _k(column: str) -> int:
+    return int(column.removeprefix("k="))
+
+
+def _minus(cod: Mapping[str, Cell], plain: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Column by column; the tables 7 and 9 tell no spread, so that no sign is compared."""
+    pairs = {name: (plain.get(name), cell) for name, cell in cod.items()}
+    return {
+        name: gain(a, b) if isinstance(a, Value) and isinstance(b, Value) else None for name, (a, b) in pairs.items()
+    }
+
+
+ENERGY: Mapping[str, str] = {
+    "cpu energy": "cpu_kwh", "gpu energy": "gpu_kwh", "ram energy": "ram_kwh", "energy": "kwh",
+}  # fmt: skip
+"""Row -> key of a record's cost; only runs that were asked to estimate it have these."""
 
 
 def _cost(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
@@ -226,9 +290,10 @@ def _cost(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
         for part in ("cpu", "gpu", "ram"):
             energy = {f"k={row['k']}": float(row[f"{part}_kwh"]) for row in own}
             yield Row(block, "paper", f"{part} energy", energy, "kWh")
-        for grid in grids:
+        for grid in filter(has_task, grids):
             yield Row(block, _named(grid), "cod: time", _mean_cost(grid, method, ks, "seconds"), "s")
-            yield Row(block, _named(grid), "cod: energy (estimate)", _mean_cost(grid, method, ks, "kwh"), "kWh")
+            for name, key in ENERGY.items():
+                yield Row(block, _named(grid), f"cod: {name} (estimate)", _mean_cost(grid, method, ks, key), "kWh")
 
 
 def _mean_cost(grid: Grid, method: str, ks: Sequence[int], key: str) -> dict[str, Cell]:
@@ -243,15 +308,21 @@ SOFT_LABELS: Mapping[str, str] = {"default": "kd", "no_soft_label": "finetune", 
 
 
 def _soft_labels(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
-    printed: dict[tuple[str, str], dict[str, Cell]] = {}
+    printed: dict[str, dict[str, dict[str, Cell]]] = {}
     for row in published("soft_label_ablation"):
-        cells = printed.setdefault((row["condition"], row["variant"]), {})
+        cells = printed.setdefault(row["condition"], {}).setdefault(row["variant"], {})
         cells[f"k={row['k']}"] = Value(float(row["accuracy"]), None, RUNS)
-    for (labels, variant), cells in printed.items():
-        block = f"sst2 {labels.replace('_', ' ')}"
-        yield Row(block, "paper", "with CoD" if variant == "cod" else "without CoD", cells)
-        for grid in grids:
-            for condition in CONDITIONS_BESIDE[variant]:
-                ks = [int(name.removeprefix("k=")) for name in cells]
-                values: dict[str, Any] = {f"k={k}": ours(grid, "sst2", SOFT_LABELS[labels], condition, k) for k in ks}
+    for labels, variants in printed.items():
+        block, plain, cod = f"sst2 {labels.replace('_', ' ')}", variants["none"], variants["cod"]
+        yield Row(block, "paper", "without CoD", plain)
+        yield Row(block, "paper", "with CoD", cod)
+        yield Row(block, "paper", "difference", _minus(cod, plain))
+        for grid in (g for g in grids if has_task(g) and SOFT_LABELS[labels] in g.methods):
+            own = {
+                condition: {name: ours(grid, "sst2", SOFT_LABELS[labels], condition, _k(name)) for name in plain}
+                for condition in ("standard", *_COD)
+            }
+            for condition, values in own.items():
                 yield Row(block, _named(grid), condition, values)
+            for condition in _COD:
+                yield Row(block, _named(grid), f"{condition} - standard", _minus(own[condition], own["standard"]))

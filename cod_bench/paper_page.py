@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from cod_bench.aggregate import Grid
-from cod_bench.paper import OTHER_NAMES, RUNS, Row, Table, Value, base_name, columns
+from cod_bench.paper import OTHER_NAMES, RUNS, Row, Table, Value, base_name, columns, needs
 from cod_bench.paper import published as published_rows
 from cod_bench.paper_claims import Answer, Claim
 from cod_bench.spec import PROTOCOLS
@@ -29,6 +29,12 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
             f"standard error (sides taken as independent); {UNSURE}: the row of a printed cell is in doubt. The "
             "released code validated no counterfactual, so that `unvalidated` is the nearer of our two."
         )
+    if table.kind == "cost":
+        lines.append(
+            "The paper does not say whether a figure is one run, nor how many shared the GPU. Ours: mean over seeds of "
+            "one training with its evaluation, without the teacher's and the counterfactuals' cost; energy is what "
+            f"codecarbon's offline tracker estimates for the process, RAM at 10 W or more each ({NONE}: not asked for)."
+        )
     for grid in grids:
         ranked = "as published" if grid.protocol == VERDICT_PROTOCOL else PROTOCOLS[grid.protocol].meaning
         named = (
@@ -42,24 +48,28 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
         )
         lines.append(f"{named}: {n}; {kind}.")
         theirs = {row["task"] for row in published_rows("accuracy")}
-        if table.kind == "accuracy" and theirs.isdisjoint(map(base_name, grid.suite.tasks)):
+        theirs = theirs if table.kind in ("accuracy", "teachers") else {"sst2"}
+        if theirs.isdisjoint(map(base_name, grid.suite.tasks)):
             lines.append("It has no task in common with this table.")
         other = sorted(task for task in grid.suite.tasks if base_name(task) in OTHER_NAMES.values())
         if table.kind == "accuracy" and other:
             lines.append(f"The texts of {', '.join(other)} are selected by another length than in the paper.")
-    if not grids:
+    missing = needs(table, [grid for grid in grids if direct(table, grid)])
+    lines += [f"{what}: not run; `{command}`, then this command again." for what, command in missing]
+    if not grids and not missing:
         lines.append(f"Ours: not run; `cod-bench run --suite {table.suite} --all`, then this command again.")
     return lines
 
 
-def direct(table: Table | Claim, grid: Grid) -> bool:
+def direct(table: Table, grid: Grid) -> bool:
     """Whether a grid is the published model pair on canonical data: a local slice or another suite is an analogue."""
     return grid.suite.name.split("+")[0] == table.suite and not any("+" in task for task in grid.suite.tasks)
 
 
 def decides(claim: Claim, grid: Grid) -> bool:
-    """Whether a grid gives a verdict on a claim: `direct`, and under the protocol the paper used."""
-    return direct(claim, grid) and grid.protocol == VERDICT_PROTOCOL
+    """Whether a grid gives a verdict: the claim's own suite on canonical data, under the protocol the paper used."""
+    canonical = not any("+" in task for task in grid.suite.tasks)
+    return grid.suite.name == claim.suite and canonical and grid.protocol == VERDICT_PROTOCOL
 
 
 def markdown_text(table: Table, found: Sequence[Row], grids: Sequence[Grid]) -> str:
@@ -146,7 +156,9 @@ def claims_text(answers: Sequence[tuple[Claim, Grid | None, Sequence[Answer]]]) 
     headers += ["with `cod`", "verdict", "with `unvalidated`", "verdict"]
     lines = ["# The paper's claims", CLAIMS_CAPTION, markdown(headers, body, left=5)]
     missing = sorted({claim.suite for claim, grid, _ in answers if grid is None})
-    lines += [f"Not run: `cod-bench run --suite {suite} --all --protocol paper`." for suite in missing]
+    for base, _, made in (suite.partition("+") for suite in missing):
+        variant = f" --generator {made}" if made else ""
+        lines.append(f"Not run: `cod-bench run --suite {base}{variant} --all --protocol paper`.")
     return "\n\n".join(lines) + "\n"
 
 

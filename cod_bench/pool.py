@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 REDRAWS = 20
 """How often a control text that the teacher moves to another class is drawn again (protocol.md, `random`)."""
 
+PRESERVING = "-preserving"
+"""In the names of blocks that hold label-preserving rewrites of a costly generator, which others of its lack."""
+
 FIRST_BLOCK = 4
 """Slots in the first block; every later block ends at twice its start: 0-4, 4-8, 8-16, 16-32 ..."""
 
@@ -85,11 +88,14 @@ def folder(
     return artifacts.pool(task, teacher_hash, generator, digest({**made, "task": dict(data)}))
 
 
-def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False) -> list[Entry]:
-    """The first `slots` entries of a seed that lie in a folder of blocks; fewer or none where they are not there."""
+def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False, preserving: bool = False) -> list[Entry]:
+    """The first `slots` entries of a seed that lie in a folder of blocks; fewer or none where they are not there.
+
+    `preserving` names the blocks for which a costly generator was asked for label-preserving rewrites too.
+    """
     found: list[Entry] = []
     for start, end in blocks(slots):
-        block = _read_block(where / _block_name(seed, start, end, kept_wrong))
+        block = _read_block(where / _block_name(seed, start, end, kept_wrong, PRESERVING if preserving else ""))
         if block is None:
             break
         found += block
@@ -148,7 +154,7 @@ class Pool:
         return all(self._path(draw, start, end, kept_wrong, preserving).exists() for start, end in bounds)
 
     def _path(self, draw: Draw, start: int, end: int, kept_wrong: bool, preserving: bool) -> Path:
-        bought = "-preserving" if preserving and self.generator.costly else ""
+        bought = PRESERVING if preserving and self.generator.costly else ""
         return self.folder / _block_name(draw.seed, start, end, kept_wrong, bought)
 
     def state(self) -> dict[str, Any]:

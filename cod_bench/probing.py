@@ -1,4 +1,4 @@
-"""Plugin file -> facts, from two processes with a cache folder that is thrown away. Runs no plugin code here.
+"""Plugin file -> facts, from processes of its own with a cache folder that is thrown away. Runs no plugin code here.
 
 What the processes do is in `probe`; what their facts mean is in `check`.
 """
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,24 @@ from cod_bench.errors import RunError, UsageError
 LIMIT = 300.0
 """Seconds that a probing process may take; on an idle core it takes about ten."""
 
+WORLDS = ("clean", "poisoned", "altered")
+BLIND = ("baseline", "generator")
+"""Kinds that must do without evaluation rows."""
+
 Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the two processes found out about a file."""
+    """What the processes found out about a file."""
 
     kind: str
     name: str
     tracks: tuple[str, ...]
     clean: Facts
     poisoned: Facts
+    altered: Facts = field(default_factory=dict)
+    """Of methods and generators alone."""
 
 
 def toy_tracks() -> tuple[str, ...]:
@@ -69,7 +75,7 @@ def kind_of(path: Path) -> str:
 
 
 def probe(path: Path, kind: str, tracks: tuple[str, ...]) -> Probed:
-    """Run the file in its two processes, side by side.
+    """Run the file in its processes, side by side.
 
     Raises:
         RunError: a process died or took too long.
@@ -77,7 +83,7 @@ def probe(path: Path, kind: str, tracks: tuple[str, ...]) -> Probed:
     with tempfile.TemporaryDirectory(prefix="cod-bench-check-") as folder:
         started = [
             (world, _start(path.resolve(), kind, world, number, Path(folder), tracks))
-            for number, world in enumerate(("clean", "poisoned"), start=1)
+            for number, world in enumerate(WORLDS if kind in BLIND else WORLDS[:2], start=1)
         ]
         try:
             facts = {world: _facts(path, world, process, Path(folder)) for world, process in started}
@@ -85,14 +91,15 @@ def probe(path: Path, kind: str, tracks: tuple[str, ...]) -> Probed:
             for _, process in started:
                 process.kill()
                 process.communicate()
-    return Probed(kind, path.stem, tracks, facts["clean"], facts["poisoned"])
+    return Probed(kind, path.stem, tracks, **facts)
 
 
 def _start(
     path: Path, kind: str, world: str, number: int, folder: Path, tracks: Sequence[str]
 ) -> subprocess.Popen[str]:
     # A hash seed of its own each: what comes from the order of a set then differs.
-    env = {**os.environ, "COD_BENCH_HOME": str(folder / "home"), "PYTHONHASHSEED": str(number), "OMP_NUM_THREADS": "1"}
+    home = folder / ("altered" if world == "altered" else "home")  # whose files with rows are altered too
+    env = {**os.environ, "COD_BENCH_HOME": str(home), "PYTHONHASHSEED": str(number), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "cod_bench.probe", str(path), kind, world, str(folder / f"{world}.json"), *tracks]
     return subprocess.Popen(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

@@ -55,8 +55,13 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     )
 
 
-def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapping[str, str]]:
+def states(
+    results: Results, records: Sequence[Record], *, everyone: bool = False
+) -> Callable[[Grid], Mapping[str, str]]:
     """Grid -> method -> the state of its records, for submitted methods and, once somebody re-ran any, for all.
+
+    Args:
+        everyone: also for declared methods that nobody has re-run yet.
 
     Raises:
         UsageError: the verdicts are corrupt.
@@ -65,7 +70,7 @@ def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapp
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
 
     def of(grid: Grid) -> Mapping[str, str]:
-        shown = [method for method in grid.methods if known or method not in declared]
+        shown = [method for method in grid.methods if everyone or known or method not in declared]
         return {
             method: verdicts.told(known, own)
             for method in shown
@@ -121,7 +126,7 @@ def suites_with_records(results: Results) -> list[Suite]:
         for methods in submitted
         for suite in (plan.on_tracks(declared_suite, there) for declared_suite in suites.SUITES.values())
         if there.intersection(suite.tracks)
-        for sliced in (suite, *_on_slices(suite, specs))
+        for sliced in (suite, *on_slices(suite, specs))
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
@@ -146,7 +151,7 @@ def _known_tracks(names: set[str]) -> set[str]:
     return known
 
 
-def _on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
+def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
     """The suite on those local slices of its tasks that have records and that it does not declare.
 
     One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own.

@@ -49,6 +49,7 @@ COLUMNS = (
     Column("k", True, "labelled texts; mean: over the suite's primary k"),
     Column("sd", True, "standard deviation over seeds, in points"),
     Column("runs", True),
+    Column("records", title="submitted, or reproduced: a maintainer has re-run random cells of them"),
     Column("collapsed", True, "% of runs with over 80 % of their predictions in one class"),
     *(Column(name.replace("_", "-"), True) for name in site_data.SHOWN),
     Column("suite"),
@@ -80,7 +81,7 @@ def page(
 
     Args:
         grids: with counted runs, the main one first; its answer is the headline.
-        about: method -> summary, for the methods' sections.
+        about: method -> what it says of itself, in paragraphs, for the methods' sections.
         examples: `site_examples.Shown`, local texts; none are published.
         bad: files that should be records and are not; listed by name.
         repository: address of the repository, for links; empty where there is none to name.

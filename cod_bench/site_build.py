@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
@@ -45,10 +47,18 @@ def build(results: Results, out: Path, *, examples: bool = False) -> Path:
         from cod_bench import site_examples
 
         shown = site_examples.examples(grids)
-    about = {name: registry.load("baseline", name).summary for grid in grids for name in grid.methods}
+    states = render.states(results, records, everyone=True)
+    grids = [replace(grid, states=states(grid)) for grid in grids]
+    about = {name: _about(name) for name in dict.fromkeys(name for grid in grids for name in grid.methods)}
     text = site.page(grids, about=about, examples=shown, bad=bad, repository=_repository())
     write_atomic(out / PAGE, text)
     return out / PAGE
+
+
+def _about(name: str) -> str:
+    """A method's summary and its class's own docstring, not one that it inherits."""
+    method = registry.load("baseline", name)
+    return f"{method.summary}\n\n{inspect.cleandoc(vars(method).get('__doc__') or '')}"
 
 
 def _repository() -> str:

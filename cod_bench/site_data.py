@@ -70,6 +70,8 @@ class Row:
     gain: float | None
     """Over `standard`, paired."""
     collapsed: float | None
+    state: str
+    """Of the method's records, in short; empty where it is not told."""
     metrics: Mapping[str, float | None]
 
 
@@ -197,6 +199,7 @@ def _row(
         sd=_spread(grid, method, condition, ks, tasks),
         gain=gain,
         collapsed=mean("collapsed_share"),
+        state=grid.states.get(method, "").partition(" (")[0],
         metrics={name: mean(name) for name in SHOWN},
     )  # fmt: skip
 

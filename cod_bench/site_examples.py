@@ -109,30 +109,41 @@ def examples(grids: Sequence[Grid]) -> list[Shown]:
 
 
 def _of(record: Record) -> Iterator[Shown]:
-    from cod_bench import origin, pool
+    from cod_bench import origin, pool, registry
 
     spec, identity = record.spec, record.identity
     data, made = (_unnamed(identity[key]) for key in ("task", "generator"))
     where = pool.folder(Artifacts.default(), spec.task, record.teacher_hash, data, spec.generator, made)
     kept_wrong = PROTOCOLS[spec.protocol].reference_habits
-    entries = pool.kept(where, spec.seed, min(SHOWN, spec.k // 2), kept_wrong=kept_wrong)
+    costly = registry.load("generator", spec.generator).costly
+    # Only a costly generator has blocks with rewrites apart; where these are not there, none was ever asked for.
+    slots = min(SHOWN, spec.k // 2)
+    found = {
+        rewritten: pool.kept(where, spec.seed, slots, kept_wrong=kept_wrong, preserving=rewritten)
+        for rewritten in ((True, False) if costly else (False,))
+    }
+    rewritten, entries = max(found.items(), key=lambda block: len(block[1]))  # the first of equals
     if not entries:
         log.warning("no counterfactuals of %s by teacher %s in the cache folder", spec.task, record.teacher_hash)
         return
     corpus = origin.corpus(spec.task)
     rows = {row.id: row for row in corpus.train}
+    kinds = [kind for kind in KINDS if kind != "preserving" or rewritten or not costly]
     for place, entry in enumerate(entries):
-        yield _shown(place, record, corpus.task, rows[entry.id], entry)
+        yield _shown(place, record, corpus.task, rows[entry.id], entry, kinds)
 
 
 def _unnamed(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in identity.items() if key != "name"}
 
 
-def _shown(place: int, record: Record, task: Task, original: Example, entry: Entry) -> Shown:
+def _shown(
+    place: int, record: Record, task: Task, original: Example, entry: Entry, kinds: Sequence[str]
+) -> Shown:  # fmt: skip
     binary = len(task.classes) == 2
     versions = []
-    for kind, (condition, meaning) in KINDS.items():
+    for kind in kinds:
+        condition, meaning = KINDS[kind]
         text, margin = getattr(entry, kind), entry.margins.get(kind)
         versions.append(
             Version(

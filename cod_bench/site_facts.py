@@ -40,7 +40,10 @@ class Method:
     """Everything about one method."""
 
     name: str
-    summary: str
+    about: tuple[str, ...]
+    """Paragraphs: its summary, then its docstring."""
+    states: tuple[tuple[Section, str], ...]
+    """What is known of its records where that is told."""
     recipes: tuple[Recipe, ...]
     results: tuple[Results, ...]
 
@@ -62,12 +65,15 @@ def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Metho
     """Every declared method that has a run, in order of appearance.
 
     Args:
-        about: method -> its summary; a method without one shows its name alone.
+        about: method -> paragraphs with blank lines between; a method without any shows its name alone.
     """
     names = dict.fromkeys(m for s in sections for m in s.grid.methods if any(r.method == m for r in s.grid.runs))
     return [
         Method(
-            name, about.get(name, ""), tuple(_recipes(sections, name)),
+            name,
+            tuple(" ".join(part.split()) for part in about.get(name, "").split("\n\n") if part.strip()),
+            tuple((s, s.grid.states[name]) for s in sections if name in s.grid.states),
+            tuple(_recipes(sections, name)),
             tuple(_results(s, name) for s in sections if any(spec.method == name for spec in s.grid.runs)),
         )
         for name in names
@@ -186,15 +192,17 @@ def environments(grids: Sequence[Grid]) -> list[tuple[str, str, int]]:
 
 
 def generators(grids: Sequence[Grid]) -> list[tuple[str, str, str, int]]:
-    """(task, generator and version, parameters, runs) of every generator behind counted runs."""
-    found: Counter[tuple[str, str, str]] = Counter()
+    """(tasks, generator and version, parameters, runs) of every generator behind counted runs."""
+    found: Counter[tuple[str, str]] = Counter()
+    tasks: dict[tuple[str, str], set[str]] = {}
     for runs in _distinct(grids):
         for spec, run in runs.items():
             told = run.record.identity.get("generator")
             if isinstance(told, Mapping):
-                name = f"{told.get('name')} {told.get('version', '')}".strip()
-                found[spec.task, name, canonical(told.get("params", {}))] += 1
-    return [(*key, n) for key, n in sorted(found.items())]
+                key = f"{told.get('name')} {told.get('version', '')}".strip(), canonical(told.get("params", {}))
+                found[key] += 1
+                tasks.setdefault(key, set()).add(spec.task)
+    return [(", ".join(sorted(tasks[key])), *key, n) for key, n in sorted(found.items())]
 
 
 def _distinct(grids: Sequence[Grid]) -> list[dict[RunSpec, Run]]:

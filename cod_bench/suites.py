@@ -106,6 +106,17 @@ SUITES: Mapping[str, Suite] = {
             generator="llm_v1",
         ),
         Suite(
+            name="soft-labels",
+            title="SST-2 with the teacher's soft labels and without any; random ones by --method kd_random_soft",
+            tracks=("deberta-small",),
+            tasks=("sst2",),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32, 64),
+            grids=(Grid(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16, 32, 64, 128, 512)),),
+            generator="llm",
+            protocols=("last", "paper"),
+        ),
+        Suite(
             name="toy",
             title="Synthetic text and random models: a check in seconds",
             tracks=("toy",),

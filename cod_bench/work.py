@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import registry, tracks
+from cod_bench import energy, registry, tracks
 from cod_bench.errors import UsageError
 from cod_bench.plan import identify
 from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
@@ -90,12 +90,21 @@ def _dev_job(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
-    """Train and evaluate one student.
+    """Train and evaluate one student; its cost tells an estimate of kWh where `energy` was asked for one.
 
     Raises:
         RunError: the loss is not finite, or an asset, teacher or pool cannot be had.
         UsageError: the budget cannot be balanced or filled.
     """
+    with energy.meter() as kwh:
+        record = _trained(spec, provenance)
+    if not kwh:
+        return record
+    maker = kwh.pop("maker")
+    return replace(record, cost={**record.cost, **kwh}, provenance={**record.provenance, "energy": maker})
+
+
+def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     from cod_bench.condition import build, describe
     from cod_bench.distil import train
     from cod_bench.metrics import compute

@@ -11,7 +11,7 @@ import pytest
 from cod_bench import probe, registry, work
 from cod_bench.check import CHECKS, Result, check, judge
 from cod_bench.errors import UsageError
-from cod_bench.probing import Probed, kind_of, toy_tracks
+from cod_bench.probing import WORLDS, Probed, kind_of, toy_tracks
 
 ROOT = Path(__file__).parent.parent
 METHOD = """
@@ -19,6 +19,8 @@ from cod_bench.baselines.kd import KD
 {top}
 
 class Mine(KD):
+    'KD under another name.'
+
     name = "{name}"
     summary = "A method of a test."
 {body}
@@ -40,15 +42,15 @@ def clean_process() -> Iterator[None]:
 
 
 def in_process(path: Path, kind: str = "baseline") -> dict[str, Result]:
-    """Results by check; both worlds in this process, so without what only another process shows."""
+    """Results by check; every world in this process, so without what only another process shows."""
     known = {}
-    for world in ("clean", "poisoned"):
+    for world in WORLDS:
         copy = path.parent / world / path.name  # a module of its own each, as two processes have
         copy.parent.mkdir()
         shutil.copy(path, copy)
         registry._plugin_files.clear()
         known[world] = probe.facts(copy, kind, world, toy_tracks())
-    return {r.check: r for r in judge(Probed(kind, path.stem, toy_tracks(), known["clean"], known["poisoned"]))}
+    return {r.check: r for r in judge(Probed(kind, path.stem, toy_tracks(), **known))}
 
 
 def method(folder: Path, body: str = "", top: str = "", name: str = "mine") -> Path:
@@ -67,6 +69,12 @@ def test_a_sound_method_passes_every_check(tmp_path: Path) -> None:
     assert list(results) == [one.name for one in CHECKS["baseline"]]
 
 
+FROM_THE_FILES = (
+    "import json\nfrom cod_bench.store import home\n\ndef held_out():\n"
+    "    path = next((home() / 'tasks').glob('toy-*.json'))\n"
+    "    return ' '.join(text for text, _ in json.loads(path.read_text())['evaluation'])\n"
+)
+"""A plugin that goes to the cache folder itself: no guard notices, only the result tells."""
 STEP = (
     "\n    def loss(self, student, batch):\n        parts = super().loss(student, batch)\n        {}\n"
     "        return parts"
@@ -122,6 +130,18 @@ BEGIN = "\n    def prepare(self, setup):\n        super().prepare(setup)\n      
         (
             "",
             "from cod_bench import corpus, registry\nROWS = corpus.load(registry.load('task', 'toy')).evaluation",
+            "reads no evaluation row",
+            "the task's rows were asked for",
+        ),
+        (
+            BEGIN.format("self._weight *= 1 + len(held_out()) / 1e6"),
+            FROM_THE_FILES,
+            "reads no evaluation row",
+            "once evaluation and dev rows are others",
+        ),
+        (
+            "",
+            "import importlib\nROWS = list(importlib.import_module('cod_bench.tasks.toy')._read())",
             "reads no evaluation row",
             "the task's rows were asked for",
         ),
@@ -230,6 +250,8 @@ GENERATOR = Mine()
         ("found = Answer(f'{found.first} {next(COUNT)}', found.attempts, 1)",
          "import itertools\nCOUNT = itertools.count()", "deterministic"),
         ("list(work.corpus('toy').evaluation)", "from cod_bench import work", "reads no evaluation row"),
+        ("found = Answer(f'{found.first} {held_out()[:40]}', found.attempts, 1)", FROM_THE_FILES,
+         "reads no evaluation row"),
     ],
 )  # fmt: skip
 def test_generators_are_held_to_their_contract(body: str, top: str, caught_by: str, tmp_path: Path) -> None:

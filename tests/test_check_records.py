@@ -6,17 +6,20 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cod_bench import suites
 from cod_bench.check import Result
-from cod_bench.check_records import CHECKS, check
+from cod_bench.check_records import CHECKS, Folder, check
 from cod_bench.errors import UsageError
 from cod_bench.record import record_from_json, to_json
 from cod_bench.spec import digest
 from cod_bench.store import Results
+from tests.samples import sample_record
 from tests.test_cli import call
 
 ROOT = Path(__file__).parent.parent
@@ -128,6 +131,27 @@ def test_a_hole_in_the_grid_is_caught(folder: Path) -> None:
     assert (
         "belong to no complete suite; suite toy+mine lacks 1 runs such as toy mine" in results["grid complete"].reason
     )
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_complete_suite_on_local_slices_is_told_as_what_it_is(other: bool, folder: Path) -> None:
+    """`other`: the slices of somebody else's rows, which make the variant six-local+local."""
+    suite = suites.suite("six-local")
+    specs = [
+        replace(spec, task=spec.task.replace("+local-7178505d", "+local-0123abcd") if other else spec.task)
+        for spec in suite.expand(track="minilm-fp32")
+    ]
+    found = Folder(Results(folder), {str(n): sample_record(spec=spec) for n, spec in enumerate(specs)})
+    complete = next(one for one in CHECKS if one.name == "grid complete")
+    name = "six-local+local" if other else "six-local"
+    marked = f"{name} on minilm-fp32, protocol last (5 local slices, not the canonical data: an analogue)"
+    assert (complete.find(found), complete.told(found)) == ({}, marked)
+    gone = next(name for name, record in found.records.items() if "imdb" in record.spec.task)
+    del found.records[gone]
+    reasons = complete.find(found)
+    assert reasons
+    assert f"suite {name} lacks 1 runs such as imdb+local" in str(reasons)
+    assert complete.told(found) == ""
 
 
 def test_an_unranked_protocol_is_caught(folder: Path) -> None:

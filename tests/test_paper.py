@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -51,7 +52,9 @@ def test_cells_known_from_the_publication():
 def test_every_table_renders_without_a_run_of_ours_and_says_what_to_run(number: int):
     table, rows = paper.table(number), paper.rows(number, [])
     text = paper_page.markdown_text(table, rows, [])
-    assert f"`cod-bench run --suite {table.suite} --all`" in text
+    commands = [command for _, command in paper.needs(table, [])] or [f"cod-bench run --suite {table.suite} --all"]
+    assert all(f"`{command}`" in text for command in commands)
+    assert all(command.startswith(f"cod-bench run --suite {table.suite} ") for command in commands)
     assert {row.whose for row in rows} == {"paper"}
     assert len(list(csv.DictReader(io.StringIO(paper_page.csv_of(rows))))) == sum(len(row.cells) for row in rows)
     assert "\\caption{" in paper_page.latex(table, rows, [])
@@ -105,3 +108,58 @@ def test_costs_of_ours_are_means_over_seeds():
     seconds = [run.record.cost["seconds"] for run in grid().cell("sst2", "kd", "cod", 8)]
     assert told["k=8"] == pytest.approx(sum(seconds) / len(seconds))
     assert told["k=64"] is None
+
+
+def prompts(generator: str, right: int, name: str = "prompt-ablation"):
+    suite = replace(PAPER, name=name, tasks=("sst2",), generator=generator)
+    return grid(suite, right)
+
+
+def test_prompts_stand_beside_each_other_and_the_missing_ones_say_what_to_run():
+    grids = [prompts("llm_v1", 7), prompts("llm_v2", 9, "prompt-ablation+llm_v2")]
+    table, rows = paper.table(7), paper.rows(7, grids)
+    for maker, gained in (("llm_v1", 0.2), ("llm_v2", 0.4)):
+        (own,) = [r for r in rows if maker in r.whose and r.what == "cod - standard"]
+        assert own.cells["k=8"] == pytest.approx(gained)
+        assert own.cells["k=64"] is None
+    assert sum(row.what == "standard" for row in rows) == 1, "no generator moves it"
+    assert cells(rows, "sst2 kd", "paper", "prompt 2 - without CoD")["k=8"] == pytest.approx(0.754 - 0.617)
+    told = " ".join(paper_page.caption(table, grids))
+    for number in (3, 4):
+        assert (
+            f"Prompt {number}: not run; `cod-bench run --suite prompt-ablation --generator llm_v{number} --al" in told
+        )
+    assert "Prompt 1: not run" not in told
+    assert "Prompt 2: not run" not in told
+
+
+def test_soft_labels_say_which_method_is_missing():
+    suite = replace(PAPER, name="soft-labels", tasks=("sst2",))
+    rows = paper.rows(9, [grid(suite)])
+    assert cells(rows, "sst2 default", "ours", "cod - standard")["k=8"] == pytest.approx(0.2)
+    assert not [row for row in rows if row.block != "sst2 default" and row.whose != "paper"]
+    told = " ".join(paper_page.caption(paper.table(9), [grid(suite)]))
+    assert "Default (kd): not run" not in told
+    for method in ("finetune", "kd_random_soft"):
+        assert f"`cod-bench run --suite soft-labels --method {method}`" in told
+
+
+def test_energy_is_an_estimate_or_a_dash_with_what_to_run():
+    plain, table = grid(), paper.table(8)
+    assert cells(paper.rows(8, [plain]), "sst2 kd, with CoD", "ours", "cod: cpu energy (estimate)")["k=8"] is None
+    assert "Energy: not run; `cod-bench run --suite paper" in " ".join(paper_page.caption(table, [plain]))
+    cost = {"seconds": 1.0, "cpu_kwh": 2e-5, "gpu_kwh": 0.0, "ram_kwh": 1e-5, "kwh": 3e-5}
+    runs = {spec: replace(run, record=replace(run.record, cost=cost)) for spec, run in plain.runs.items()}
+    asked = replace(plain, runs=runs)
+    rows = paper.rows(8, [asked])
+    told = cells(rows, "sst2 kd, with CoD", "ours", "cod: energy (estimate)")
+    assert told["k=8"] == pytest.approx(3e-5)
+    assert "| 0.00003 |" in paper_page.markdown_text(table, rows, [asked]).replace("  ", "")
+    assert "not run" not in " ".join(paper_page.caption(table, [asked]))
+
+
+def test_a_suite_without_sst2_has_nothing_in_common_with_the_ablations():
+    other = grid(replace(PAPER, name="embedded", tasks=("rt_quotes",)))
+    for number in (7, 8, 9):
+        assert {row.whose for row in paper.rows(number, [other])} == {"paper"}
+        assert "no task in common" in " ".join(paper_page.caption(paper.table(number), [other]))

@@ -119,7 +119,24 @@ def test_only_the_published_pair_on_canonical_data_under_protocol_paper_decides(
 
 def test_the_list_names_what_to_run_and_every_claim():
     text = paper_page.claims_text([(stated, None, []) for stated in CLAIMS.values()])
-    for suite in ("paper", "paper-qwen", "paper-xsmall", "prompt-ablation"):
+    for suite in (
+        "paper",
+        "paper-qwen",
+        "paper-xsmall",
+        "prompt-ablation",
+        "prompt-ablation --generator llm_v4",
+        "soft-labels",
+    ):
         assert f"`cod-bench run --suite {suite} --all --protocol paper`" in text
     assert all(stated.text in text for stated in CLAIMS.values())
     assert "+10.10" in text
+
+
+def test_robust_to_prompts_is_a_claim_for_each_on_the_records_of_its_generator():
+    stated = [claim for name, claim in CLAIMS.items() if name.startswith("prompt robustness")]
+    assert [claim.suite for claim in stated] == ["prompt-ablation", *(f"prompt-ablation+llm_v{n}" for n in (2, 3, 4))]
+    assert all(claim.parts[0].published > 0.05 for claim in stated)
+    hits = {"standard": 5, "cod": 8, "unvalidated": 4}
+    for claim in stated:
+        here = [paper_page.decides(claim, grid(hits, name=other.suite, tasks=("sst2",))) for other in stated]
+        assert here == [claim is other for other in stated]

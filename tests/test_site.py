@@ -112,6 +112,22 @@ def test_names_from_records_are_text_wherever_they_stand() -> None:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
+def test_what_a_method_says_and_the_state_of_its_records_stand_in_table_and_section() -> None:
+    told = {"kd": "reproduced (2 of 2 re-run cells found again, of 90; 2026-11-24)", "lwd": f"submitted {EVIL}"}
+    found = replace(grid(SUITE, made["records"](SUITE)), states=told)
+    text = site.page([found], about={"kd": f"A summary.\n\nIdea: *{EVIL}*\n`over` two lines.\n\n    When: [x](y)."})
+    section = outside_scripts(text).split('id="methods"')[1].split("</section>")[0]
+    assert "<p>A summary.</p>" in section
+    assert "<p>Idea: <em>&lt;script&gt;alert(1)&lt;/script&gt;</em> <code>over</code> two lines.</p>" in section
+    assert "<p>When: [x](y).</p>" in section
+    assert "Records: reproduced (2 of 2 re-run cells found again, of 90; 2026-11-24)." in section
+    table = text.split('id="cells"')[1].split("</table>")[0]
+    rows = list(site_data.rows(site_data.section(found)))
+    assert table.count("<td>reproduced<td") == sum(row.method == "kd" for row in rows) > 0
+    assert table.count("<td>submitted &lt;script&gt;") == sum(row.method == "lwd" for row in rows)
+    assert {row.state for row in site_data.rows(site_data.section(grid(SUITE, made["records"](SUITE))))} == {""}
+
+
 def test_only_the_pages_own_scripts_may_run_and_nothing_may_load() -> None:
     text = page()
     policy = next(attrs["content"] for tag, attrs in Tags(text).found if attrs.get("http-equiv"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench import pool, site_examples
+from cod_bench import origin, pool, site_examples
+from cod_bench.spec import RunSpec
 from cod_bench.store import Results
+from tests.samples import sample_record
 from tests.test_cli import call, finished  # noqa: F401 - a fixture
 
 WORDS = st.lists(st.sampled_from(["a", "b", "good", "bad", "film."]), max_size=8).map(" ".join)
@@ -30,6 +34,33 @@ def test_kept_entries_end_where_a_block_is_missing(tmp_path: Path) -> None:
     assert pool.kept(tmp_path, 0, 8) == []
     (tmp_path / "seed0-000-004.json").write_text('{"entries": []}')
     assert pool.kept(tmp_path, 0, 8) == []
+
+
+def entry(name: str, preserving: str | None) -> dict[str, object]:
+    made = {"first": "a fine film", "cfe": "a fine film", "random": "a dull shed", "preserving": preserving}
+    there = [key for key, text in made.items() if text]
+    return {
+        "id": name, "target": 1, "first_flips": True, "words": 3, "margin": -0.5, "refused": 0, "teacher_passes": 1,
+        "redraws": {}, "edited": dict.fromkeys(there, 1), "margins": dict.fromkeys(there, 0.5), **made,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("bought", [True, False])
+def test_a_costly_generators_rewrites_are_shown_where_they_were_bought(
+    bought: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = origin.corpus("toy").train[:4]
+    record = sample_record(spec=RunSpec("last", "toy", "toy", "kd", "cod", "llm", 8, 0))
+    monkeypatch.setattr(pool, "folder", lambda *_: tmp_path)
+    kept = [entry(row.id, None) for row in rows]
+    (tmp_path / "seed0-000-004.json").write_text(json.dumps({"entries": kept}))
+    if bought:
+        kept = [entry(row.id, "a grim film") for row in rows]
+        (tmp_path / "seed0-000-004-preserving.json").write_text(json.dumps({"entries": kept}))
+    shown = list(site_examples._of(record))
+    assert len(shown) == 4
+    rewrites = [v for s in shown for v in s.versions if v.condition == "label-preserving"]
+    assert [v.words is not None for v in rewrites] == [True] * 4 * bought
 
 
 def test_examples_show_the_pool_beside_the_teachers_words(finished: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cod_bench.record import Record
+from cod_bench.store import Results
 from cod_bench.verdicts import (
     CONTRADICTED,
     ELSEWHERE,
@@ -28,6 +31,8 @@ from cod_bench.verdicts import (
 from tests.samples import sample_record
 
 ROWS = 1000
+
+ROOT = Path(__file__).parent.parent
 
 
 def record(wrong: int = 0, **changes: object) -> Record:
@@ -109,3 +114,19 @@ def test_odd_files_are_refused_with_the_field(change: dict[str, object], sentenc
 def test_what_is_no_file_of_verdicts_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"not JSON|schema: must be 1"):
         from_json(text)
+
+
+def test_no_two_different_published_runs_are_within_the_tolerance() -> None:
+    """What the tolerance means: another method, seed or condition never passes for a re-run."""
+    records, _ = Results(ROOT / "results").scan()
+    rows: dict[tuple[str, str, str], list[np.ndarray]] = {}
+    for r in records:
+        found = np.frombuffer(r.predictions.encode(), dtype=np.uint8)
+        rows.setdefault((r.spec.protocol, r.spec.track, r.spec.task), []).append(found)
+    assert rows
+    nearest = []
+    for runs in rows.values():
+        same = np.array([(np.array(runs) == one).mean(axis=1) for one in runs])
+        np.fill_diagonal(same, 0)
+        nearest.append(same.max())
+    assert 0.99 < max(nearest) < TOLERANCE
