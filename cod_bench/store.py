@@ -82,6 +82,10 @@ class BadFile:
     reason: str
 
 
+_read: dict[Path, tuple[tuple[int, int, int], Record]] = {}
+"""Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """A results folder: one JSON a run, one reference file per (track, task, teacher), failures apart."""
@@ -162,7 +166,13 @@ class Results:
         records, bad = [], []
         for path in self.record_paths():
             try:
-                records.append(self.read(path))
+                stat = path.stat()
+                stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
+                known, record = _read.get(path, (None, None))
+                if record is None or known != stamp:
+                    record = self.read(path)
+                    _read[path] = stamp, record
+                records.append(record)
             except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
                 bad.append(BadFile(path, str(error)))
         return records, bad
