@@ -250,7 +250,7 @@ def leaderboard(
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
-    files = render.files(folder, chosen)
+    files = render.files(folder, chosen, figures=not check)
     for file in folder.scan()[1]:
         print(f"not counted, corrupt: {file.path}: {file.reason}", file=sys.stderr)
     if not check:

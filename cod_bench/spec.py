@@ -150,7 +150,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def digest(value: Any, length: int = 12) -> str:
+RUN_ID = 12
+"""Hex digits of a run id."""
+
+
+def digest(value: Any, length: int = RUN_ID) -> str:
     """First `length` hex digits of the sha256 of the canonical JSON of `value`."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import tempfile
@@ -74,12 +75,28 @@ def lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Reading makes millions of objects that all stay: looking for garbage among them is a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
 @dataclass(frozen=True, slots=True)
 class BadFile:
     """A file that should be a record and is not."""
 
     path: Path
     reason: str
+
+
+_read: dict[Path, tuple[tuple[int, int, int], Record]] = {}
+"""Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +176,20 @@ class Results:
 
     def scan(self) -> tuple[list[Record], list[BadFile]]:
         """Every record, and every file that should be one and is not; neither hides the other."""
+        with _no_collection():
+            return self._scan()
+
+    def _scan(self) -> tuple[list[Record], list[BadFile]]:
         records, bad = [], []
         for path in self.record_paths():
             try:
-                records.append(self.read(path))
+                stat = path.stat()
+                stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
+                known, record = _read.get(path, (None, None))
+                if record is None or known != stamp:
+                    record = self.read(path)
+                    _read[path] = stamp, record
+                records.append(record)
             except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
                 bad.append(BadFile(path, str(error)))
         return records, bad

@@ -138,3 +138,12 @@ def test_the_suites_of_the_six_tasks_are_the_promised_grids(name: str, runs: int
         assert len({spec.task for spec in specs}) == tasks
     assert suite.protocols == (("last", "paper") if runs == 2160 else ("paper",) if name == "paper-rows" else ("last",))
     assert set(suite.primary_k) <= {k for grid in suite.grids for k in grid.ks}
+
+
+@pytest.mark.parametrize("name", ["embedded", "paper-qwen", "six-local", "toy"])
+def test_expected_ids_are_the_run_ids(name: str) -> None:
+    suite = suites.suite(name)
+    specs = list(suite.expand(track=suite.tracks[-1]))[::37]
+    found = plan.expected(specs)
+    assert found
+    assert found == {spec: plan.run_id(spec) for spec in found}
