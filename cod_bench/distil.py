@@ -161,10 +161,11 @@ def train(
     own = teacher.tokenizer if tokenizer is None else tokenizer
     rows = Rows(training, teacher, own, track, protocol, layers=distiller.needs_layers)
     models.check_layers(student, (layer for layer, _ in track.layer_map), "student")
-    masked = distiller.masks_layers or not distiller.needs_layers
+    # What stands at padding may be left out where nobody reads it.
+    unread = not distiller.needs_layers or (distiller.masks_layers and not protocol.reference_habits)
     with ExitStack() as means:
         means.enter_context(own_rows(student, rows.ids, own.pad_token_id, float(hparams["weight_decay"])))
-        skip = means.enter_context(real_rows(student)) if masked and not protocol.reference_habits else None
+        skip = means.enter_context(real_rows(student)) if unread else None
         return _train(spec, track, training, distiller, hparams, student, teacher, select, rows, skip)
 
 

@@ -1,4 +1,4 @@
-"""The package's loop against the plain one: bitwise equal where the same is given, close where the teacher is re-run."""
+"""Our loop against the plain one: bitwise equal given the same, close where the teacher is run again."""
 
 from __future__ import annotations
 
@@ -154,5 +154,5 @@ def test_accuracies_agree_with_the_untouched_plain_loop(
             own = accuracy(Fast(wanted).logits, evaluation.labels)
             differences.append(100 * (own - loop.done.accuracies[-1]))
     with capsys.disabled():
-        print(f"\n{family}: fast minus plain, points, 5 seeds each of kd, lwd, ted: {np.round(differences, 2)}")
+        print(f"\n{family}: fast minus plain, points, 5 seeds each of kd, lwd, ted: {np.round(differences, 2)}")  # noqa: T201
     assert all(abs(np.mean(differences[i : i + 5])) <= 0.5 for i in (0, 5, 10))
