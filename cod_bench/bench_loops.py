@@ -181,37 +181,30 @@ def measure(setting: Setting, *, quick: bool, ks: Sequence[int] = KS) -> list[Li
             loop.evaluate(ids)
         with fast_rows.of():
             models.predict(student, ids, pad_id=setting.tokenizer.pad_token_id)
-    steps, rows_ = turns * each, turns * count
+    steps, evaluated = turns * each, turns * count
     told = (
         f"{steps} steps and {turns} x {count} rows in turns: plain {plain.cost.cpu + plain_rows.cost.cpu:.1f} s of CPU "
         f"({plain.cost.wall + plain_rows.cost.wall:.1f} s), fast {fast.cost.cpu + fast_rows.cost.cpu:.1f} s "
         f"({fast.cost.wall + fast_rows.cost.wall:.1f} s)"
     )
-    step = Line(
-        f"{setting.name}-step", "one step of kd", fast.cost * (1 / steps), plain.cost * (1 / steps), measured=told
-    )
-    row = Line(
-        f"{setting.name}-evaluation", f"evaluation of {EVALUATED} rows", fast_rows.cost * (EVALUATED / rows_),
-        plain_rows.cost * (EVALUATED / rows_),
-    )  # fmt: skip
-    lines = [step, row]
+    step, evaluating = plain.cost * (1 / steps), plain_rows.cost * (EVALUATED / evaluated)
+    fast_step, fast_evaluating = fast.cost * (1 / steps), fast_rows.cost * (EVALUATED / evaluated)
+    lines = [
+        Line(f"{setting.name}-step", f"one step of {METHOD}", fast_step, step, measured=told),
+        Line(f"{setting.name}-evaluation", f"evaluation of {EVALUATED} rows", fast_evaluating, evaluating),
+    ]
     floors = dict(zip(KS, FLOORS[setting.name], strict=True))
     for protocol in ("last", "paper"):
         for k in ks:
-            number = EPOCHS * k // BATCH
-            evaluations = 1 if protocol == "last" else EPOCHS
+            number, evaluations = EPOCHS * k // BATCH, 1 if protocol == "last" else EPOCHS
             once = reset.cost * (1 / turns) + asked.cost * (k / TIMED_K)
             lines.append(
                 Line(
                     f"{setting.name}-{protocol}-k{k}",
                     f"a run of {EPOCHS} epochs, k = {k}",
-                    once + step.fast * number + row.fast * evaluations,
-                    built.cost + _of(step) * number + _of(row) * EPOCHS,
+                    once + fast_step * number + fast_evaluating * evaluations,
+                    built.cost + step * number + evaluating * EPOCHS,
                     floors.get(k) if protocol == "last" else PAPER_FLOOR,
-                )  # fmt: skip
+                )
             )
     return lines
-
-
-def _of(line: Line) -> Any:
-    return line.plain

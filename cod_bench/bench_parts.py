@@ -87,7 +87,8 @@ def _plain_smoke(spec: RunSpec, rows: int | None) -> Cost:
         with evaluated.of():
             loop.evaluate(ids)
     epochs = -(-loop.steps // loop.epoch)
-    return steps.cost * (epochs / 2) + evaluated.cost * (epochs / 2 * len(everything) / len(ids))
+    total: Cost = steps.cost * (epochs / 2) + evaluated.cost * (epochs / 2 * len(everything) / len(ids))
+    return total
 
 
 def search(quick: bool) -> list[Line]:
@@ -110,7 +111,8 @@ def search(quick: bool) -> list[Line]:
             pool._entry(slot, 0)
     extra = {
         "CFEs a CPU second": valid / answers.cost.cpu, "CFEs a second": valid / answers.cost.wall,
-        "teacher passes a text": passes / len(slots), "with its control texts, CPU s": controls.cost.cpu * 100 / len(slots),
+        "teacher passes a text": passes / len(slots),
+        "with its control texts, CPU s": controls.cost.cpu * 100 / len(slots),
     }  # fmt: skip
     told = f"{len(slots)} quotes, {valid} valid, teacher of {track}"
     return [Line("search", "CFE search for 100 texts", answers.cost * (100 / len(slots)), measured=told, extra=extra)]
@@ -146,7 +148,7 @@ def teacher(quick: bool) -> list[Line]:
 
         return run
 
-    classifier.forward = timed(own_forward)
+    classifier.forward = timed(own_forward)  # type: ignore[method-assign]
     torch.Tensor.backward = timed(own_backward)  # type: ignore[method-assign]
     try:
         with whole.of():
