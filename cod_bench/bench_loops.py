@@ -40,9 +40,9 @@ class Setting:
     student: Classifier
     tokenizer: Any
 
-    def spec(self, protocol: str = "last") -> RunSpec:
+    def spec(self) -> RunSpec:
         """The run that is timed."""
-        return RunSpec(protocol, self.track.name, TASK, METHOD, "standard", "", TIMED_K, 0)
+        return RunSpec("last", self.track.name, TASK, METHOD, "standard", "", TIMED_K, 0)
 
     def hparams(self, steps: int) -> dict[str, Any]:
         """The method's own, for so many steps."""
@@ -136,13 +136,13 @@ def evaluation(setting: Setting, count: int) -> list[list[int]]:
     return models.tokenise(setting.tokenizer, texts, setting.track.max_length)
 
 
-def plain_loop(setting: Setting, steps: int, protocol: str = "last") -> Any:
-    """The plain loop on a student of its own."""
+def plain_loop(setting: Setting, steps: int, *, student: Classifier | None = None, **options: Any) -> Any:
+    """The plain loop on a student of its own, or on the one given; options are the loop's."""
     from cod_bench.benchmarks.plain import Loop
 
     return Loop(
-        setting.spec(protocol), setting.track, rows(TIMED_K), registry.load("baseline", METHOD)(),
-        setting.hparams(steps), copy.deepcopy(setting.student), setting.teacher, setting.tokenizer,
+        setting.spec(), setting.track, rows(TIMED_K), registry.load("baseline", METHOD)(), setting.hparams(steps),
+        copy.deepcopy(setting.student) if student is None else student, setting.teacher, setting.tokenizer, **options,
     )  # fmt: skip
 
 
@@ -208,3 +208,41 @@ def measure(setting: Setting, *, quick: bool, ks: Sequence[int] = KS) -> list[Li
                 )
             )
     return lines
+
+
+def means(setting: Setting, *, quick: bool) -> list[Line]:
+    """One step of the plain loop with one means after another, in turns; each line against the plain step."""
+    from cod_bench.vocabulary import own_rows
+
+    turns, each = 2, 1 if quick else 3
+    given: dict[str, Any] = {"teacher_outputs": "once a text"}
+    clocks = {name: Clock() for name in ("plain", "teacher-once", "fused-adamw", "own-rows", "all")}
+    student = copy.deepcopy(setting.student)
+    for row in rows(TIMED_K).rows:
+        setting.teacher.outputs(row.text)
+
+    def timed(name: str, **options: Any) -> None:
+        loop = plain_loop(setting, each + 1, student=student, **options)
+        loop.step()  # the optimiser's state is made
+        with clocks[name].of():
+            for _ in range(each):
+                loop.step()
+
+    for _ in range(turns):
+        timed("plain")
+        timed("teacher-once", **given)
+        timed("fused-adamw", **given, fused=True)
+        ids = [setting.tokenizer(row.text, truncation=True, max_length=64)["input_ids"] for row in rows(TIMED_K).rows]
+        with own_rows(student, ids, setting.tokenizer.pad_token_id, setting.hparams(1)["weight_decay"]):
+            timed("own-rows", **given, fused=True)
+        with clocks["all"].of():
+            fast_steps(setting, student, each)
+    told = {
+        "teacher-once": "teacher outputs once a text", "fused-adamw": "and fused AdamW",
+        "own-rows": "and a run's own embedding rows", "all": "and no padding in linear layers: all of it",
+    }  # fmt: skip
+    plain = clocks["plain"].cost * (1 / (turns * each))
+    return [
+        Line(f"{setting.name}-{name}", what, clocks[name].cost * (1 / (turns * each)), plain, measured="")
+        for name, what in told.items()
+    ]

@@ -245,12 +245,14 @@ def _rate(jobs: list[Any], count: int) -> tuple[float, Cost]:
 
 def minilm(quick: bool) -> list[Line]:
     """Both loops on the track `minilm-fp32`."""
-    return bench_loops.measure(bench_loops.minilm(), quick=quick)
+    setting = bench_loops.minilm()
+    return [*bench_loops.measure(setting, quick=quick), *bench_loops.means(setting, quick=quick)]
 
 
 def deberta(quick: bool) -> list[Line]:
     """Both loops at DeBERTa-v3's real dimensions."""
-    return bench_loops.measure(bench_loops.deberta(), quick=quick)
+    setting = bench_loops.deberta()
+    return [*bench_loops.measure(setting, quick=quick), *bench_loops.means(setting, quick=quick)]
 
 
 PARTS: Mapping[str, Callable[[bool], list[Line]]] = {
@@ -260,7 +262,7 @@ PARTS: Mapping[str, Callable[[bool], list[Line]]] = {
 """Name -> what measures it, given whether to be quick."""
 
 ABOUT: Mapping[str, str] = {
-    "minilm": "a step, an evaluation and a run at k = 8, 64, 512 on minilm-fp32",
+    "minilm": "a step, an evaluation, a run at k = 8, 64, 512 and each means on minilm-fp32",
     "deberta": "the same at DeBERTa-v3's real dimensions, random weights; 5 GB of memory",
     "smoke": "the smoke grid", "search": "counterfactual search", "teacher": "teacher fitting",
     "plan": "plan on 100,000 specs", "readers": "leaderboard and page from 10,000 records",
