@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import cli_check, cli_read, options, origin, registry, suites, tracks
+from cod_bench import cli_bench, cli_check, cli_read, options, origin, registry, suites, tracks
 from cod_bench import energy as energies
 from cod_bench import plan as plans
 from cod_bench.arguments import (
@@ -326,7 +326,7 @@ def recipe(
         print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
-for verb in (*cli_read.VERBS, *cli_check.VERBS):
+for verb in (*cli_read.VERBS, *cli_check.VERBS, *cli_bench.VERBS):
     app.command()(verb)
 
 

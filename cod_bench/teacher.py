@@ -104,6 +104,10 @@ class Teacher:
             )
         return self._outputs[key]
 
+    def forget(self) -> None:
+        """Drop the outputs that are remembered, so that they are computed, and timed, again."""
+        self._outputs.clear()
+
     def predict(self, text: str) -> int:
         """The class the teacher gives one text."""
         return int(self.outputs(text).logits.argmax())
