@@ -30,6 +30,7 @@ MethodOption = Annotated[str | None, typer.Option("--method", help="Only these m
 ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
 KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
 SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
+ShardOption = Annotated[str, typer.Option("--shard", help="Only the i-th of n parts, as i/n: see docs/cluster.md.")]
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")

@@ -42,8 +42,9 @@ def plan_line(made: Plan, workers: int) -> str:
     apart = made.count("not applicable")
     corrupt = f", {apart} not applicable" if apart else ""
     corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
+    part = f"shard {made.shard} of " if made.shard else ""
     return (
-        f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
+        f"{part}suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
         f"{failed} failed{retry}{corrupt}{tail}"
     )
 

@@ -14,6 +14,7 @@ from cod_bench import origin, registry, suites, tracks
 from cod_bench.errors import UsageError, unknown
 from cod_bench.provenance import CPUINFO, instructions
 from cod_bench.record import Record
+from cod_bench.shard import Shard, cut
 from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, base_name, digest, identity
 from cod_bench.split import check_budget
 from cod_bench.store import BadFile, Results
@@ -41,10 +42,12 @@ class Filters:
     seed: tuple[int, ...] = ()
     generator: str = ""
     """Instead of the suite's own."""
+    shard: Shard | None = None
+    """A part of what the other filters leave; it may be empty."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is filtered."""
+        """Whether nothing is filtered; a shard is a part of everything."""
         return not (self.protocol or self.task or self.method or self.condition or self.k or self.seed)
 
 
@@ -70,6 +73,8 @@ class Plan:
     """Files of the results folder that should be records and are not."""
     seconds: Mapping[RunSpec, float] = field(default_factory=dict)
     """Core-seconds expected for each run that is not done."""
+    shard: Shard | None = None
+    """Which part of the suite these runs are; None for the whole."""
 
     def count(self, state: State) -> int:
         """How many runs are in a state."""
@@ -178,11 +183,16 @@ def methods(suite: Suite) -> tuple[str, ...]:
 
 
 def select(suite: Suite, filters: Filters) -> list[RunSpec]:
-    """The suite's runs after filters, seed by seed and within a seed method by method.
+    """The suite's runs after filters, seed by seed and within a seed method by method; none in an empty shard.
 
     Raises:
-        UsageError: an unknown name, a k that cannot be balanced, or nothing is left.
+        UsageError: an unknown name, a k that cannot be balanced, nothing is left, or a shard of no certain track.
     """
+    if filters.shard and not filters.track and len(suite.tracks) > 1:
+        raise UsageError(
+            f"--shard {filters.shard}: suite {suite.name!r} runs on the first track that a machine supports; name one "
+            f"of {', '.join(suite.tracks)} by --track, so that all shards take the same"
+        )
     track = choose_track(suite, filters.track)
     _check_names(filters)
     protocols = filters.protocol or suite.protocols
@@ -206,7 +216,8 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
                 "these or another --suite"
             )
     order = methods(suite)
-    return sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
+    found = sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
+    return cut(found, filters.shard)
 
 
 def _check_names(filters: Filters) -> None:
@@ -291,7 +302,7 @@ def make_from(
         for spec in specs
     )
     missing = [run.spec for run in runs if run.state == "missing"]
-    return Plan(suite, specs[0].track, runs, tuple(bad), _seconds(missing, records))
+    return Plan(suite, choose_track(suite, filters.track), runs, tuple(bad), _seconds(missing, records), filters.shard)
 
 
 def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], results: Results) -> State:

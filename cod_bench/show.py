@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import leaderboard, plan, render
@@ -83,8 +84,8 @@ def run(
     started = time.monotonic()
     console = Console(file=sys.stderr)
     show = Show(console, plan_line, workers)
-    specs = plan.select(suite, filters)
-    track, protocol = specs[0].track, specs[0].protocol
+    track, protocol = plan.choose_track(suite, filters.track), (filters.protocol or suite.protocols)[0]
+    plan.select(suite, filters)  # a mistake in the filters is told before anything else
     out = render.out_folder(results)
 
     def partial() -> None:
@@ -112,6 +113,8 @@ def run(
     show.say(f"{tally.done} runs done, {tally.failed} failed in {_minutes(time.monotonic() - started)}{cores}")
     if tally.failed:
         show.say("why: cod-bench status; again: cod-bench run --rerun failed with the same options")
+    if filters.shard is not None:
+        show.say(_together(plan.make(suite, replace(filters, shard=None), results)))
     for title, lines in (
         ("this folder", render.main_figure(results, suite, track=track, protocol=protocol)),
         ("published", render.published_figure(suite)),
@@ -120,6 +123,17 @@ def run(
             sys.stdout.write(f"{title}: {line}\n")
     show.say(f"leaderboard: {out / 'README.md'}")
     return tally.failed
+
+
+def _together(whole: Plan) -> str:
+    """How much of the undivided suite a folder holds after one of its shards has run there."""
+    done, of = whole.count("done"), len(whole.runs) - whole.count("not applicable")
+    if done == of:
+        return f"all {of} runs of the undivided command are in this folder"
+    return (
+        f"this folder holds {done} of the {of} runs of the undivided command and its tables are partial; bring the "
+        "shards' folders together by: cod-bench merge FOLDER ... --results runs"
+    )
 
 
 def _line(outcome: Outcome, tally: Tally) -> str:

@@ -20,6 +20,8 @@ from cod_bench.verdicts import from_json as verdicts_from_json
 REFERENCE = "_reference"
 FAILURES = "failures"
 REPRODUCED = "reproduced.json"
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError)
+"""What `Results.read` raises for a file that should be a record and is not."""
 
 
 def home() -> Path:
@@ -163,7 +165,7 @@ class Results:
         for path in self.record_paths():
             try:
                 records.append(self.read(path))
-            except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+            except UNREADABLE as error:
                 bad.append(BadFile(path, str(error)))
         return records, bad
 
