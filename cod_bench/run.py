@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
 from cod_bench.plan import Filters, Plan, choose_track, make_from
 from cod_bench.provenance import environment, provenance
-from cod_bench.record import Record, record_from_json, reference_from_json
+from cod_bench.record import Summary, record_from_json, reference_from_json
 from cod_bench.spec import RunSpec, Suite
 from cod_bench.store import BadFile, Results, lock
 
@@ -98,7 +99,7 @@ def _run_locked(
     execute = registry.load("executor", executor)
     results.sweep()
     tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
-    records, bad = results.scan()
+    records, bad = results.glance()
     plan = make_from(suite, filters, results, records, bad)
     # before the first job, so that a task without rows is one sentence; what this pins is in the ids
     if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
@@ -115,7 +116,8 @@ def _run_locked(
             for record in records
             if record.spec in ids and not _fits(record, found[record.spec.track, record.spec.task])
         }
-        todo = [spec for spec in ids if spec in stale or spec in set(todo)]
+        wanted = stale.union(todo)
+        todo = [spec for spec in ids if spec in wanted]
         known = {spec: value for spec, value in known.items() if spec not in stale}
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
@@ -133,7 +135,7 @@ def _run_locked(
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
     tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers)
-    waiting = {spec.seed: sum(other.seed == spec.seed for other in todo) for spec in todo}
+    waiting = Counter(spec.seed for spec in todo)
     shown = False
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
@@ -190,15 +192,15 @@ def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
     return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}
 
 
-def _teachers(records: Sequence[Record]) -> dict[RunSpec, tuple[str, Mapping[str, str]]]:
+def _teachers(records: Sequence[Summary]) -> dict[RunSpec, tuple[str, Mapping[str, str]]]:
     """Spec -> (teacher hash, environment) of what lies in the folder."""
-    return {r.spec: (r.teacher_hash, r.provenance.get("environment", {})) for r in records}
+    return {r.spec: (r.teacher_hash, r.environment or {}) for r in records}
 
 
-def _fits(record: Record, teacher: str) -> bool:
+def _fits(record: Summary, teacher: str) -> bool:
     """Whether a record is of this teacher, this machine's environment and the task's rows as they are pinned now."""
     rows = origin.find(record.spec.task).has_rows(record.train_hash, record.eval_hash)
-    return rows and record.teacher_hash == teacher and record.provenance.get("environment") == environment()
+    return rows and record.teacher_hash == teacher and record.environment == environment()
 
 
 def _refuse_other_teacher(
