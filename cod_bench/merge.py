@@ -70,6 +70,7 @@ def _merge(sources: Sequence[Results], target: Results) -> Merged:
     for goal, path in new.items():
         write_atomic(goal, path.read_bytes())
         (target.root / FAILURES / goal.relative_to(target.root)).unlink(missing_ok=True)
+    target.glance()  # an index for the next `status`
     return Merged(len(new), there, sum(_failures(source, target) for source in sources))
 
 

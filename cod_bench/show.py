@@ -105,6 +105,7 @@ def run(
         )  # fmt: skip
     finally:
         show.close()
+    results.glance()  # an index for the next `status`
     if results.record_paths():
         shown = render.suites_with_records(results)
         leaderboard.write(out, render.files(results, [*shown, *([suite] if suite not in shown else [])]))

@@ -22,7 +22,7 @@ from cod_bench.spec import Suite, digest
 from cod_bench.store import INDEX, Results
 from tests.samples import sample_record
 
-SEEDS = 250
+SEEDS = 1250
 """Of the embedded suite: 100,000 runs."""
 TRACK = "minilm-fp32"
 EVALUATION_ROWS = 200
