@@ -14,9 +14,12 @@ from cod_bench import cli_check, cli_cluster, cli_read, options, origin, registr
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
+    AddressOption,
     ConditionOption,
     DataOption,
+    ExecutorOption,
     GeneratorOption,
+    GpusOption,
     KOption,
     LayersOption,
     LengthOption,
@@ -205,9 +208,9 @@ def run(
     protocol: ProtocolOption = None,
     track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
     k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", part: ShardOption = "",
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = plans.cores(),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, one thread each; all cores if unset.")] = None,
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
-    executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
+    executor: ExecutorOption = "local", address: AddressOption = "", gpus_per_run: GpusOption = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
@@ -225,7 +228,8 @@ def run(
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
         plans.suite_for(suite, filters), filters, _results(results),
-        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=options.plan_line,
+        workers=workers or 0, rerun=rerun, executor=executor, options=options.executor(address, gpus_per_run),
+        fail_fast=fail_fast, plan_line=options.plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,12 @@ def endpoint(
     }.items():  # fmt: skip
         if value:
             os.environ[name] = value
+
+
+def executor(address: str, gpus_per_run: float | None) -> dict[str, Any]:
+    """Those options of an executor that were given."""
+    given = {"address": address or None, "gpus_per_run": gpus_per_run}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def plan_line(made: Plan, workers: int) -> str:

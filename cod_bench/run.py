@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial as partial_of
 from typing import Any
 
 from cod_bench import origin, registry, tracks
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
-from cod_bench.plan import Filters, Plan, choose_track, make_from
+from cod_bench.plan import Filters, Plan, choose_track, cores, make_from
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Summary, record_from_json, reference_from_json
 from cod_bench.spec import RunSpec, Suite
@@ -62,6 +64,7 @@ def run_all(
     workers: int,
     rerun: str = "",
     executor: str = "local",
+    options: Mapping[str, Any] | None = None,
     fail_fast: bool = False,
     on_plan: Callable[[Plan, Sequence[RunSpec]], None],
     listen: Listener,
@@ -70,7 +73,9 @@ def run_all(
     """Do what is missing of a suite after filters, one `run` at a time per results folder.
 
     Args:
+        workers: 0 for the executor's own choice: all cores of this machine, or all of a cluster.
         rerun: empty for the missing runs, or one of RERUN.
+        options: of the executor, by the names of its parameters.
         on_plan: called with the plan before the first job.
         listen: called after every job.
         partial: called when a first table can be shown and after every complete seed.
@@ -85,18 +90,34 @@ def run_all(
         raise unknown("--rerun", rerun, RERUN)
     try:
         with lock(results.lock_path(), timeout=0):
-            return _run_locked(suite, filters, results, workers, rerun, executor, fail_fast, on_plan, listen, partial)
+            execute, workers = choose_executor(executor, workers, options or {})
+            return _run_locked(suite, filters, results, workers, rerun, execute, fail_fast, on_plan, listen, partial)
     except Timeout:
         raise UsageError(
             f"--results {results.root}: another `cod-bench run` is at work there; wait for it or name another folder"
         ) from None
 
 
+def choose_executor(name: str, workers: int, options: Mapping[str, Any]) -> tuple[Callable[..., Any], int]:
+    """An executor with its options, and how many workers it is asked for.
+
+    Raises:
+        UsageError: an unknown name, or an option that it does not have.
+    """
+    execute = registry.load("executor", name)
+    parameters = inspect.signature(execute).parameters
+    for option in options:
+        if option not in parameters:
+            flag = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{flag} {options[option]}: executor {name!r} has no such option; leave it out")
+    return partial_of(execute, **options), workers or (0 if "address" in parameters else cores())
+
+
 def _run_locked(
-    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, executor: str, fail_fast: bool,
+    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, execute: Callable[..., Any],
+    fail_fast: bool,
     on_plan: Callable[[Plan, Sequence[RunSpec]], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
-    execute = registry.load("executor", executor)
     results.sweep()
     tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
     records, bad = results.glance()
@@ -134,11 +155,12 @@ def _run_locked(
     stages: dict[str, list[int]] = {}
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
-    tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers)
+    tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers or cores())
     waiting = Counter(spec.seed for spec in todo)
     shown = False
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
+            tally.workers = outcome.workers or tally.workers
             _keep(outcome, results, ids, known, tally, suite.name.partition("+")[0])
             listen(outcome, tally)
             if outcome.error and fail_fast:

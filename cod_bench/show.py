@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ class Show:
 
 def run(
     suite: Suite, filters: Filters, results: Results, *, workers: int, rerun: str, executor: str, fail_fast: bool,
-    plan_line: Callable[[Plan, int], str],
+    plan_line: Callable[[Plan, int], str], options: Mapping[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Run and render; returns the number of failed runs.
 
@@ -83,7 +83,7 @@ def run(
 
     started = time.monotonic()
     console = Console(file=sys.stderr)
-    show = Show(console, plan_line, workers)
+    show = Show(console, plan_line, workers or plan.cores())
     track, protocol = plan.choose_track(suite, filters.track), (filters.protocol or suite.protocols)[0]
     plan.select(suite, filters)  # a mistake in the filters is told before anything else
     out = render.out_folder(results)
@@ -100,8 +100,8 @@ def run(
 
     try:
         tally = runs.run_all(
-            suite, filters, results, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
-            on_plan=show.plan, listen=show.note, partial=partial,
+            suite, filters, results, workers=workers, rerun=rerun, executor=executor, options=options,
+            fail_fast=fail_fast, on_plan=show.plan, listen=show.note, partial=partial,
         )  # fmt: skip
     finally:
         show.close()
