@@ -68,7 +68,8 @@ def _execute(
         return
     _connect(ray, address, workers)
     mark = away.leave_mark()
-    fleet = _Fleet(ray, jobs, min(workers or len(jobs), len(jobs)), gpus, mark.name, away.sources(plugins))
+    most = min(workers or len(jobs), len(jobs))
+    fleet = _Fleet(ray, jobs, most, gpus, mark.name, away.sources(plugins), away.credentials())
     try:
         yield from fleet.outcomes()
     finally:
@@ -164,6 +165,8 @@ class _Fleet:
     gpus: float
     mark: str
     plugins: Mapping[str, bytes]
+    here: Mapping[str, str]
+    """Credentials that every node must have."""
     seats: list[_Seat] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     shares: set[str] = field(default_factory=set)
@@ -176,7 +179,6 @@ class _Fleet:
     looked: float = 0.0
     since: float = field(default_factory=time.monotonic)
     """When there was last an actor that had started."""
-    here: dict[str, str] = field(default_factory=away.credentials)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Give every idle actor the earliest job it can do, take what comes, until all is done."""
