@@ -220,7 +220,11 @@ def test_a_node_of_another_environment_is_left_out(
         ("auto", "--address auto: this machine is no node of a running Ray cluster"),
     ],
 )
-def test_an_address_without_a_cluster_is_one_sentence(address: str, sentence: str, tmp_path: Path) -> None:
+def test_an_address_without_a_cluster_is_one_sentence(
+    address: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # whatever cluster this machine may be a node of
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     process = started(tmp_path / "run", address)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 2, said

@@ -82,7 +82,9 @@ def _connect(ray: Any, address: str, workers: int) -> None:
     """Join the cluster; every way in which that fails is one sentence."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        # on the loopback interface, so that no other machine can reach it
+        # On the loopback interface, so that no other machine can reach it, and not behind everybody else's processes:
+        # Ray's own niceness is 15.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "num_cpus": workers or _cores()}
         ray.init(address="local", **quiet, **own)
         return
