@@ -86,7 +86,11 @@ def _connect(ray: Any, address: str, workers: int) -> None:
         # Ray's own niceness is 15.
         os.environ.setdefault("RAY_worker_niceness", "0")
         own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "num_cpus": workers or _cores()}
-        ray.init(address="local", **quiet, **own)
+        try:
+            ray.init(address="local", **quiet, **own)
+        except Exception as error:  # Ray's own kind where a machine is too busy or has too little memory
+            ray.shutdown()
+            raise RunError(f"Ray cannot start on this machine: {_said(error)}") from error
         return
     where = re.fullmatch(r"([^/\s]+):([0-9]{1,5})", address)
     if address != "auto":
@@ -102,13 +106,17 @@ def _connect(ray: Any, address: str, workers: int) -> None:
             ) from None
     try:
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a plain one, a ConnectionError or a RuntimeError, as Ray thinks fit
         ray.shutdown()
-        said = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"--address {address}: this machine is no node of a running Ray cluster ({said}); join it by `ray start "
-            "--address=HOST:PORT`, or use --address local"
+            f"--address {address}: this machine is no node of a running Ray cluster ({_said(error)}); join it by "
+            "`ray start --address=HOST:PORT`, or use --address local"
         ) from None
+
+
+def _said(error: Exception) -> str:
+    """An error's first words on one line."""
+    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _cores() -> int:
@@ -304,7 +312,7 @@ class _Fleet:
             raise RunError(f"no node of the cluster can take a worker of 1 CPU{share}{left_out}; add nodes")
         if now - self.since > PATIENCE:
             self.since = now
-            log.warning("waiting for the cluster: none of %s workers has got its resources yet", len(self.seats))
+            log.warning("waiting for the cluster: none of %s workers has started yet", len(self.seats))
 
     def _nodes(self) -> dict[str, dict[str, float]]:
         """Living node -> its resources."""
