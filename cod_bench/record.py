@@ -69,6 +69,28 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What plans need to know of a record; a hundred thousand of them fit in memory."""
+
+    spec: RunSpec
+    run_id: str
+    teacher_hash: str
+    train_hash: str
+    eval_hash: str
+    cpu_seconds: float
+    environment: Mapping[str, str] | None
+    """From the provenance; None if it has none."""
+
+
+def summary(record: Record) -> Summary:
+    """The summary of a record."""
+    return Summary(
+        record.spec, record.run_id, record.teacher_hash, record.train_hash, record.eval_hash,
+        float(record.cost.get("cpu_seconds", 0.0)), record.provenance.get("environment"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """Row ids, gold labels and the teacher's own values for one (track, task, teacher); no text."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import energy, registry, tracks
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from cod_bench.split import Draw
     from cod_bench.task import Corpus, Example
     from cod_bench.teacher import Teacher
+
+SEEDS_AT_HAND = 32
+"""Draws that a process keeps: runs come seed by seed, and a suite may have a thousand of them."""
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,7 +285,7 @@ def reference(track: str, task: str) -> Reference:
     return make(teacher(track, task), corpus(task))
 
 
-@cache
+@lru_cache(maxsize=SEEDS_AT_HAND)
 def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
     """The order of training rows of one (task, seed); rows the teacher gets wrong are passed over unless kept."""
     from cod_bench.split import Draw

@@ -25,7 +25,7 @@ PLUGINS = {
         "generators",
         "pairs",
     },
-    "cod_bench/executors": {"jobs", "errors"},
+    "cod_bench/executors": {"jobs", "errors", "away"},
 }
 PURE = {"errors", "spec", "record", "registry", "stats", "track", "verdicts"}
 READERS = (

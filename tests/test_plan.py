@@ -34,6 +34,11 @@ def test_the_embedded_suite_is_the_promised_grid() -> None:
     assert [s.seed for s in specs] == sorted(s.seed for s in specs)
 
 
+def test_ids_of_many_runs_are_those_of_each() -> None:
+    specs = [*plan.select(EMBEDDED, Filters(track="minilm-fp32"))[::7], *plan.select(TOY, Filters())]
+    assert plan.run_ids(specs) == {spec: plan.run_id(spec) for spec in specs}
+
+
 def test_filters_cut_on_every_axis() -> None:
     filters = Filters(
         track="minilm-fp32", task=("rt_quotes",), method=("kd", "ted"), condition=("cod",), k=(8, 16), seed=(0, 4)
