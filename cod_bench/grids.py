@@ -81,8 +81,8 @@ def one_value(records: Iterable[Record]) -> None:
         if apart:
             raise UsageError(
                 f"generator {record.spec.generator!r}: {apart[0]} is {here.get(apart[0])!r} in {other.run_id} "
-                f"({other.spec.label}) and {there.get(apart[0])!r} in {record.run_id} ({record.spec.label}); tables are "
-                "conditional on one: put one of them under a generator file with a name of its own"
+                f"({other.spec.label}) and {there.get(apart[0])!r} in {record.run_id} ({record.spec.label}); tables "
+                "are conditional on one: put one of them under a generator file with a name of its own"
             )
 
 

@@ -61,6 +61,21 @@ def load(task: Task, why_not: str = "") -> Corpus:
     return made
 
 
+def at_hand(task: Task) -> Corpus | None:
+    """`load` from what earlier loads of the locked commit kept; None where there is no lock or nothing is kept.
+
+    Raises:
+        UsageError: as `pinned`. RunError: what is kept is not what is pinned.
+    """
+    entry = _entry(task)
+    found = None if entry is None else corpora.given_at_hand(task, ["hub", str(entry["commit"])])
+    if found is None:
+        return None
+    made = replace(found, task=pinned(task))
+    corpora.demand_pinned(made)
+    return made
+
+
 def _first(task: Task, why_not: str) -> Corpus:
     files, commit = _snapshot(task, "", why_not)
     found = corpora.load_given(task, ["hub", commit], lambda: _rows(task, files, commit))
