@@ -162,6 +162,19 @@ def test_a_complete_suite_on_local_slices_is_told_as_what_it_is(other: bool, fol
     assert complete.told(found) == ""
 
 
+def test_a_slice_that_only_a_table_of_its_own_shows_counts_as_there(folder: Path) -> None:
+    """As `render.on_slices` shows it: one slice of each task together, a second one of a task alone."""
+    suite, second = suites.suite("six-local"), "yelp+local-00000002"
+    specs = [spec for spec in suite.expand(track="minilm-fp32") if spec.task.startswith("yelp")]
+    every = [*suite.expand(track="minilm-fp32"), *(replace(spec, task=second) for spec in specs)]
+    every += [replace(spec, task="yelp+local-00000001") for spec in specs]
+    found = Folder(Results(folder), {str(n): sample_record(spec=spec) for n, spec in enumerate(every)})
+    complete = next(one for one in CHECKS if one.name == "grid complete")
+    assert f"six-local+{second} on minilm-fp32" in complete.told(found)
+    del found.records[next(name for name, one in found.records.items() if one.spec.task == second)]
+    assert second in str(complete.find(found))
+
+
 def test_an_unranked_protocol_is_caught(folder: Path) -> None:
     path = first(folder)
     value = json.loads(path.read_text())
