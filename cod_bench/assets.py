@@ -93,6 +93,18 @@ def state(name: str) -> Literal["ready", "absent", "changed"]:
     return "ready" if all(_size(asset.folder / base) == size for base, size in sizes.items()) else "changed"
 
 
+def offline(name: str) -> bool:
+    """Whether `path` needs no network: the members are there, or their wheel is in a named folder."""
+    asset = _named(name)
+    if _is_ready(asset):
+        return True
+    wheels = os.environ.get("COD_BENCH_WHEELS")
+    try:
+        return bool(wheels and _wheel_in(Path(wheels), asset))
+    except UsageError:
+        return False
+
+
 def verify(name: str) -> None:
     """Hash every extracted member anew; an absent asset is left absent.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import aggregate, evaluate, origin, plan, registry, suites, verdicts
+from cod_bench import aggregate, check_gold, evaluate, grids, origin, plan, registry, suites, verdicts
 from cod_bench.check import Result, State
+from cod_bench.check_texts import text_in
 from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
@@ -20,8 +20,6 @@ from cod_bench.tables import counted
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
-TEXT = re.compile(r'"[^"]*[a-z]+ [a-z]+ [a-z]+[^"]*"')
-"""Three words in a row: records hold numbers, hashes and names, never a text of a corpus."""
 ODD = (ValueError, TypeError, KeyError, AttributeError, OSError)
 """What reading a file of somebody else's may raise."""
 
@@ -34,6 +32,8 @@ class Folder:
     records: dict[str, Record] = field(default_factory=dict)
     """By path below the folder."""
     references: dict[tuple[str, str, str], Reference] = field(default_factory=dict)
+    by_path: dict[str, Reference] = field(default_factory=dict)
+    """The same by path below the folder."""
     verdicts: tuple[verdicts.Verdict, ...] = ()
     broken: dict[str, str] = field(default_factory=dict)
     misplaced: dict[str, str] = field(default_factory=dict)
@@ -51,6 +51,8 @@ class Check:
     find: Callable[[Folder], Mapping[str, str] | None]
     told: Callable[[Folder], str] = lambda _: ""
     """What to say where it holds."""
+    untold: Callable[[Folder], str] = lambda _: "name --base REF to compare with"
+    """What to say where it cannot be told."""
 
 
 def check(root: Path, *, base: str = "") -> list[Result]:
@@ -71,7 +73,7 @@ def check(root: Path, *, base: str = "") -> list[Result]:
     if not found.records and not found.broken:
         raise UsageError(f"check {root}: has no records; name a plugin file or a folder of records")
     if base:
-        found.changes = changes(root, base)
+        found.changes = changes(root, base, REFERENCE)
     return judge(found)
 
 
@@ -81,7 +83,7 @@ def judge(found: Folder) -> list[Result]:
     for one in CHECKS:
         reasons = one.find(found)
         state: State = "skipped" if reasons is None else "FAILED" if reasons else "ok"
-        told = "name --base REF to compare with" if reasons is None else _first(reasons) or one.told(found)
+        told = one.untold(found) if reasons is None else _first(reasons) or one.told(found)
         results.append(Result(one.name, state, told))
     return results
 
@@ -109,14 +111,15 @@ def _read(found: Folder, path: Path, name: str) -> None:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"has {path.stat().st_size} bytes; a record has less than {LARGEST}")
     text = path.read_text(encoding="utf-8")
+    if told := text_in(text):
+        found.texts[name] = f"{told} reads like a text; records hold none"
     if name == REPRODUCED:
         found.verdicts = verdicts.from_json(text)
         return
-    if told := TEXT.search(text):
-        found.texts[name] = f"{told.group()[:40]!r} reads like a text; records hold none"
     if parts[0] == REFERENCE:
         reference = reference_from_json(text)
         found.references[reference.track, reference.task, reference.teacher_hash] = reference
+        found.by_path[name] = reference
         place = found.results.reference_path(reference.track, reference.task, reference.teacher_hash)
     else:
         record = record_from_json(text)
@@ -151,10 +154,10 @@ def _identity(record: Record) -> str:
     """Everything but the method of a submission is what the installed code says; its digest is the run id."""
     spec = record.spec
     if spec.method in registry.names("baseline"):
-        expected = plan.identify(spec)
+        expected = grids.identity(record)
     else:
-        stranger = replace(spec, method=plan.methods(suites.suite(suites.DEFAULT_SUITE))[0])
-        expected = {**plan.identify(stranger), "method": record.identity["method"]}
+        stranger = replace(record, spec=replace(spec, method=plan.methods(suites.suite(suites.DEFAULT_SUITE))[0]))
+        expected = {**grids.identity(stranger), "method": record.identity["method"]}
     if digest(expected) == record.run_id:
         return ""
     off = [key for key in expected if expected[key] != record.identity.get(key)]
@@ -189,16 +192,34 @@ def _metrics(found: Folder) -> Mapping[str, str]:
 
 
 def _mixed(found: Folder) -> Mapping[str, str]:
-    groups: dict[tuple[str, str], list[Record]] = {}
+    """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
+    known: dict[RunSpec, list[Record]] = {}
     for record in found.records.values():
-        groups.setdefault((record.spec.protocol, record.spec.track), []).append(record)
+        if not _generators(record):
+            known.setdefault(record.spec, []).append(record)
     reasons = {}
-    for (protocol, track), records in groups.items():
-        try:
-            aggregate.refuse_mixtures(records)
-        except UsageError as error:
-            reasons[f"{protocol}/{track}"] = str(error)
+    for (protocol, track), here in _places(found).items():
+        for suite in _suites(here, track):
+            own = [record for spec in _declared(suite, track, protocol) for record in known.get(spec, ())]
+            try:
+                aggregate.refuse_mixtures(own)
+                grids.one_value(own)
+            except UsageError as error:
+                reasons[f"{protocol}/{track}, suite {suite.name}"] = str(error)
     return reasons
+
+
+def _gold(found: Folder) -> Mapping[str, str] | None:
+    """Wrong gold labels; those that nobody can verify are told, and are a reason too where a merge base is named."""
+    judged = _judge_gold(found)
+    if judged.wrong or not judged.unknown:
+        return judged.wrong
+    return None if found.changes is None else judged.unknown
+
+
+def _judge_gold(found: Folder) -> check_gold.Judged:
+    before = {} if found.changes is None else found.changes.before
+    return check_gold.judge(found.by_path, [reference_from_json(text) for text in before.values()])
 
 
 def _dirty(record: Record) -> str:
@@ -316,6 +337,12 @@ CHECKS: tuple[Check, ...] = (
     Check("generator known", "conditions with a generator name an installed one", _by_record(_generators)),
     Check("identity", "run ids are those that this version gives", _by_record(_identity)),
     Check("evaluation rows", "evaluation rows and training pool are the task's", _by_record(_rows)),
+    Check(
+        "gold labels",
+        "rows and gold of reference files are those of the merge base, else of the prepared task",
+        _gold,
+        untold=lambda found: _first(_judge_gold(found).unknown),
+    ),
     Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
     Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
     Check("clean code", "made by committed code", _by_record(_dirty)),

@@ -148,7 +148,7 @@ def site(
 
 def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool = False) -> list[Grid]:
     """The suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too."""
-    from cod_bench import leaderboard, render
+    from cod_bench import grids, render
 
     results = Results(folder.resolve())
     records, _ = results.scan()
@@ -161,16 +161,7 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     named += [suite for other, suite in sorted(there.items()) if family and other.startswith(f"{name}+")]
     found: list[Grid] = []
     for suite in (plan.on_tracks(suite, {where for where, _ in pairs}) for suite in named):
-        wanted = {
-            spec
-            for where, how in pairs
-            if where in suite.tracks
-            for spec in suite.expand(track=where, protocol=how)
-        }  # fmt: skip
-        found += leaderboard.sections(
-            suite, records=chosen, references=results.references(), expected=plan.expected(sorted(wanted)),
-            excluded=plan.excluded(wanted),
-        )  # fmt: skip
+        found += grids.of(suite, records=chosen, references=results.references())
     return [grid for grid in found if grid.runs]
 
 

@@ -43,6 +43,18 @@ def load(task: Task) -> Corpus:
     return _kept(task, _table_path(task), lambda: prepare(task))
 
 
+def at_hand(task: Task) -> Corpus | None:
+    """`load` where it takes no network; None elsewhere."""
+    if all(assets.offline(name) for name in task.assets):
+        return load(task)
+    return _cached(task, _table_path(task))
+
+
+def given_at_hand(task: Task, made_of: object) -> Corpus | None:
+    """What `load_given` keeps for `made_of`; None where it has kept nothing."""
+    return _cached(task, _given_path(task, made_of))
+
+
 def _table_path(task: Task) -> Path:
     made_of = [
         [assets.ASSETS[name].sha256 for name in task.assets],
@@ -71,8 +83,11 @@ def load_given(task: Task, made_of: object, read: Callable[[], tuple[list[RawRow
 
     The corpus of a task whose pool is not pinned carries the task as it was given; `settle` names it.
     """
-    path = _cache_path(task, [made_of, [SALT, MIN_WORDS, RESERVED, CANDIDATES, ARRANGED], task.source()])
-    return _kept(task, path, lambda: arrange(task, *read()))
+    return _kept(task, _given_path(task, made_of), lambda: arrange(task, *read()))
+
+
+def _given_path(task: Task, made_of: object) -> Path:
+    return _cache_path(task, [made_of, [SALT, MIN_WORDS, RESERVED, CANDIDATES, ARRANGED], task.source()])
 
 
 def settle(corpus: Corpus, canonical_task: Task) -> Corpus:

@@ -123,12 +123,15 @@ class Generator(ABC):
     version: ClassVar[int]
     card: ClassVar[str]
     """What it does, with what data, and where it is weak; shown by `list` and on the leaderboard."""
+    carries_data: ClassVar[bool] = False
+    """Whether `params` tell of what its user names when it runs, such as a file or a model, and not of code alone:
+    readers take them from the records and never ask for them."""
     costly: ClassVar[bool] = False
     """Whether answers are bought: then nothing is asked that no requested run needs, and nobody without leave."""
 
     @abstractmethod
     def params(self) -> dict[str, Any]:
-        """JSON parameters; part of every run id that depends on this generator."""
+        """JSON parameters; part of every run id that depends on this generator. Of code alone unless `carries_data`."""
 
     @abstractmethod
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:

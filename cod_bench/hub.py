@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench import corpus as corpora
+from cod_bench import locks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import digest
 from cod_bench.store import home, lock, write_atomic
 from cod_bench.task import Corpus, Hub, RawRow, Task
 
-LOCK = "tasks.lock.json"
+LOCK = locks.LOCK
 SCHEMA = 1
 BATCH = 1 << 16
 """Rows read at a time: the largest of these files has 3.6 million."""
@@ -57,6 +58,21 @@ def load(task: Task, why_not: str = "") -> Corpus:
     commit = str(entry["commit"])
     found = corpora.load_given(task, ["hub", commit], lambda: _rows(task, *_snapshot(task, commit, why_not)))
     made = replace(found, task=locked)
+    corpora.demand_pinned(made)
+    return made
+
+
+def at_hand(task: Task) -> Corpus | None:
+    """`load` from what earlier loads of the locked commit kept; None where there is no lock or nothing is kept.
+
+    Raises:
+        UsageError: as `pinned`. RunError: what is kept is not what is pinned.
+    """
+    entry = _entry(task)
+    found = None if entry is None else corpora.given_at_hand(task, ["hub", str(entry["commit"])])
+    if found is None:
+        return None
+    made = replace(found, task=pinned(task))
     corpora.demand_pinned(made)
     return made
 
@@ -225,4 +241,5 @@ def _write(task: Task, commit: str, made: Corpus) -> None:
             "pool_sha256": made.pool_sha256, "evaluation_sha256": made.evaluation_sha256,
             "valid_for": _valid_for(task),
         }  # fmt: skip
-        write_atomic(path, json.dumps({"schema": SCHEMA, "tasks": entries}, indent=1, sort_keys=True) + "\n")
+        value = {**locks.committed(), "schema": SCHEMA, "tasks": entries}
+        write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n")

@@ -32,15 +32,10 @@ INTRODUCTION = (
 
 
 def render(
-    suites: Sequence[Suite],
+    found: Sequence[tuple[Suite, Sequence[Grid]]],
     *,
-    records: Sequence[Record],
-    references: References,
-    expected: Mapping[RunSpec, str],
-    about: Mapping[str, About] | None = None,
     bad: Sequence[BadFile] = (),
     figures: bool = True,
-    excluded: Excluded | None = None,
     states: States | None = None,
 ) -> dict[str, str]:
     """Every file of the leaderboard, by its path under the output folder.
@@ -49,24 +44,16 @@ def render(
     track) with records has a folder of its own inside, `<protocol>-<track>`.
 
     Args:
-        suites: what to render; a suite without a counted run gets one line in the index.
-        records, references, expected, about: as `aggregate.collect` takes them.
+        found: what to render, each suite with its `sections`; one without a counted run gets one line in the index.
         bad: files that should be records and are not; listed by name.
         figures: draw the curves; without, their names stand with empty text (enough for `check`).
-        excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
         states: grid -> method -> whether its records are submitted or have been re-run, where that is to be said.
-
-    Raises:
-        UsageError: as `aggregate.collect`.
     """
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
     declared: dict[tuple[str, str, str], Grid] = {}
     submissions: list[tuple[str, Grid]] = []
-    for suite in suites:
-        grids = sections(
-            suite, records=records, references=references, expected=expected, about=about, excluded=excluded
-        )
+    for suite, grids in found:
         counted = [replace(grid, states=states(grid) if states else {}) for grid in grids if grid.runs]
         declared |= {(suite.name, grid.protocol, grid.track): grid for grid in counted}
         if not counted:
@@ -100,7 +87,15 @@ def sections(
     suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str],
     about: Mapping[str, About] | None = None, excluded: Excluded | None = None,
 ) -> list[Grid]:  # fmt: skip
-    """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track."""
+    """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track.
+
+    Args:
+        records, references, expected, about: as `aggregate.collect` takes them.
+        excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
+
+    Raises:
+        UsageError: as `aggregate.collect`.
+    """
     order = list(PROTOCOLS)
     found = []
     pairs = {(r.spec.protocol, r.spec.track) for r in records}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cod_bench.errors import UsageError
@@ -17,10 +18,15 @@ class Changes:
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    before: Mapping[str, str] = field(default_factory=dict)
+    """Text of the wanted files as the merge base has them."""
 
 
-def changes(folder: Path, ref: str) -> Changes:
+def changes(folder: Path, ref: str, wanted: str = "") -> Changes:
     """What differs between the folder as it lies there and the merge base of HEAD and `ref`.
+
+    Args:
+        wanted: a folder inside, whose files' texts are read from the merge base.
 
     Raises:
         UsageError: no git repository, or no such ref.
@@ -41,6 +47,11 @@ def changes(folder: Path, ref: str) -> Changes:
         added=tuple(sorted(now.keys() - before.keys())),
         changed=tuple(sorted(name for name in now.keys() & before.keys() if now[name] != before[name])),
         removed=tuple(sorted(before.keys() - now.keys())),
+        before={
+            name: _git(top, ref, "cat-file", "blob", blob)
+            for name, blob in before.items()
+            if wanted and name.startswith(f"{wanted}/")
+        },
     )
 
 

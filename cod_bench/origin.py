@@ -105,6 +105,22 @@ def corpus(name: str) -> Corpus:
     )
 
 
+def at_hand(name: str) -> Corpus | None:
+    """`corpus` where it takes no network; None elsewhere.
+
+    Raises:
+        UsageError, RunError: as `corpus`.
+    """
+    task = find(name)
+    if task.hub is None:
+        return corpora.at_hand(task)
+    where = folder(task)
+    found = None if where is None else _local(task.base, where)
+    if found is not None and found.task.name == name:
+        return found
+    return None if task.content else hub.at_hand(task)
+
+
 def ready(names: Iterable[str]) -> bool:
     """Make sure that every task has its rows before any work starts; whether a task was pinned by this.
 

@@ -248,14 +248,18 @@ def _check_names(filters: Filters) -> None:
         check_budget(k, 2)
 
 
-def identify(spec: RunSpec) -> dict[str, Any]:
-    """The full identity of a run, from the plugins as they are installed now; loads no data and no weights."""
+def identify(spec: RunSpec, *, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The full identity of a run, from the plugins as they are installed now; loads no data and no weights.
+
+    Args:
+        params: of the generator, as a record tells them; it is asked for them where they are not given.
+    """
     return identity(
         spec,
         task=origin.find(spec.task).identity(),
         track=_track_identity(spec.track),
         method=_method_identity(spec.method, spec.track, spec.k),
-        generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator),
+        generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator, params),
     )
 
 
@@ -367,9 +371,8 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> dict[Run
     return expected_seconds
 
 
-@cache
 def _track_identity(name: str) -> dict[str, Any]:
-    # Not remembered: a hub model that is seen for the first time is pinned by then.
+    # Not remembered: a hub model that is seen for the first time is pinned while the process lives.
     return tracks.track(name).identity()
 
 
@@ -384,7 +387,15 @@ def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
         raise UsageError(f"method {name!r}: its hparams(track, k) raised {type(error).__name__}: {error}") from error
 
 
-@cache
-def _generator_identity(name: str) -> dict[str, Any]:
+def _generator_identity(name: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
     generator = registry.load("generator", name)
-    return {"version": generator.version, "params": generator.params()}
+    if params is None:
+        # Remembered only where code alone decides: what a user names may change while the process lives.
+        params = generator.params() if generator.carries_data else _code_params(name)
+    return {"version": generator.version, "params": dict(params)}
+
+
+@cache
+def _code_params(name: str) -> dict[str, Any]:
+    params: dict[str, Any] = registry.load("generator", name).params()
+    return params

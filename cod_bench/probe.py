@@ -200,7 +200,6 @@ def _task(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
         method = suites.suite(TASK).grids[0].methods[0]
         spec = RunSpec("last", tracks[0], file.stem, method, "standard", "", K, 0)
         known["record"] = attempt(lambda: dict(work.run_one(spec, {}).metrics))
-        known["sources"] = attempt(lambda: [row.source for row in _training(spec).rows])
     return known
 
 

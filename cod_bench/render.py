@@ -9,8 +9,8 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from cod_bench import leaderboard, plan, registry, suites, tracks, verdicts
-from cod_bench.aggregate import About, Grid
+from cod_bench import grids, leaderboard, plan, registry, suites, tracks, verdicts
+from cod_bench.aggregate import Grid
 from cod_bench.record import Record
 from cod_bench.spec import LOCAL, RunSpec, Suite, base_name
 from cod_bench.store import Results
@@ -30,29 +30,12 @@ def out_folder(results: Results) -> Path:
 def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) -> dict[str, str]:
     """Every leaderboard file of the chosen suites by its name under the output folder."""
     records, bad = results.scan()
-    specs = {record.spec for record in records}
-    there = {spec.track for spec in specs}
-    protocols = {spec.protocol for spec in specs}
-    chosen = [plan.on_tracks(suite, there) for suite in chosen]
-    wanted = {
-        spec
-        for suite in chosen
-        for track in suite.tracks
-        if track in there
-        for protocol in sorted(protocols)
-        for spec in suite.expand(track=track, protocol=protocol)
-    }
-    return leaderboard.render(
-        chosen,
-        records=records,
-        references=results.references(),
-        expected=plan.expected(sorted(wanted)),
-        about={task: _about(task) for suite in chosen for task in suite.tasks},
-        bad=bad,
-        figures=figures,
-        excluded=plan.excluded(wanted),
-        states=states(results, records),
-    )
+    references, there = results.references(), {record.spec.track for record in records}
+    found = [
+        (suite, grids.of(suite, records=records, references=references))
+        for suite in (plan.on_tracks(suite, there) for suite in chosen)
+    ]
+    return leaderboard.render(found, bad=bad, figures=figures, states=states(results, records))
 
 
 def states(
@@ -83,23 +66,12 @@ def states(
     return of
 
 
-def _about(name: str) -> About:
-    """What tables need to know of a task; its rows are not needed."""
-    task = registry.load("task", base_name(name))
-    return About(task.metric, task.ranked)
-
-
 def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:
     """Lines for the terminal: what `cod` gains over `standard` in this folder."""
     records, _ = results.scan()
-    specs = list(suite.expand(track=track, protocol=protocol))
-    for grid in leaderboard.sections(
-        plan.on_tracks(suite, [track]), records=records, references=results.references(),
-        expected=plan.expected(specs), excluded=plan.excluded(specs),
-    ):  # fmt: skip
-        if (grid.track, grid.protocol) == (track, protocol):
-            return leaderboard.main_figure(grid)
-    return []
+    own = [record for record in records if (record.spec.track, record.spec.protocol) == (track, protocol)]
+    found = grids.of(plan.on_tracks(suite, [track]), records=own, references=results.references())
+    return leaderboard.main_figure(found[0]) if found else []
 
 
 def published_figure(suite: Suite) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
-from cod_bench import leaderboard, plan, registry, render, site, suites
+from cod_bench import grids, registry, render, site, suites
 from cod_bench.aggregate import Grid
 from cod_bench.errors import UsageError
 from cod_bench.store import Results, write_atomic
@@ -25,32 +25,21 @@ def build(results: Results, out: Path, *, examples: bool = False) -> Path:
         UsageError: no counted run, a folder that cannot be written, or `examples` without pools in the cache folder.
     """
     records, bad = results.scan()
-    protocols = sorted({record.spec.protocol for record in records})
-    tracks = {record.spec.track for record in records}
-    chosen = render.suites_with_records(results)
-    wanted = {
-        spec
-        for suite in chosen
-        for track in tracks.intersection(suite.tracks)
-        for protocol in protocols
-        for spec in suite.expand(track=track, protocol=protocol)
-    }
-    expected, references = plan.expected(sorted(wanted)), results.references()
-    grids: list[Grid] = []
-    for suite in sorted(chosen, key=lambda suite: suite.name != suites.DEFAULT_SUITE):
-        found = leaderboard.sections(suite, records=records, references=references, expected=expected)
-        grids += [grid for grid in found if grid.runs]
-    if not grids:
+    references = results.references()
+    found: list[Grid] = []
+    for suite in sorted(render.suites_with_records(results), key=lambda suite: suite.name != suites.DEFAULT_SUITE):
+        found += [grid for grid in grids.of(suite, records=records, references=references) if grid.runs]
+    if not found:
         raise UsageError(f"--results {results.root}: has no counted run; run `cod-bench run --all` first")
     shown = []
     if examples:
         from cod_bench import site_examples
 
-        shown = site_examples.examples(grids)
+        shown = site_examples.examples(found)
     states = render.states(results, records, everyone=True)
-    grids = [replace(grid, states=states(grid)) for grid in grids]
-    about = {name: _about(name) for name in dict.fromkeys(name for grid in grids for name in grid.methods)}
-    text = site.page(grids, about=about, examples=shown, bad=bad, repository=_repository())
+    found = [replace(grid, states=states(grid)) for grid in found]
+    about = {name: _about(name) for name in dict.fromkeys(name for grid in found for name in grid.methods)}
+    text = site.page(found, about=about, examples=shown, bad=bad, repository=_repository())
     write_atomic(out / PAGE, text)
     return out / PAGE
 

@@ -165,9 +165,13 @@ def teachers(grids: Sequence[Grid]) -> list[tuple[str, ...]]:
         for spec, run in runs.items():
             r = run.record
             found[spec.track, spec.task, r.teacher_hash, r.eval_hash, r.train_hash] += 1
-    accuracy = {(grid.track, task): value for grid in grids for task, value in grid.teachers.items()}
+    accuracy = {
+        (spec.track, spec.task, run.record.teacher_hash): grid.teachers[spec.task]
+        for grid in grids
+        for spec, run in grid.runs.items()
+    }
     return [
-        (track, task, teacher, rows, pool, percent(accuracy.get((track, task))), str(n))
+        (track, task, teacher, rows, pool, percent(accuracy[track, task, teacher]), str(n))
         for (track, task, teacher, rows, pool), n in sorted(found.items())
     ]
 

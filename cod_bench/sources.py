@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import assets
+from cod_bench import assets, locks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import canonical
 from cod_bench.store import home, lock, write_atomic
@@ -80,11 +80,11 @@ def resolve(side: Side) -> Side:
 
 
 def known(side: Side) -> Side:
-    """The side as the lock file pins it, unchanged if it has not been loaded yet; reaches no network."""
+    """The side as the committed lock file pins it, else as this machine's; unchanged if it has not been loaded yet."""
     kind, _, name = side.source.partition(":")
     if side.pinned or kind != "hub":
         return side
-    pin = _locked().get(name, {})
+    pin = locks.committed("models").get(name) or _locked().get(name, {})
     return replace(side, revision=str(pin.get("revision", "")), sha256=str(pin.get("sha256", "")))
 
 
@@ -253,7 +253,7 @@ def _lock_file() -> Path:
 
 
 def _locked() -> Mapping[str, Any]:
-    """Hub models seen so far: id -> revision and sha256."""
+    """Hub models seen on this machine: id -> revision and sha256."""
     file = _lock_file()
     if not file.exists():
         return {}

@@ -34,8 +34,10 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
 MARKER = "teacher.json"
-REMEMBERED = 4096
-"""Texts whose outputs a process keeps: some 300 MB of hidden states at MiniLM's width."""
+MEMORY = 300_000_000
+"""Bytes of hidden states that a teacher keeps: some 4,000 texts at MiniLM's width, 250 at DeBERTa's."""
+VERDICTS = 100_000
+"""Texts whose logits alone a teacher keeps."""
 LONGER_FITS = 2
 """How often a teacher that has not learned a class is fitted anew, each time for twice the epochs."""
 LEARNED = 0.1
@@ -53,6 +55,11 @@ class TextOutputs:
     logits: Tensor
     hidden: dict[int, Tensor]
 
+    @property
+    def size(self) -> int:
+        """Bytes of the hidden states."""
+        return sum(state.nbytes for state in self.hidden.values())
+
 
 class Teacher:
     """A fitted teacher. Every output is a pure function of the teacher and the text (or of the whole call)."""
@@ -64,11 +71,18 @@ class Teacher:
         self.sha256 = sha256
         self.about = about
         self._outputs: dict[tuple[str, int], TextOutputs] = {}
+        self._bytes = 0
+        self._verdicts: dict[str, Tensor] = {}
 
     @property
     def hash(self) -> str:
         """First 12 digits of the sha256 of the weights: `teacher_hash` in every record."""
         return self.sha256[:12]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the weights."""
+        return sum(parameter.nbytes for parameter in self.classifier.parameters())
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
@@ -92,29 +106,43 @@ class Teacher:
         """
         key = (text, pad_to)
         if key not in self._outputs:
-            if len(self._outputs) >= REMEMBERED:  # being computed again changes nothing but the time
-                del self._outputs[next(iter(self._outputs))]
-            layers = sorted({teacher for _, teacher in self.track.layer_map})
-            rows = models.tokenise(self.tokenizer, [text], self.track.max_length)
-            ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to)
-            with torch.inference_mode():
-                out = self.classifier(ids, mask, layers)
-            self._outputs[key] = TextOutputs(
-                out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()}
-            )
+            made = self._computed(text, pad_to)
+            self._bytes += made.size
+            while self._outputs and self._bytes > MEMORY:  # being computed again changes nothing but the time
+                self._bytes -= self._outputs.pop(next(iter(self._outputs))).size
+            self._outputs[key] = made
         return self._outputs[key]
 
     def forget(self) -> None:
-        """Drop the outputs that are remembered, so that they are computed, and timed, again."""
+        """Drop what is remembered of texts, so that it is computed again."""
         self._outputs.clear()
+        self._verdicts.clear()
+        self._bytes = 0
 
     def predict(self, text: str) -> int:
         """The class the teacher gives one text."""
-        return int(self.outputs(text).logits.argmax())
+        return int(self._verdict(text).argmax())
 
     def probability(self, text: str, label: int) -> float:
         """The teacher's probability of a class for one text."""
-        return float(torch.softmax(self.outputs(text).logits, -1)[label])
+        return float(torch.softmax(self._verdict(text), -1)[label])
+
+    def _verdict(self, text: str) -> Tensor:
+        """The logits of `outputs`; most texts that are judged are never trained on, so no hidden state is kept."""
+        if text not in self._verdicts:
+            known = self._outputs.get((text, 0)) or self._computed(text, 0)
+            if len(self._verdicts) >= VERDICTS:
+                del self._verdicts[next(iter(self._verdicts))]
+            self._verdicts[text] = known.logits
+        return self._verdicts[text]
+
+    def _computed(self, text: str, pad_to: int) -> TextOutputs:
+        layers = sorted({teacher for _, teacher in self.track.layer_map})
+        rows = models.tokenise(self.tokenizer, [text], self.track.max_length)
+        ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to)
+        with torch.inference_mode():
+            out = self.classifier(ids, mask, layers)
+        return TextOutputs(out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()})
 
 
 def key(track: Track, corpus: Corpus) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from cod_bench import sources
+from cod_bench import locks, sources
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.registry import NAME
 from cod_bench.store import home, write_atomic
@@ -315,7 +315,7 @@ def chosen(
 
 def keep_rate(name: str, method: str, rate: float) -> None:
     """Keep the learning rate that `cod-bench recipe` chose for a method on a track."""
-    rates = _rates()
+    rates = _rates(own=True)
     write_atomic(_rates_file(), json.dumps({**rates, f"{name}/{method}": rate}, indent=1, sort_keys=True) + "\n")
 
 
@@ -381,14 +381,16 @@ def _rates_file() -> Path:
     return home() / "locks" / "rates.json"
 
 
-def _rates() -> dict[str, float]:
+def _rates(*, own: bool = False) -> dict[str, float]:
+    """Chosen learning rates; those of the committed lock file count before this machine's `own`."""
+    before: dict[str, float] = {} if own else locks.committed("rates")
     file = _rates_file()
     if not file.exists():
-        return {}
+        return before
     try:
         found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(
             f"file of chosen learning rates {file} is corrupt ({error}); delete it and choose again"
         ) from error
-    return found
+    return {**found, **before}

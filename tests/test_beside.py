@@ -48,7 +48,7 @@ def test_nothing_is_compared_before_both_grids_are_complete():
 def test_only_a_submissions_page_has_the_table_and_its_state(state: str):
     records = [*hand_records(), *submission()]
     files = leaderboard.render(
-        [HAND, MINE], records=records, references=REFERENCES, expected=made["expected"](records), figures=False,
+        made["found"]([HAND, MINE], records, REFERENCES), figures=False,
         states=lambda grid: {m: state for m in grid.methods if state and m == "mine"},
     )  # fmt: skip
     assert "## Beside" not in files["hand/README.md"]

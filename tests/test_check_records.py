@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from cod_bench import suites
+from cod_bench import evaluate, suites
 from cod_bench.check import Result
 from cod_bench.check_records import CHECKS, Folder, check
 from cod_bench.errors import UsageError
-from cod_bench.record import record_from_json, to_json
+from cod_bench.merge_base import Changes
+from cod_bench.record import record_from_json, reference_from_json, to_json
 from cod_bench.spec import digest
 from cod_bench.store import Results
-from tests.samples import sample_record
+from tests.samples import sample_record, sample_reference
 from tests.test_cli import call
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +96,13 @@ def _other_teacher(value: dict[str, Any]) -> None:
         (_other_teacher, "identity", "identity.track is not what this version gives"),
         (lambda v: v["spec"].update(seed=7), "schema", "identity.seed"),
         (lambda v: v["provenance"].update(git={"dirty": True}), "clean code", "made by changed code"),
-        (lambda v: v["provenance"].update(note="such a lovely film today"), "no text", "reads like a text"),
+        (lambda v: v["provenance"].update(note="such a lovely film today"), "no text", "provenance.note: 'such a"),
+        (lambda v: v["provenance"].update(note="Such A Lovely Film"), "no text", "reads like a text"),
+        (lambda v: v["provenance"].update(note="such, a, lovely, film"), "no text", "reads like a text"),
+        (lambda v: v["provenance"].update(note="so ein schöner film"), "no text", "reads like a text"),
+        (lambda v: v["provenance"].update({"such a lovely film": 1}), "no text", "provenance: 'such a lovely film'"),
+        (lambda v: v["rows"]["sources"].__setitem__(0, "a lovely film"), "no text", "rows.sources: 'a lovely film'"),
+        (lambda v: v["rows"].update(roles="suchalovelyfilm"), "no text", "rows.roles: 'suchalovelyfilm'"),
         (lambda v: v["provenance"].update(environment={"torch": "1"}), "one teacher", "environment differs"),
     ],
 )
@@ -154,6 +162,19 @@ def test_a_complete_suite_on_local_slices_is_told_as_what_it_is(other: bool, fol
     assert complete.told(found) == ""
 
 
+def test_a_slice_that_only_a_table_of_its_own_shows_counts_as_there(folder: Path) -> None:
+    """As `render.on_slices` shows it: one slice of each task together, a second one of a task alone."""
+    suite, second = suites.suite("six-local"), "yelp+local-00000002"
+    specs = [spec for spec in suite.expand(track="minilm-fp32") if spec.task.startswith("yelp")]
+    every = [*suite.expand(track="minilm-fp32"), *(replace(spec, task=second) for spec in specs)]
+    every += [replace(spec, task="yelp+local-00000001") for spec in specs]
+    found = Folder(Results(folder), {str(n): sample_record(spec=spec) for n, spec in enumerate(every)})
+    complete = next(one for one in CHECKS if one.name == "grid complete")
+    assert f"six-local+{second} on minilm-fp32" in complete.told(found)
+    del found.records[next(name for name, one in found.records.items() if one.spec.task == second)]
+    assert second in str(complete.find(found))
+
+
 def test_an_unranked_protocol_is_caught(folder: Path) -> None:
     path = first(folder)
     value = json.loads(path.read_text())
@@ -163,6 +184,51 @@ def test_an_unranked_protocol_is_caught(folder: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_text(json.dumps(value))
     assert "ranked protocol" in failed(check(folder))
+
+
+def forge_gold(folder: Path) -> None:
+    """Gold labels that one run's predictions are right on everywhere, with the metrics of every run recomputed."""
+    (path,) = (folder / "_reference").rglob("*.json")
+    edit(path, lambda v: v.update(gold=json.loads(first(folder).read_text())["predictions"]))
+    forged = reference_from_json(path.read_text())
+    for file in Results(folder).record_paths():
+        edit(file, lambda v: v.update(metrics=evaluate.metrics(v["predictions"], v["probabilities"], forged)))
+
+
+def test_forged_gold_is_caught_though_every_number_follows_from_it(folder: Path) -> None:
+    forge_gold(folder)
+    assert json.loads(first(folder).read_text())["metrics"]["accuracy"] == 1.0
+    results = {r.check: r for r in check(folder)}
+    assert failed(list(results.values())) == ["gold labels"]
+    assert re.search(r"gold differs from the prepared task in \d+ of 100 rows", results["gold labels"].reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda v: v["row_ids"].reverse(), "row_ids are not those of the prepared task"),
+        (lambda v: v["classes"].reverse(), "classes are ['good', 'bad'] and the task has"),
+    ],
+)
+def test_forged_rows_and_classes_are_caught(change: Callable[[Any], object], reason: str, folder: Path) -> None:
+    (path,) = (folder / "_reference").rglob("*.json")
+    edit(path, change)
+    assert reason in {r.check: r for r in check(folder)}["gold labels"].reason
+
+
+def test_gold_that_nobody_can_verify_is_not_ok_for_a_pull_request(folder: Path) -> None:
+    strange = {"_reference/x.json": sample_reference(task="sst2", classes=["negative", "positive"])}
+    gold = next(one for one in CHECKS if one.name == "gold labels")
+    alone = Folder(Results(folder), by_path=strange)
+    assert gold.find(alone) is None
+    assert "not verified: the rows of task 'sst2'" in gold.untold(alone)
+    asked = Folder(Results(folder), by_path=strange, changes=Changes((), (), ()))
+    assert "not verified" in str(gold.find(asked))
+    same = Changes((), (), (), {"_reference/x.json": to_json(strange["_reference/x.json"])})
+    assert gold.find(Folder(Results(folder), by_path=strange, changes=same)) == {}
+    other = Changes((), (), (), {"y": to_json(replace(strange["_reference/x.json"], gold="10", teacher_hash="e"))})
+    found = gold.find(Folder(Results(folder), by_path=strange, changes=other))
+    assert "gold differs from the merge base in 2 of 2 rows" in str(found)
 
 
 def test_a_missing_reference_is_caught(folder: Path) -> None:
@@ -189,6 +255,11 @@ class TestMergeBase:
         shutil.copy(first(repository), repository / "_reference" / "copy.json")  # whatever else is wrong with it
         results = {r.check: r for r in check(repository, base="trunk")}
         assert results["nothing removed"].state == "ok"
+
+    def test_the_gold_of_the_merge_base_is_what_counts(self, repository: Path) -> None:
+        forge_gold(repository)
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert "gold differs from the merge base in" in results["gold labels"].reason
 
     def test_removing_and_changing_are_not(self, repository: Path) -> None:
         path = first(repository)

@@ -27,8 +27,8 @@ SMOKE = Suite(
 
 def rendered(suite: Suite, records: list, *, figures: bool = False, references=None, **kwargs) -> dict[str, str]:
     references = references or made["references"](suite.tasks)
-    kwargs = {"expected": made["expected"](records)} | kwargs
-    return leaderboard.render([suite], records=records, references=references, figures=figures, **kwargs)
+    ways = {name: kwargs.pop(name) for name in ("bad", "states") if name in kwargs}
+    return leaderboard.render(made["found"]([suite], records, references, **kwargs), figures=figures, **ways)
 
 
 def collected(suite: Suite, records: list) -> aggregate.Grid:

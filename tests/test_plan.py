@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,3 +153,19 @@ def test_expected_ids_are_the_run_ids(name: str) -> None:
     found = plan.expected(specs)
     assert found
     assert found == {spec: plan.run_id(spec) for spec in found}
+
+
+def test_a_hub_model_that_is_pinned_while_the_process_lives_enters_run_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    spec = RunSpec("last", "deberta-small", "toy", "kd", "standard", "", 8, 0)
+    before = plan.run_id(spec)
+    track = tracks.track("deberta-small")
+    pins = {
+        side.source.removeprefix("hub:"): {"revision": "c" * 40, "sha256": "a" * 64}
+        for side in (track.teacher_side, track.student_side)
+    }
+    (tmp_path / "tasks.lock.json").write_text(json.dumps({"schema": 1, "tasks": {}, "models": pins}))
+    assert plan.run_id(spec) != before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cod_bench import plan, render, suites
+from cod_bench import grids, plan, render, suites
 from cod_bench.plan import Filters
 from cod_bench.spec import digest
 from cod_bench.store import Results
@@ -63,6 +63,6 @@ def test_records_of_other_slices_are_shown_without_their_rows_and_never_mixed(tm
 
 
 def test_tables_know_metric_and_rank_of_a_task_by_its_plain_name() -> None:
-    assert render._about("cola+local-00000000").metric == "mcc"
-    assert render._about("sst2+local-00000000") == render._about("toy")
-    assert not render._about("yelp_paper").ranked
+    assert grids.about("cola+local-00000000").metric == "mcc"
+    assert grids.about("sst2+local-00000000") == grids.about("toy")
+    assert not grids.about("yelp_paper").ranked

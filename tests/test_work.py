@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cod_bench import metrics, origin, plan, pool, registry, tracks, work
+from cod_bench import teacher as teachers
 from cod_bench.condition import build
 from cod_bench.distil import Rows, batches_of, train
 from cod_bench.errors import RunError
@@ -289,3 +290,40 @@ def test_the_evaluate_metric_gives_what_readers_compute() -> None:
     predictions = "".join(map(str, rng.integers(0, 2, len(reference.gold))))
     probabilities = [int(p) for p in rng.integers(1, 10_000, len(reference.gold))]
     assert metrics.compute(predictions, probabilities, reference) == recomputed(predictions, probabilities, reference)
+
+
+def test_verdicts_keep_no_hidden_states_and_agree_with_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, texts = work.teacher("toy", "toy"), [row.text for row in work.corpus("toy").train[:20]]
+    judge.forget()
+    labels = [judge.predict(text) for text in texts]
+    assert (judge._bytes, judge._outputs) == (0, {})
+    assert [int(judge.outputs(text).logits.argmax()) for text in texts] == labels
+    for text in texts:
+        assert judge.probability(text, 1) == float(torch.softmax(judge.outputs(text).logits, -1)[1])
+    assert judge._bytes == sum(kept.size for kept in judge._outputs.values()) > 0
+
+
+def test_hidden_states_are_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, texts = work.teacher("toy", "toy"), [row.text for row in work.corpus("toy").train[:20]]
+    judge.forget()
+    before = [judge.outputs(text) for text in texts]
+    judge.forget()
+    monkeypatch.setattr(teachers, "MEMORY", 3 * max(one.size for one in before))
+    after = [judge.outputs(text) for text in texts]
+    assert 1 <= len(judge._outputs) < 20
+    assert judge._bytes == sum(kept.size for kept in judge._outputs.values()) <= teachers.MEMORY
+    for one, other in zip(before, after, strict=True):
+        assert torch.equal(one.logits, other.logits)
+        assert all(torch.equal(one.hidden[layer], other.hidden[layer]) for layer in one.hidden)
+
+
+def test_teachers_beyond_the_bound_are_forgotten_and_give_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = work.teacher("toy", "toy")
+    slots = [slot.original.id for slot in work.draw("toy", "toy", 0, False).slots(8)]
+    monkeypatch.setattr(work, "_teachers", {("a", "a"): first, ("b", "b"): first})
+    monkeypatch.setattr(work, "WARM", 0)
+    again = work.teacher("toy", "toy")
+    assert list(work._teachers) == [("b", "b"), ("toy", "toy")]
+    assert again is not first
+    assert again.hash == first.hash
+    assert [slot.original.id for slot in work.draw("toy", "toy", 0, False).slots(8)] == slots

@@ -42,6 +42,7 @@ class Llm(Generator):
     name: ClassVar[str] = "llm"
     version: ClassVar[int] = 2
     prompt: ClassVar[str] = "plain"
+    carries_data: ClassVar[bool] = True
     costly: ClassVar[bool] = True
     card: ClassVar[str] = (
         "Asks a chat model (--model at --base-url, or COD_BENCH_LLM_MODEL, COD_BENCH_LLM_BASE_URL; key in "

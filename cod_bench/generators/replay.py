@@ -23,6 +23,7 @@ class Replay(Generator):
 
     name: ClassVar[str] = "replay"
     version: ClassVar[int] = 1
+    carries_data: ClassVar[bool] = True
     card: ClassVar[str] = (
         "Gives back the pairs of a JSONL file (--pairs or COD_BENCH_PAIRS; one {original, counterfactual, "
         "counterfactual_label} a line), such as a published pool or human rewrites; a text without a pair has no "

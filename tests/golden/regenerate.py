@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cod_bench import evaluate, leaderboard
+from cod_bench.aggregate import References
 from cod_bench.record import SCALE, SCHEMA, Record, Reference, quantise, rounded
 from cod_bench.spec import WITHOUT_GENERATOR, Grid, RunSpec, Suite, digest, identity, stream
 
@@ -140,13 +142,13 @@ def render(*, figures: bool = True) -> dict[str, str]:
     partial = Suite("partial", "Partial suite", ("toy",), ("toy",), (0, 1), (8,), SUITE.grids[:1], "substitution")
     some = [r for r in records(partial, track="toy") if r.spec.seed == 0]
     everything = references(SUITE.tasks) | references(partial.tasks, track="toy")
-    return leaderboard.render(
-        [SUITE, partial],
-        records=made + some,
-        references=everything,
-        expected=expected(made + some),
-        figures=figures,
-    )
+    return leaderboard.render(found([SUITE, partial], made + some, everything), figures=figures)
+
+
+def found(suites: Sequence[Suite], made: Sequence[Record], references: References, **kwargs: Any) -> list[Any]:
+    """Each suite with its sections, as `render` takes them."""
+    kwargs = {"expected": expected(made)} | kwargs
+    return [(s, leaderboard.sections(s, records=made, references=references, **kwargs)) for s in suites]
 
 
 def main() -> None:

@@ -1,0 +1,47 @@
+"""The lock file that a repository commits: what hub tasks, hub models and chosen learning rates are, on any machine.
+
+Tasks are written by their first load. Models and rates are kept in the cache folder; their entries in the working
+folder's file, copied there by whoever commits it, count before those.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cod_bench.errors import UsageError
+
+LOCK = "tasks.lock.json"
+
+
+def committed(part: str = "") -> dict[str, Any]:
+    """A part of the lock file in the working folder, or all of it; empty where there is none.
+
+    Raises:
+        UsageError: the file is corrupt.
+    """
+    path = Path.cwd() / LOCK
+    try:
+        stat = path.stat()
+    except OSError:
+        return {}
+    value = _read(path, stat.st_mtime_ns, stat.st_size)
+    return dict(value.get(part, {}) if part else value)
+
+
+@cache
+def _read(path: Path, modified: int, size: int) -> dict[str, Any]:  # noqa: ARG001 - keys of the cache
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict) or not all(isinstance(value.get(p, {}), dict) for p in ("models", "rates")):
+            raise ValueError("unknown form")  # noqa: TRY301 - one sentence for all
+        pins, rates = value.get("models", {}).values(), value.get("rates", {}).values()
+        if not all({"revision", "sha256"} <= set(pin) for pin in pins):
+            raise ValueError("a model has no revision or sha256")  # noqa: TRY301 - as above
+        if not all(type(rate) is float for rate in rates):
+            raise ValueError("a rate is no number")  # noqa: TRY301 - as above
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path}: is corrupt ({error}); restore it or delete it to pin anew") from error
+    return value

@@ -1,0 +1,88 @@
+"""Folders of toy records with real identities, rows and reference files, whose students are drawn and not trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from cod_bench import evaluate, grids, origin, plan, registry, suites
+from cod_bench.record import SCALE, Record, Reference
+from cod_bench.spec import RunSpec, Suite, digest, stream
+from cod_bench.store import Results
+from tests.samples import sample_record, sample_reference
+
+PAIRS = {"pairs_sha256": "a" * 64}
+CFE = {
+    "slots": 4, "valid": 4, "first_flips": 3, "edit_fraction": 0.1, "margin_before": -0.7, "margin_after": 0.5,
+    "redraws": 0, "exhausted": 0, "refused": 0,
+}  # fmt: skip
+
+
+def reference(teacher: str = "0123456789ab", *, track: str = "toy") -> Reference:
+    """The toy task's rows with a drawn teacher."""
+    rows = origin.corpus("toy").evaluation
+    gold = [row.label for row in rows]
+    p = [
+        label if draw < 0.9 else 1 - label for label, draw in zip(gold, stream(teacher).random(len(gold)), strict=True)
+    ]
+    return sample_reference(
+        track=track, teacher_hash=teacher, eval_hash=origin.corpus("toy").eval_hash, row_ids=[row.id for row in rows],
+        classes=list(origin.find("toy").classes), gold="".join(map(str, gold)),
+        teacher_predictions="".join(map(str, p)), teacher_probabilities=[9000 if v else 1000 for v in p],
+    )  # fmt: skip
+
+
+def record(
+    spec: RunSpec,
+    target: Reference,
+    *,
+    params: Mapping[str, Any] | None = None,
+    method: Mapping[str, Any] | None = None,
+) -> Record:
+    """A run right on three rows of four, under the id that the installed code gives it.
+
+    Args:
+        params: what the generator got from its user.
+        method: the identity of a method that is not installed.
+    """
+    known = spec if method is None else replace(spec, method="kd")
+    asked = spec.generator and params is not None and grids.carries_data(spec)
+    identity = plan.identify(known, params=params if asked else None)
+    if method is not None:
+        identity["method"] = {"name": spec.method, **method}
+    gold = evaluate.digits(target.gold)
+    right = stream("student", *map(str, (spec.method, spec.condition, spec.generator, spec.seed))).random(len(gold))
+    predicted = [int(g) if draw < 0.75 else 1 - int(g) for g, draw in zip(gold, right, strict=True)]
+    probabilities = [SCALE * 8 // 10 if v else SCALE * 2 // 10 for v in predicted]
+    digits = "".join(map(str, predicted))
+    task = origin.find(spec.task)
+    return sample_record(
+        spec=spec, identity=identity, run_id=digest(identity), teacher_hash=target.teacher_hash, predictions=digits,
+        probabilities=probabilities, metrics=dict(evaluate.metrics(digits, probabilities, target)),
+        reference=f"{spec.task}-{target.teacher_hash}", eval_hash=target.eval_hash, train_hash=task.pool_sha256[:12],
+        cfe=CFE if spec.generator else None, provenance={"git": None, "environment": {"machine": "one"}},
+    )  # fmt: skip
+
+
+def write(results: Results, suite: Suite, target: Reference, **kwargs: Any) -> list[Record]:
+    """All records of a suite on the toy track that are not there yet, and the reference file."""
+    made = [record(spec, target, **kwargs) for spec in _missing(results, suite)]
+    for one in made:
+        results.write(one)
+    results.write_reference(target)
+    return made
+
+
+def many_sources(results: Results) -> None:
+    """What one folder may hold: the suite, human pairs under `replay`, and a submission by another teacher."""
+    toy, teacher = suites.suite("toy"), reference()
+    write(results, toy, teacher)
+    write(results, plan.variant(toy, generator="replay"), teacher, params=PAIRS)
+    method = None if "mine" in registry.names("baseline") else {"version": 1}
+    write(results, plan.variant(toy, submitted=("mine",)), reference("fedcba987654"), method=method)
+
+
+def _missing(results: Results, suite: Suite) -> Iterable[RunSpec]:
+    there = {one.spec for one in results.scan()[0]}
+    return [spec for spec in suite.expand(track="toy") if spec not in there]
