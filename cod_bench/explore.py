@@ -50,7 +50,7 @@ class Rank:
     """Mean over tasks of the rank within a task; ties share theirs."""
     low: float | None
     high: float | None
-    """Interval of the mean rank over tasks, from five tasks on."""
+    """Interval of the mean rank over tasks, from five tasks on and in a complete grid."""
 
 
 def improvements(grid: Grid, pairs: Sequence[tuple[str, str]] = (("cod", "standard"),)) -> list[Improvement]:
@@ -101,7 +101,7 @@ def ranking(grid: Grid) -> list[Rank]:
     ranks = np.stack([_ranks(-scores[:, place]) for place in range(scores.shape[1])], axis=1)
     found = []
     for (method, condition, means), own in zip(entries, ranks, strict=True):
-        low, high = _interval(own)
+        low, high = _interval(own) if grid.complete else (None, None)  # none before every declared run is there
         found.append(Rank(method, condition, float(np.mean(means)), float(own.mean()), low, high))
     return sorted(found, key=lambda entry: (entry.rank, -entry.mean, entry.method, entry.condition))
 

@@ -54,6 +54,15 @@ def test_ranks_share_ties_and_have_intervals_from_five_tasks_on():
     assert found[0].low < found[0].rank < found[0].high
 
 
+def test_ranks_have_no_interval_before_the_grid_is_complete():
+    whole = grid(lambda s: 6, tasks=tuple(f"t{i}" for i in range(1, 7)))
+    gone = next(s for s in whole.runs if s.condition == "standard")
+    part = replace(whole, runs={s: r for s, r in whole.runs.items() if s != gone}, missing=(gone,))
+    assert explore.ranking(whole)[0].low is not None
+    (entry,) = explore.ranking(part)
+    assert (entry.condition, entry.low, entry.high) == ("cod", None, None)
+
+
 def test_the_matrix_is_complementary():
     entries = explore.ranking(collect(hand_records()))
     chances = explore.matrix(collect(hand_records()), entries)
