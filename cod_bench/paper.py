@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from cod_bench import aggregate
 from cod_bench.aggregate import Grid
 from cod_bench.errors import UsageError
 
@@ -170,6 +171,20 @@ def ours(grid: Grid, task: str, method: str, condition: str, k: int) -> Value | 
     return _value(found)
 
 
+def gained(grid: Grid, task: str, method: str, condition: str, k: int) -> float | None:
+    """What a condition of ours gains over `standard`, mean over the seeds that have both; None if there is none."""
+    names = [name for name in grid.suite.tasks if base_name(name) == task]
+    if method not in grid.methods or not {condition, "standard"} <= set(grid.conditions(method)) or not names:
+        return None
+    found = aggregate.differences(grid, names[0], method, (condition, "standard"), [k]).units
+    return float(found.mean()) if len(found) else None
+
+
+def _gained(grid: Grid, method: str, condition: str, columns: Iterable[str]) -> dict[str, Cell]:
+    """The same on SST-2, by column."""
+    return {name: gained(grid, "sst2", method, condition, _k(name)) for name in columns}
+
+
 def _value(found: Sequence[float]) -> Value | None:
     if not found:
         return None
@@ -201,9 +216,9 @@ def _accuracy(shown: Table, grids: Sequence[Grid]) -> Iterator[Row]:
             for condition, values in own.items():
                 yield row(_named(grid), condition, values)
             for condition in CONDITIONS_BESIDE["cod"]:
-                gained = {k: gain(own["standard"][k], own[condition][k]) for k in ks}
-                yield row(_named(grid), f"{condition} - standard", gained)
-                signs = {k: agreement(differences[k], errors[k], gained[k]) for k in ks}
+                lifts = {k: gained(grid, task, method, condition, k) for k in ks}
+                yield row(_named(grid), f"{condition} - standard", lifts)
+                signs = {k: agreement(differences[k], errors[k], lifts[k]) for k in ks}
                 yield row(_named(grid), f"{condition}: sign beside the paper's", signs)
 
 
@@ -274,7 +289,7 @@ def _prompts(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
         told = f"{names[made]} ({made})" if (made := grid.suite.generator) in names else made
         for condition in _COD:
             yield Row(block, f"{whose}, {told}", condition, own[condition])
-            yield Row(block, f"{whose}, {told}", f"{condition} - standard", _minus(own[condition], own["standard"]))
+            yield Row(block, f"{whose}, {told}", f"{condition} - standard", _gained(grid, "kd", condition, plain))
 
 
 def _k(column: str) -> int:
@@ -338,4 +353,6 @@ def _soft_labels(_: Table, grids: Sequence[Grid]) -> Iterator[Row]:
             for condition, values in own.items():
                 yield Row(block, _named(grid), condition, values)
             for condition in _COD:
-                yield Row(block, _named(grid), f"{condition} - standard", _minus(own[condition], own["standard"]))
+                yield Row(
+                    block, _named(grid), f"{condition} - standard", _gained(grid, SOFT_LABELS[labels], condition, plain)
+                )

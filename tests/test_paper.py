@@ -87,6 +87,23 @@ def test_ours_stand_below_the_papers_with_difference_and_sign():
     assert cells(rows, "amazon kd", "ours", "cod")["k=8"] == Value(0.7, 0.0, 2), "amazon_polarity is its amazon"
 
 
+def test_a_difference_of_ours_is_over_the_seeds_that_have_both_sides():
+    suite = replace(PAPER, grids=(Grid(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16)),))
+    hits = {"standard": 5, "unvalidated": 4, "cod": 7}
+    records = [
+        by_model(hand_record(s, hits[s.condition] - 3 * s.seed), "gpt-4o")
+        for s in suite.expand(track="deberta-small")
+        if (s.condition, s.k, s.seed) != ("standard", 8, 0) and (s.condition, s.k) != ("standard", 16)
+    ]
+    references = made["references"](suite.tasks, rows=10, track="deberta-small")
+    partial = collect(records, suite, references, track="deberta-small")
+    for number, block in ((1, "sst2 kd"), (7, "sst2 kd"), (9, "sst2 no soft label")):
+        found = paper.rows(number, [partial])
+        told = cells(found, block, "ours", "cod - standard")
+        assert told["k=8"] == pytest.approx(0.2), "seed 1 alone; the means differ by 0.35"
+        assert told["k=16"] is None
+
+
 def test_a_published_difference_within_its_error_has_no_sign_to_agree_with():
     error = paper.standard_error(Value(0.8, 0.03, 5), Value(0.81, 0.04, 5))
     assert error == pytest.approx(math.sqrt((0.03**2 + 0.04**2) / 5))
