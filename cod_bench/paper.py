@@ -19,6 +19,8 @@ from cod_bench.errors import UsageError
 
 RUNS = 5
 """Of each published mean and standard deviation."""
+ZERO = 1e-9
+"""Differences of ours below it are the last bits of a tie: one row in one of many runs is far more."""
 OTHER_NAMES: Mapping[str, str] = {"amazon_polarity": "amazon", "amazon_paper": "amazon", "yelp_paper": "yelp"}
 """Our task -> the paper's, where they differ; a `+local` suffix is cut before."""
 EDITOR = re.compile(r"gpt-4o(-\d{4}-\d\d-\d\d)?")
@@ -156,8 +158,11 @@ def standard_error(plain: Value | None, cod: Value | None) -> float | None:
 
 
 def agreement(theirs: float | None, error: float | None, ours: float | None) -> str | None:
-    """Whether ours has the sign of a published difference; None where one is missing or theirs is within its error."""
-    if theirs is None or ours is None or error is None or abs(theirs) <= error:
+    """Whether ours has the sign of a published difference.
+
+    None where one is missing, theirs is within its error or ours is none at all.
+    """
+    if theirs is None or ours is None or error is None or abs(theirs) <= error or abs(ours) < ZERO:
         return None
     return "same sign" if theirs * ours > 0 else "other sign"
 

@@ -111,6 +111,8 @@ def test_a_published_difference_within_its_error_has_no_sign_to_agree_with():
     assert paper.agreement(0.03, error, 0.2) == "same sign"
     assert paper.agreement(0.03, error, -0.2) == "other sign"
     assert paper.agreement(0.03, error, None) is None
+    assert paper.agreement(0.03, error, 0.0) is None, "no difference has no sign"
+    assert paper.agreement(0.03, error, (0.3 - 0.1 - 0.2) / 3) is None, "nor have the last bits of one"
 
 
 def test_local_slices_and_other_suites_are_analogues():
