@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cod_bench.teacher import Teacher
 
 WARM = 1_000_000_000
-"""Bytes of teachers' weights beyond which the one longest not asked for goes: six of MiniLM's stay, two of DeBERTa's."""
+"""Bytes of teachers' weights beyond which the one longest unasked for goes: six of MiniLM's stay, two of DeBERTa's."""
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:
