@@ -26,6 +26,7 @@ class LWD(Distiller):
     version = 1
     summary = "KD plus a match of hidden states layer by layer; needs layers that can be mapped onto each other."
     needs_layers = True
+    masks_layers = True
     needs_aligned_tokens = True
 
     def prepare(self, setup: Setup) -> nn.Module:

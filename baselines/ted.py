@@ -32,6 +32,7 @@ class TED(Distiller):
     version = 1
     summary = "LWD through filters that first learn what of a layer matters for the task; costs a second stage."
     needs_layers = True
+    masks_layers = True
     needs_aligned_tokens = True
 
     def prepare(self, setup: Setup) -> nn.Module:

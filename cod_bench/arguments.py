@@ -30,6 +30,10 @@ MethodOption = Annotated[str | None, typer.Option("--method", help="Only these m
 ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
 KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
 SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
+ShardOption = Annotated[str, typer.Option("--shard", help="Only the i-th of n parts, as i/n: see docs/cluster.md.")]
+ExecutorOption = Annotated[str, typer.Option("--executor", help="How jobs are spread: local, or ray on a cluster.")]
+AddressOption = Annotated[str, typer.Option("--address", help="Of the ray executor: local, auto or HOST:PORT.")]
+GpusOption = Annotated[float | None, typer.Option("--gpus-per-run", min=0.0, help="Share of a GPU a run takes (ray).")]
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")

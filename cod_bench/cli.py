@@ -10,14 +10,28 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import cli_check, cli_read, options, origin, registry, suites, tracks
+from cod_bench import (
+    cli_bench,
+    cli_check,
+    cli_cluster,
+    cli_read,
+    options,
+    origin,
+    registry,
+    shard,
+    suites,
+    tracks,
+)
 from cod_bench import energy as energies
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
+    AddressOption,
     ConditionOption,
     DataOption,
+    ExecutorOption,
     GeneratorOption,
+    GpusOption,
     KOption,
     LayersOption,
     LengthOption,
@@ -28,6 +42,7 @@ from cod_bench.arguments import (
     RecipeOption,
     ResultsOption,
     SeedOption,
+    ShardOption,
     StudentOption,
     SuiteOption,
     TaskOption,
@@ -136,7 +151,7 @@ def plan(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None, track: TrackOption = "", task: TaskOption = None, method: MethodOption = None,
     condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
-    workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    workers: Annotated[int, typer.Option(min=1)] = plans.cores(), part: ShardOption = "",
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
@@ -146,7 +161,7 @@ def plan(
     _plugins(plugin, data)
     options.endpoint(model, "", pairs)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
-    filters = _filters(protocol, track, task, method, condition, k, seed, generator)
+    filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
     print(options.plan_line(made, workers))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
@@ -165,7 +180,7 @@ def status(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None,
     track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
-    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", part: ShardOption = "",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
@@ -173,7 +188,7 @@ def status(
 
     _plugins(plugin, data)
     folder = _results(results)
-    filters = _filters(protocol, track, task, method, condition, k, seed, generator)
+    filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
     print(options.plan_line(made, plans.cores()))
     groups: dict[tuple[str, str, str], list[str]] = {}
@@ -204,10 +219,10 @@ def run(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None,
     track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
-    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = plans.cores(),
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", part: ShardOption = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, one thread each; all cores if unset.")] = None,
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
-    executor: Annotated[str, typer.Option(help="How jobs are spread.")] = "local",
+    executor: ExecutorOption = "local", address: AddressOption = "", gpus_per_run: GpusOption = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
@@ -222,12 +237,13 @@ def run(
     if energy:
         energies.ask()
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
-    filters = _filters(protocol, track, task, method, condition, k, seed, generator)
+    filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
         plans.suite_for(suite, filters), filters, _results(results),
-        workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast, plan_line=options.plan_line,
+        workers=workers or 0, rerun=rerun, executor=executor, options=options.executor(address, gpus_per_run),
+        fail_fast=fail_fast, plan_line=options.plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
 
@@ -250,7 +266,7 @@ def leaderboard(
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
-    files = render.files(folder, chosen)
+    files = render.files(folder, chosen, figures=not check)
     for file in folder.scan()[1]:
         print(f"not counted, corrupt: {file.path}: {file.reason}", file=sys.stderr)
     if not check:
@@ -326,7 +342,7 @@ def recipe(
         print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
-for verb in (*cli_read.VERBS, *cli_check.VERBS):
+for verb in (*cli_read.VERBS, *cli_check.VERBS, *cli_bench.VERBS, *cli_cluster.VERBS):
     app.command()(verb)
 
 
@@ -339,13 +355,13 @@ def _results(folder: Path) -> Results:
 
 def _filters(
     protocol: str | None, track: str, task: str | None, method: str | None, condition: str | None, k: str | None,
-    seed: str | None, generator: str,
+    seed: str | None, generator: str, part: str = "",
 ) -> Filters:  # fmt: skip
     return Filters(
         protocol=tuple(_words("protocol", protocol)), track=track, task=tuple(_words("task", task)),
         method=tuple(_words("method", method)),
         condition=tuple(_words("condition", condition)), k=_numbers("k", k), seed=_numbers("seed", seed),
-        generator=generator,
+        generator=generator, shard=shard.parse(part),
     )  # fmt: skip
 
 

@@ -54,16 +54,19 @@ def claims(
     from cod_bench import paper_claims, paper_page
     from cod_bench.store import write_atomic
 
-    named = [suite] if suite else sorted({claim.suite for claim in paper_claims.claims()})
-    grids = {name: _grids(name, results, track, protocol) for name in named}
-    found: list[tuple[paper_claims.Claim, Grid | None, list[paper_claims.Answer]]] = []
-    for claim in paper_claims.claims():
-        own = grids.get(suite or claim.suite, [])
-        for grid in own:
-            decides = paper_page.decides(claim, grid)
-            found.append((claim, grid, paper_claims.answer(claim, grid, decides=decides)))
+    listed = paper_claims.claims()
+    every = {paper_claims.suite_of(claim, part) for claim in listed for part in claim.parts}
+    grids = [grid for name in ([suite] if suite else sorted(every)) for grid in _grids(name, results, track, protocol)]
+    found: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
+    for claim in listed:
+        own: list[tuple[Grid | None, ...]] = (
+            [(grid,) * len(claim.parts) for grid in grids] if suite else paper_claims.settings(claim, grids)
+        )
+        for sides in own:
+            decides = paper_page.decides(claim, sides)
+            found.append((claim, paper_claims.answer(claim, sides, decides=decides)))
         if not own:
-            found.append((claim, None, []))
+            found.append((claim, []))
     told = paper_page.claims_text(found)
     print(told, end="")
     if out is not None:
@@ -100,16 +103,27 @@ def compare(
                 f"compare {left!r} {right!r}: name two methods ({', '.join(grid.methods)}), two conditions "
                 f"({', '.join(conditions)}) or two folders of records"
             )
-    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; exploratory, p not adjusted")
+    grids = {id(side[0]): side[0] for pair in sides for side in pair}.values()
+    whole = all(grid.complete for grid in grids)
+    shown = "exploratory, p not adjusted"
+    if not whole:
+        counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
+        shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
+    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:
             continue
         named = [" ".join(filter(None, side[1:])) for side in (a, b)]
         one, other = (compares.side(grid, method, condition, ks) for grid, _, method, condition in (a, b))
-        found = compares.compare((named[0], one), (named[1], other))
-        how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers or rows"
-        told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}" if found.units else "no common unit"
+        found = compares.compare((named[0], one), (named[1], other), test=whole)
+        if not found.units or found.tasks < len(a[0].suite.tasks):
+            told = "no common unit" if not found.units else "not every task has a common unit"
+        elif whole:
+            how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers or rows"
+            told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
+        else:
+            told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers or rows")
         print(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
 
 

@@ -13,6 +13,7 @@ from cod_bench.spec import stream
 
 Side = Mapping[tuple[str, int, int], Run]
 """(task, seed, k) -> run."""
+Budgets = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,12 @@ class Comparison:
     right: str
     units: int
     tasks: int
+    """How many have a unit."""
     ks: tuple[int, ...]
     paired: bool
     """Whether every task has one teacher and the same evaluation rows on both sides."""
     estimate: float | None
-    """Mean over tasks of the mean over seeds; None where the sides share no unit."""
+    """Mean over those tasks of the mean over seeds; None where the sides share no unit."""
     low: float | None
     high: float | None
     p: float | None
@@ -49,27 +51,41 @@ def minus(left: Side, right: Side) -> dict[tuple[str, int, int], Run]:
     return {key: replace(run, correct=run.correct - right[key].correct) for key, run in left.items() if key in right}
 
 
-def compare(left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95, *, test: bool = True) -> Comparison:
+def means_only(found: Comparison) -> Comparison:
+    """What may be told before every declared run is there: no interval and no p (protocol.md, "What may be said")."""
+    return replace(found, low=None, high=None, p=None)
+
+
+def compare(
+    left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95, *, test: bool = True,
+    budgets: Budgets | None = None,
+) -> Comparison:  # fmt: skip
     """The difference of two named sides; a seed without both at every k that either has is left out.
 
     Args:
         level: of the interval.
         test: whether p is wanted; with many units it is most of the work.
+        budgets: task -> the k that count, if not the same in every task.
     """
     (name, ours), (other, theirs) = left, right
-    ks = tuple(sorted({k for _, _, k in (*ours, *theirs)}))
+    if budgets is None:
+        every = tuple(sorted({k for _, _, k in (*ours, *theirs)}))
+        budgets = {task: every for task, _, _ in ours}
+    ks = tuple(sorted({k for own in budgets.values() for k in own}))
     seeds: dict[str, list[int]] = {}
-    for task, seed in sorted({(task, seed) for task, seed, _ in ours}):
-        if all((task, seed, k) in found for k in ks for found in (ours, theirs)):
+    for task, seed in sorted({(task, seed) for task, seed, _ in ours if task in budgets}):
+        if all((task, seed, k) in found for k in budgets[task] for found in (ours, theirs)):
             seeds.setdefault(task, []).append(seed)
     units = sum(map(len, seeds.values()))
     if not units:
         return Comparison(name, other, 0, 0, ks, False, None, None, None, None)
-    pairs = [(ours[task, seed, k], theirs[task, seed, k]) for task, own in seeds.items() for seed in own for k in ks]
+    pairs = [(ours[t, seed, k], theirs[t, seed, k]) for t, own in seeds.items() for seed in own for k in budgets[t]]
     paired = all(
         (a.record.teacher_hash, a.record.eval_hash) == (b.record.teacher_hash, b.record.eval_hash) for a, b in pairs
     )
-    found = _paired(ours, theirs, seeds, ks, level, test) if paired else _unpaired(ours, theirs, seeds, ks, level)
+    found = (
+        _paired(ours, theirs, seeds, budgets, level, test) if paired else _unpaired(ours, theirs, seeds, budgets, level)
+    )
     return Comparison(name, other, units, len(seeds), ks, paired, *found)
 
 
@@ -77,10 +93,11 @@ _Found = tuple[float, float | None, float | None, float | None]
 
 
 def _paired(
-    ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float, test: bool
+    ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], budgets: Budgets, level: float, test: bool
 ) -> _Found:
     differences, rows = [], []
     for task, own in seeds.items():
+        ks = budgets[task]
         per_row = np.array(
             [np.sum([ours[task, s, k].correct - theirs[task, s, k].correct for k in ks], axis=0) for s in own]
         )
@@ -94,15 +111,18 @@ def _paired(
     return estimate, low, high, p
 
 
-def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], ks: Sequence[int], level: float) -> _Found:
+def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], budgets: Budgets, level: float) -> _Found:
     """Means of both sides with their spreads added in squares: other teachers make other problems, pairs mean nothing.
 
     Evaluation rows count on both sides as if drawn apart, which errs on the wide side where they are the same.
     """
     parts = []
     for found in (ours, theirs):
-        units = [np.array([_accuracy(found, task, s, ks) for s in own]) for task, own in seeds.items()]
-        rows = [np.mean([found[task, s, k].correct for s in own for k in ks], axis=0) for task, own in seeds.items()]
+        units = [np.array([_accuracy(found, task, s, budgets[task]) for s in own]) for task, own in seeds.items()]
+        rows = [
+            np.mean([found[task, s, k].correct for s in own for k in budgets[task]], axis=0)
+            for task, own in seeds.items()
+        ]
         parts.append((float(np.mean([u.mean() for u in units])), stats.unit_error(units), stats.row_error(rows)))
     (a, a_units, a_rows), (b, b_units, b_rows) = parts
     if a_units is None or b_units is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from cod_bench import model as models
 from cod_bench.condition import TrainingSet, row_batches, slot_batches
 from cod_bench.distiller import Batch, Distiller, Setup
 from cod_bench.errors import RunError
+from cod_bench.padding import real_rows
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, stream_seed
+from cod_bench.vocabulary import own_rows
 
 if TYPE_CHECKING:
     from cod_bench.model import Classifier
@@ -155,10 +158,24 @@ def train(
         RunError: a loss is not finite.
     """
     protocol = PROTOCOLS[spec.protocol]
-    steps = int(hparams["steps"])
     own = teacher.tokenizer if tokenizer is None else tokenizer
     rows = Rows(training, teacher, own, track, protocol, layers=distiller.needs_layers)
     models.check_layers(student, (layer for layer, _ in track.layer_map), "student")
+    # What stands at padding may be left out where nobody reads it.
+    unread = not distiller.needs_layers or (distiller.masks_layers and not protocol.reference_habits)
+    with ExitStack() as means:
+        means.enter_context(own_rows(student, rows.ids, own.pad_token_id, float(hparams["weight_decay"])))
+        skip = means.enter_context(real_rows(student)) if unread else None
+        return _train(spec, track, training, distiller, hparams, student, teacher, select, rows, skip)
+
+
+def _train(
+    spec: RunSpec, track: Track, training: TrainingSet, distiller: Distiller, hparams: Mapping[str, Any],
+    student: Classifier, teacher: Teacher, select: Callable[[Classifier], float] | None, rows: Rows,
+    skip: Callable[[Tensor], Any] | None,
+) -> Trained:  # fmt: skip
+    protocol = PROTOCOLS[spec.protocol]
+    steps = int(hparams["steps"])
     batches, epoch = batches_of(training, spec, int(hparams["batch_size"]), steps)
     begun = time.perf_counter()
 
@@ -179,7 +196,8 @@ def train(
             torch.manual_seed(stream_seed("dropout", spec.task, spec.seed, step))
             batch = rows.batch(indices)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
-                outputs = student(batch.ids, batch.mask, layers)
+                with nullcontext() if skip is None else skip(batch.mask):
+                    outputs = student(batch.ids, batch.mask, layers)
                 parts = distiller.loss(outputs, batch)
             if step == 0:
                 _demand_scalars(parts, spec)

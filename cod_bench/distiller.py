@@ -65,6 +65,8 @@ class Distiller(ABC):
     """Idea, source and when to use it, in one or two sentences."""
     needs_layers: ClassVar[bool] = False
     """Whether `loss` reads hidden states of the mapped layers."""
+    masks_layers: ClassVar[bool] = False
+    """Whether `loss` reads them only where `layer_mask` is 1, so that a run need not compute what stands at padding."""
     needs_aligned_tokens: ClassVar[bool] = False
     """Whether `loss` compares states token by token, so that teacher and student must share a tokenizer."""
     prepare_steps: int = 0

@@ -13,6 +13,9 @@ import numpy as np
 from cod_bench.aggregate import Grid
 from cod_bench.stats import TASKS_NEEDED
 
+TIE = 1e-9
+"""Means closer than this are equal: sums in another order differ in their last bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
@@ -50,7 +53,7 @@ class Rank:
     """Mean over tasks of the rank within a task; ties share theirs."""
     low: float | None
     high: float | None
-    """Interval of the mean rank over tasks, from five tasks on."""
+    """Interval of the mean rank over tasks, from five tasks on and in a complete grid."""
 
 
 def improvements(grid: Grid, pairs: Sequence[tuple[str, str]] = (("cod", "standard"),)) -> list[Improvement]:
@@ -80,7 +83,7 @@ def savings(grid: Grid) -> list[Saving]:
                 own = _of(grid, task, method, "cod", k)
                 if len(own):
                     reached = float(own.mean())
-                    enough = [at for at, values in plain.items() if len(values) and values.mean() >= reached]
+                    enough = [at for at, values in plain.items() if len(values) and values.mean() >= reached - TIE]
                     found.append(Saving(task, method, k, reached, min(enough, default=None)))
     return found
 
@@ -101,7 +104,7 @@ def ranking(grid: Grid) -> list[Rank]:
     ranks = np.stack([_ranks(-scores[:, place]) for place in range(scores.shape[1])], axis=1)
     found = []
     for (method, condition, means), own in zip(entries, ranks, strict=True):
-        low, high = _interval(own)
+        low, high = _interval(own) if grid.complete else (None, None)  # none before every declared run is there
         found.append(Rank(method, condition, float(np.mean(means)), float(own.mean()), low, high))
     return sorted(found, key=lambda entry: (entry.rank, -entry.mean, entry.method, entry.condition))
 
@@ -139,8 +142,8 @@ def _beats(ours: np.ndarray, theirs: np.ndarray) -> float | None:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1, equals share the mean of theirs."""
-    order = values[:, None] > values[None, :]
-    equal = values[:, None] == values[None, :]
+    gap = values[:, None] - values[None, :]
+    order, equal = gap > TIE, np.abs(gap) <= TIE
     return np.asarray(order.sum(axis=1) + (equal.sum(axis=1) + 1) / 2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ class Outcome:
     trace: tuple[str, ...] = ()
     usage: bool = False
     """Whether the error is a user's mistake rather than a failed computation."""
+    workers: int = 0
+    """How many worked when it came, where the executor's number changes."""
 
 
 def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Job]:
@@ -94,10 +96,10 @@ class Ready:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def take(self) -> Job | None:
-        """The earliest job whose needs are met; None while all wait for jobs in flight."""
+    def take(self, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:  # noqa: ARG005
+        """The earliest job that fits and whose needs are met; None while all wait for jobs in flight."""
         for key, job in self._waiting.items():
-            if self._done.issuperset(job.needs):
+            if self._done.issuperset(job.needs) and fits(job):
                 return self._waiting.pop(key)
         return None
 

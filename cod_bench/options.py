@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,6 +36,12 @@ def endpoint(
             os.environ[name] = value
 
 
+def executor(address: str, gpus_per_run: float | None) -> dict[str, Any]:
+    """Those options of an executor that were given."""
+    given = {"address": address or None, "gpus_per_run": gpus_per_run}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def plan_line(made: Plan, workers: int) -> str:
     """How many runs of a plan are in which state, and about how long the missing ones take."""
     done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
@@ -46,8 +52,9 @@ def plan_line(made: Plan, workers: int) -> str:
     apart = made.count("not applicable")
     corrupt = f", {apart} not applicable" if apart else ""
     corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
+    part = f"shard {made.shard} of " if made.shard else ""
     return (
-        f"suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
+        f"{part}suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
         f"{failed} failed{retry}{corrupt}{tail}"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,7 +33,16 @@ class Part:
     tasks: tuple[str, ...]
     ks: tuple[int, ...]
     published: float | None
-    """The same from the published means, uncertain cells left out; in shares (order and growth: in seconds)."""
+    """The same from the published means, in shares (order and growth: in seconds)."""
+    doubtful: frozenset[tuple[str, int]] = frozenset()
+    """(task, k) whose printed row is in doubt on either side: left out of the published figure and of ours."""
+    suite: str = ""
+    """Which of our suites answers it, where that is not the claim's."""
+
+    def budgets(self, tasks: Sequence[str], ks: Sequence[int]) -> dict[str, tuple[int, ...]]:
+        """Task, ours or the paper's -> the budgets that count; tasks without any are left out."""
+        sure = {task: tuple(k for k in ks if (base_name(task), k) not in self.doubtful) for task in tasks}
+        return {task: own for task, own in sure.items() if own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +58,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a grid says of one claim, with the paper's CoD read as `reading`: our `cod` or our `unvalidated`."""
+    """What grids say of one claim, with the paper's CoD read as `reading`: our `cod` or our `unvalidated`."""
 
     claim: Claim
     reading: str
+    grids: tuple[Grid | None, ...]
+    """One a part, all of one protocol and track; None where its suite has no run there."""
     estimates: tuple[Comparison | None, ...]
-    """One a part; None where a side was not run at some budget."""
+    """One a part; None where a cell is not whole; without interval before the whole declared grid is there."""
     verdict: str | None
     """None for an analogue."""
 
@@ -96,13 +107,13 @@ def claims() -> list[Claim]:
             "soft-labels",
             (Part(("kd", "cod"), ("finetune", "cod"), ("sst2",), FEW, _interaction()),),
         ),
-        *(
-            Claim(
-                f"prompt robustness, {prompt}",
-                f"Whichever of four prompts made the counterfactuals, CoD gains at k = 8 to 64: {prompt}",
-                "superiority", suite, (Part(("kd", "cod"), ("kd", "none"), ("sst2",), FEW, _prompt_gain(prompt)),),
-            )
-            for prompt, suite in _prompt_suites().items()
+        Claim(
+            "prompt robustness", "Whichever of four prompts made the counterfactuals, CoD gains at k = 8 to 64",
+            "superiority", paper.TABLES[7].suite,
+            tuple(
+                Part(("kd", "cod"), ("kd", "none"), ("sst2",), FEW, _prompt_gain(prompt), suite=suite)
+                for prompt, suite in _prompt_suites().items()
+            ),
         ),
         Claim(
             "lwd costs more", "A run of LWD takes longer than one of KD", "order", "paper",
@@ -115,8 +126,21 @@ def claims() -> list[Claim]:
     ]  # fmt: skip
 
 
-def answer(claim: Claim, grid: Grid, *, decides: bool) -> list[Answer]:
-    """What a grid says of a claim, read both ways; an analogue (`decides` false) takes all of its tasks.
+def suite_of(claim: Claim, part: Part) -> str:
+    """The suite that answers a part of a claim."""
+    return part.suite or claim.suite
+
+
+def settings(claim: Claim, grids: Sequence[Grid]) -> list[tuple[Grid | None, ...]]:
+    """For each (protocol, track) where a suite of the claim has a grid: the grid that answers each part, or None."""
+    wanted = {suite_of(claim, part) for part in claim.parts}
+    own = {(grid.protocol, grid.track, grid.suite.name): grid for grid in grids if grid.suite.name in wanted}
+    places = dict.fromkeys((protocol, track) for protocol, track, _ in own)
+    return [tuple(own.get((*place, suite_of(claim, part))) for part in claim.parts) for place in places]
+
+
+def answer(claim: Claim, grids: Sequence[Grid | None], *, decides: bool) -> list[Answer]:
+    """What grids, one a part, say of a claim, read both ways; an analogue (`decides` false) takes all of its tasks.
 
     Args:
         decides: the published model pair on canonical data under protocol `paper`; else there is no verdict.
@@ -124,29 +148,44 @@ def answer(claim: Claim, grid: Grid, *, decides: bool) -> list[Answer]:
     found = []
     level = 0.90 if claim.kind == "equivalence" else 0.95
     for reading in STANDARD["cod"]:
-        estimates = tuple(_estimate(claim, part, grid, reading, level, decides) for part in claim.parts)
+        estimates = tuple(
+            None if grid is None else _estimate(claim, part, grid, reading, level, decides)
+            for part, grid in zip(claim.parts, grids, strict=True)
+        )
         told = [_verdict(claim.kind, part, e) for part, e in zip(claim.parts, estimates, strict=True)]
         verdict = min(told, key=VERDICTS.index) if decides else None
-        found.append(Answer(claim, reading, estimates, verdict))
+        found.append(Answer(claim, reading, tuple(grids), estimates, verdict))
     return found
 
 
 def _estimate(claim: Claim, part: Part, grid: Grid, reading: str, level: float, decides: bool) -> Comparison | None:
     names = [name for name in grid.suite.tasks if not decides or base_name(name) in part.tasks]
     ks = part.ks if decides else tuple(k for k in part.ks if k in grid.ks)
+    if decides and len(names) < len(part.tasks):
+        return None
     if claim.kind in ("order", "growth"):
-        return _seconds(claim.kind, part, grid, reading, names, ks)
+        found = _seconds(claim.kind, part, grid, reading, names, ks)
+    else:
+        found = _difference(claim.kind, part, grid, reading, level, part.budgets(names, ks))
+    return found if found is None or grid.complete else compare.means_only(found)
+
+
+def _difference(
+    kind: Kind, part: Part, grid: Grid, reading: str, level: float, budgets: compare.Budgets
+) -> Comparison | None:
+    """`plus` minus `minus` over whole cells; None while a run of them is missing."""
+    names, ks = list(budgets), sorted({k for own in budgets.values() for k in own})
     sides = [_side(grid, side, reading, names, ks) for side in (part.plus, part.minus)]
-    if claim.kind == "interaction":  # (with CoD - without) of one method, minus the same of the other
+    if kind == "interaction":  # (with CoD - without) of one method, minus the same of the other
         plain = [_side(grid, (method, "none"), reading, names, ks) for method, _ in (part.plus, part.minus)]
         sides = [compare.minus(side, base) for side, base in zip(sides, plain, strict=True)]
-    whole = len(names) * len(ks) * len(grid.suite.seeds)
-    if not whole or any(len(side) < whole for side in sides) or (decides and len(names) < len(part.tasks)):
-        return None  # before every cell is there, nothing is said
+    wanted = {(name, seed, k) for name, own in budgets.items() for seed in grid.suite.seeds for k in own}
+    if not wanted or not all(wanted <= side.keys() for side in sides):
+        return None
     labels = [
         " ".join((method, reading if variant == "cod" else "standard")) for method, variant in (part.plus, part.minus)
     ]
-    return compare.compare((labels[0], sides[0]), (labels[1], sides[1]), level, test=False)
+    return compare.compare((labels[0], sides[0]), (labels[1], sides[1]), level, test=False, budgets=budgets)
 
 
 def _side(
@@ -162,12 +201,15 @@ def _side(
 def _seconds(
     kind: Kind, part: Part, grid: Grid, reading: str, names: Sequence[str], ks: Sequence[int]
 ) -> Comparison | None:
-    """Mean seconds: `plus` minus `minus` at each k, or each k minus the one before; low and high are the extremes."""
+    """Mean seconds: `plus` minus `minus` at each k, or each k minus the one before; low and high are the extremes.
+
+    None while a run is missing: seeds and tasks differ in length.
+    """
     means: list[list[float]] = [[], []]
     for k in ks:
         for found, side in zip(means, (part.plus, part.minus), strict=True):
             runs = _side(grid, side, reading, names, (k,))
-            if not runs:
+            if not names or len(runs) < len(names) * len(grid.suite.seeds):
                 return None
             found.append(float(np.mean([run.record.cost["seconds"] for run in runs.values()])))
     steps = np.diff(means[0]) if kind == "growth" else np.array(means[0]) - np.array(means[1])
@@ -207,19 +249,30 @@ def _ks(number: int) -> tuple[int, ...]:
 
 def _gain(number: int, method: str, tasks: Sequence[str], ks: Sequence[int]) -> Part:
     cells = paper.accuracies(number)
-    pairs = [(cells[t, method, "cod", k], cells[t, method, "none", k]) for t in tasks for k in ks]
-    return Part((method, "cod"), (method, "none"), tuple(tasks), tuple(ks), _mean(pairs))
+    pairs = {(t, k): (cells[t, method, "cod", k], cells[t, method, "none", k]) for t in tasks for k in ks}
+    return _part((method, "cod"), (method, "none"), pairs)
 
 
 def _between(better: str, worse: str, tasks: Sequence[str], ks: Sequence[int]) -> Part:
     tables = {"kd": paper.accuracies(1), "lwd": paper.accuracies(1), "ted": paper.accuracies(2)}
-    pairs = [(tables[better][t, better, "none", k], tables[worse][t, worse, "none", k]) for t in tasks for k in ks]
-    return Part((better, "none"), (worse, "none"), tuple(tasks), tuple(ks), _mean(pairs))
+    pairs = {
+        (t, k): (tables[better][t, better, "none", k], tables[worse][t, worse, "none", k]) for t in tasks for k in ks
+    }
+    return _part((better, "none"), (worse, "none"), pairs)
 
 
-def _mean(pairs: Sequence[tuple[paper.Value, paper.Value]]) -> float | None:
-    certain = [a.mean - b.mean for a, b in pairs if a.certain and b.certain]
-    return float(np.mean(certain)) if certain else None
+def _part(
+    plus: tuple[str, str], minus: tuple[str, str], pairs: Mapping[tuple[str, int], tuple[paper.Value, paper.Value]]
+) -> Part:
+    """A part from the published cells of both sides, by (task, k); averaged over k first, then over tasks, as ours."""
+    tasks, ks = tuple(dict.fromkeys(t for t, _ in pairs)), tuple(sorted({k for _, k in pairs}))
+    doubtful = frozenset(cell for cell, (a, b) in pairs.items() if not (a.certain and b.certain))
+    part = Part(plus, minus, tasks, ks, None, doubtful)
+    means = [
+        float(np.mean([pairs[task, k][0].mean - pairs[task, k][1].mean for k in own]))
+        for task, own in part.budgets(tasks, ks).items()
+    ]
+    return replace(part, published=float(np.mean(means)) if means else None)
 
 
 def _soft() -> Mapping[tuple[str, str, int], float]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from cod_bench import suites
 from cod_bench.aggregate import Grid
-from cod_bench.paper import OTHER_NAMES, RUNS, Row, Table, Value, base_name, columns, needs
+from cod_bench.paper import DEPARTURES, EDITOR, PROMPTS, RUNS, TABLES, Row, Table, Value, base_name, columns, needs
 from cod_bench.paper import published as published_rows
-from cod_bench.paper_claims import Answer, Claim
+from cod_bench.paper_claims import Answer, Claim, Part, suite_of
 from cod_bench.spec import PROTOCOLS
 from cod_bench.tables import NONE, code, csv_text, escape, interval, markdown, number, percent, points
 
@@ -51,9 +52,9 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
         theirs = theirs if table.kind in ("accuracy", "teachers") else {"sst2"}
         if theirs.isdisjoint(map(base_name, grid.suite.tasks)):
             lines.append("It has no task in common with this table.")
-        other = sorted(task for task in grid.suite.tasks if base_name(task) in OTHER_NAMES.values())
-        if table.kind == "accuracy" and other:
-            lines.append(f"The texts of {', '.join(other)} are selected by another length than in the paper.")
+    if table.kind in ("accuracy", "teachers"):
+        shown = dict.fromkeys(task for grid in grids for task in grid.suite.tasks)
+        lines += [f"{code(task)}: {DEPARTURES[task]}." for task in shown if task in DEPARTURES]
     missing = needs(table, [grid for grid in grids if direct(table, grid)])
     lines += [f"{what}: not run; `{command}`, then this command again." for what, command in missing]
     if not grids and not missing:
@@ -62,14 +63,27 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
 
 
 def direct(table: Table, grid: Grid) -> bool:
-    """Whether a grid is the published model pair on canonical data: a local slice or another suite is an analogue."""
-    return grid.suite.name.split("+")[0] == table.suite and not any("+" in task for task in grid.suite.tasks)
+    """Whether a grid is the published experiment: a local slice, other models or another suite are an analogue."""
+    return grid.suite.name.partition("+")[0] == table.suite and _published(grid)
 
 
-def decides(claim: Claim, grid: Grid) -> bool:
-    """Whether a grid gives a verdict: the claim's own suite on canonical data, under the protocol the paper used."""
-    canonical = not any("+" in task for task in grid.suite.tasks)
-    return grid.suite.name == claim.suite and canonical and grid.protocol == VERDICT_PROTOCOL
+def decides(claim: Claim, grids: Sequence[Grid | None]) -> bool:
+    """Whether grids, one a part, give a verdict: the published experiment under the protocol that the paper used."""
+    there = [(suite_of(claim, part), grid) for part, grid in zip(claim.parts, grids, strict=True) if grid is not None]
+    return bool(there) and all(
+        grid.suite.name == name and grid.protocol == VERDICT_PROTOCOL and _published(grid) for name, grid in there
+    )
+
+
+def _published(grid: Grid) -> bool:
+    """Whether models, recipe and data are those the suite was made for, and the paper's model edited the texts."""
+    declared = suites.SUITES.get(grid.suite.name.partition("+")[0])
+    if declared is None or grid.track != declared.tracks[0] or not set(grid.suite.tasks) <= set(declared.tasks):
+        return False
+    makers = PROMPTS.values() if declared.name == TABLES[7].suite else (declared.generator,)
+    told = [run.record.identity.get("generator") for run in grid.runs.values()]
+    models = {str((one.get("params") or {}).get("model", "")) for one in told if one is not None}
+    return grid.suite.generator in makers and all(map(EDITOR.fullmatch, models))
 
 
 def markdown_text(table: Table, found: Sequence[Row], grids: Sequence[Grid]) -> str:
@@ -130,32 +144,38 @@ def text(row: Row, name: str) -> str:
 
 CLAIMS_CAPTION = (
     "Differences in points, mean over tasks of the mean over seeds and k, with 95 % intervals (equivalence: 90 %, "
-    "margin 1 point, which *not below* allows too; order and growth: seconds, smallest and largest over k). "
+    "margin 1 point, which *not below* allows too; order: seconds, smallest and largest over k; growth: from the "
+    "smallest k to the largest, smallest and largest step from k to k). "
     "*reproduced*: the interval lies in the claim's direction and reaches the published size; *direction only*; "
-    "*inconclusive*; *contradicted*; *not run*. A verdict needs canonical data, the published pair of models and "
-    "protocol `paper`; anything else is an *analogue* over all of its own tasks. Published cells whose row is in "
-    "doubt are left out."
+    "*inconclusive*; *contradicted*; *not run*. A verdict needs canonical data, the published pair of models with the "
+    "released recipe, counterfactuals by GPT-4o and protocol `paper`; anything else is an *analogue* over all of its "
+    "own tasks. Before all declared runs are there, means stand alone and the verdict is *not run*. A claim of several "
+    "lines has the worst of their verdicts. Where the row of a published cell is in doubt, its task and k are left out "
+    "of both sides."
 )
 
 
-def claims_text(answers: Sequence[tuple[Claim, Grid | None, Sequence[Answer]]]) -> str:
-    """The claims with what each grid says of them; a claim without a grid says what to run."""
+def claims_text(answers: Sequence[tuple[Claim, Sequence[Answer]]]) -> str:
+    """The claims, each with its two answers from one setting or with none; what has no grid says what to run."""
     body = []
-    for claim, grid, found in answers:
-        where = NONE if grid is None else f"{code(grid.suite.name)}, {code(grid.track)}, {code(grid.protocol)}"
+    for claim, found in answers:
         for place, part in enumerate(claim.parts):
-            plus, minus = (
-                f"{method} + CoD" if variant == "cod" else method for method, variant in (part.plus, part.minus)
-            )
-            difference = f"{escape(plus)}, by k" if claim.kind == "growth" else f"{escape(plus)} - {escape(minus)}"
+            grid = found[0].grids[place] if found else None
+            where = NONE if grid is None else f"{code(grid.suite.name)}, {code(grid.track)}, {code(grid.protocol)}"
+            difference = f"{_contrast(claim, part)}, k = {_ks(part.ks)}{_without(part)}"
             timed = claim.kind in ("order", "growth")
             told = f"{number(part.published, 1)} s" if timed else points(part.published)
-            shown = ["" if place else escape(claim.text), claim.kind, f"{difference}, k = {_ks(part.ks)}", told, where]
+            shown = ["" if place else escape(claim.text), claim.kind, difference, told, where]
             body.append([*shown, *(cell for reading in (0, 1) for cell in _told(claim, found, reading, place))])
     headers = ["claim", "kind", "difference", "published", "ours"]
     headers += ["with `cod`", "verdict", "with `unvalidated`", "verdict"]
     lines = ["# The paper's claims", CLAIMS_CAPTION, markdown(headers, body, left=5)]
-    missing = sorted({claim.suite for claim, grid, _ in answers if grid is None})
+    missing = sorted({
+        suite_of(claim, part)
+        for claim, found in answers
+        for place, part in enumerate(claim.parts)
+        if not found or found[0].grids[place] is None
+    })  # fmt: skip
     for base, _, made in (suite.partition("+") for suite in missing):
         variant = f" --generator {made}" if made else ""
         lines.append(f"Not run: `cod-bench run --suite {base}{variant} --all --protocol paper`.")
@@ -167,11 +187,36 @@ def _told(claim: Claim, answers: Sequence[Answer], reading: int, place: int) -> 
     e = found.estimates[place] if found else None
     if found is None or e is None:
         return [NONE, "not run"]
-    told = f"{points(e.estimate)} {interval(e.low, e.high)}"
-    if claim.kind in ("order", "growth"):
-        told = f"{number(e.estimate, 1)} s [{number(e.low, 1)}, {number(e.high, 1)}]"
+    timed, bounded = claim.kind in ("order", "growth"), e.low is not None
+    told = f"{number(e.estimate, 1)} s" if timed else points(e.estimate)
+    if bounded:
+        steps = ", a step" if claim.kind == "growth" else ""
+        told += f"{steps} [{number(e.low, 1)}, {number(e.high, 1)}]" if timed else f" {interval(e.low, e.high)}"
+    else:
+        told += f", n = {e.units} units"
     other = "" if e.ks == claim.parts[place].ks else f", k = {_ks(e.ks)}"
     return [told + other, found.verdict or "analogue"]
+
+
+def _contrast(claim: Claim, part: Part) -> str:
+    """What is taken from what, and on which suite where it is not the claim's."""
+    plus, minus = (
+        escape(f"{method} + CoD" if variant == "cod" else method) for method, variant in (part.plus, part.minus)
+    )
+    told = {
+        "growth": f"{plus}, by k",
+        "interaction": f"({plus} - {escape(part.plus[0])}) - ({minus} - {escape(part.minus[0])})",
+    }.get(claim.kind, f"{plus} - {minus}")
+    return f"{told}, {code(part.suite)}" if part.suite else told
+
+
+def _without(part: Part) -> str:
+    """The cells in doubt, task by task."""
+    told = []
+    for task in sorted({task for task, _ in part.doubtful}):
+        ks = sorted(k for name, k in part.doubtful if name == task)
+        told.append(escape(task) if set(ks) == set(part.ks) else f"{escape(task)} at {_ks(ks)}")
+    return f", without {' and '.join(told)}" if told else ""
 
 
 def _ks(ks: Sequence[int]) -> str:

@@ -13,8 +13,20 @@ from typing import Any, Literal
 from cod_bench import origin, registry, suites, tracks
 from cod_bench.errors import UsageError, unknown
 from cod_bench.provenance import CPUINFO, instructions
-from cod_bench.record import Record
-from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, base_name, digest, identity
+from cod_bench.record import Summary
+from cod_bench.shard import Shard, cut
+from cod_bench.spec import (
+    CONDITIONS,
+    PROTOCOLS,
+    WITHOUT_GENERATOR,
+    RunSpec,
+    Suite,
+    base_name,
+    canonical,
+    digest,
+    digest_text,
+    identity,
+)
 from cod_bench.split import check_budget
 from cod_bench.store import BadFile, Results
 
@@ -41,10 +53,12 @@ class Filters:
     seed: tuple[int, ...] = ()
     generator: str = ""
     """Instead of the suite's own."""
+    shard: Shard | None = None
+    """A part of what the other filters leave; it may be empty."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is filtered."""
+        """Whether nothing is filtered; a shard is a part of everything."""
         return not (self.protocol or self.task or self.method or self.condition or self.k or self.seed)
 
 
@@ -70,6 +84,8 @@ class Plan:
     """Files of the results folder that should be records and are not."""
     seconds: Mapping[RunSpec, float] = field(default_factory=dict)
     """Core-seconds expected for each run that is not done."""
+    shard: Shard | None = None
+    """Which part of the suite these runs are; None for the whole."""
 
     def count(self, state: State) -> int:
         """How many runs are in a state."""
@@ -178,11 +194,16 @@ def methods(suite: Suite) -> tuple[str, ...]:
 
 
 def select(suite: Suite, filters: Filters) -> list[RunSpec]:
-    """The suite's runs after filters, seed by seed and within a seed method by method.
+    """The suite's runs after filters, seed by seed and within a seed method by method; none in an empty shard.
 
     Raises:
-        UsageError: an unknown name, a k that cannot be balanced, or nothing is left.
+        UsageError: an unknown name, a k that cannot be balanced, nothing is left, or a shard of no certain track.
     """
+    if filters.shard and not filters.track and len(suite.tracks) > 1:
+        raise UsageError(
+            f"--shard {filters.shard}: suite {suite.name!r} runs on the first track that a machine supports; name one "
+            f"of {', '.join(suite.tracks)} by --track, so that all shards take the same"
+        )
     track = choose_track(suite, filters.track)
     _check_names(filters)
     protocols = filters.protocol or suite.protocols
@@ -206,7 +227,8 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
                 "these or another --suite"
             )
     order = methods(suite)
-    return sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
+    found = sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
+    return cut(found, filters.shard)
 
 
 def _check_names(filters: Filters) -> None:
@@ -246,17 +268,34 @@ def run_id(spec: RunSpec) -> str:
     return digest(identify(spec))
 
 
+def run_ids(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
+    """`run_id` of many runs; for those that differ in the seed alone, all but the seed is put into words once."""
+    alike: dict[tuple[Any, ...], list[RunSpec]] = {}
+    for spec in specs:
+        key = (spec.protocol, spec.track, spec.task, spec.method, spec.condition, spec.generator, spec.k)
+        alike.setdefault(key, []).append(spec)
+    found = {}
+    for group in alike.values():
+        whole = identify(group[0])
+        before = canonical({key: value for key, value in whole.items() if key < "seed"})[:-1]
+        after = canonical({key: value for key, value in whole.items() if key > "seed"})[1:]
+        for spec in group:
+            found[spec] = digest_text(f'{before},"seed":{spec.seed},{after}')
+    return found
+
+
 def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
     """Spec -> run id, for readers of records: other ids under the same spec are stale.
 
     Runs that cannot be have none, nor have those whose learning rate has not been chosen here.
     """
-    return {
-        spec: run_id(spec)
-        for spec in specs
-        if not not_applicable(spec.track, spec.method)
-        and tracks.track(spec.track).recipe_for(spec.method).learning_rate is not None
+    specs = list(specs)
+    pairs = {
+        (track, method)
+        for track, method in {(spec.track, spec.method) for spec in specs}
+        if not not_applicable(track, method) and tracks.track(track).recipe_for(method).learning_rate is not None
     }
+    return run_ids(spec for spec in specs if (spec.track, spec.method) in pairs)
 
 
 def not_applicable(track: str, method: str) -> str:
@@ -276,52 +315,53 @@ def make(suite: Suite, filters: Filters, results: Results) -> Plan:
     Raises:
         UsageError: as `select`.
     """
-    records, bad = results.scan()
+    records, bad = results.glance()
     return make_from(suite, filters, results, records, bad)
 
 
 def make_from(
-    suite: Suite, filters: Filters, results: Results, records: Sequence[Record], bad: Sequence[BadFile]
+    suite: Suite, filters: Filters, results: Results, records: Sequence[Summary], bad: Sequence[BadFile]
 ) -> Plan:
     """`make` for records that have been read already."""
     specs = select(suite, filters)
     apart = excluded(specs)
-    ids = {spec: run_id(spec) for spec in specs if (spec.track, spec.method) not in apart}
+    ids = run_ids(spec for spec in specs if (spec.track, spec.method) not in apart)
     done = {(record.spec, record.run_id) for record in records}
+    failed = results.failed()
     runs = tuple(
-        Planned(spec, ids[spec], _state(spec, ids[spec], done, results))
+        Planned(spec, ids[spec], _state(spec, ids[spec], done, failed))
         if spec in ids
         else Planned(spec, "", "not applicable", apart[spec.track, spec.method])
         for spec in specs
     )
     missing = [run.spec for run in runs if run.state == "missing"]
-    return Plan(suite, specs[0].track, runs, tuple(bad), _seconds(missing, records))
+    return Plan(suite, choose_track(suite, filters.track), runs, tuple(bad), _seconds(missing, records), filters.shard)
 
 
-def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], results: Results) -> State:
+def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], failed: set[str]) -> State:
     if (spec, run) in done:
         return "done"
-    return "failed" if results.failure_path(spec, run).exists() else "missing"
+    return "failed" if failed and Results.name(spec, run) in failed else "missing"
 
 
-def _seconds(missing: Sequence[RunSpec], records: Sequence[Record]) -> dict[RunSpec, float]:
+def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> dict[RunSpec, float]:
     """Core-seconds per missing run: the median of like records, else built-in speeds; teachers are spread over runs."""
     known: dict[tuple[str, str, int], list[float]] = {}
     for record in records:
         key = (record.spec.track, record.spec.method, record.spec.k)
-        known.setdefault(key, []).append(float(record.cost.get("cpu_seconds", 0.0)))
+        known.setdefault(key, []).append(record.cpu_seconds)
     fitted = {(record.spec.track, record.spec.task) for record in records}
     teachers: dict[tuple[str, str], int] = {}
     for spec in missing:
         if (spec.track, spec.task) not in fitted:
             teachers[spec.track, spec.task] = teachers.get((spec.track, spec.task), 0) + 1
     expected_seconds = {}
+    there = {name: tracks.track(name) for name in {spec.track for spec in missing}}
+    medians = {key: median(values) for key, values in known.items()}
     for spec in missing:
-        track = tracks.track(spec.track)
-        like = known.get((spec.track, spec.method, spec.k))
-        if like:
-            seconds = median(like)
-        else:
+        track = there[spec.track]
+        seconds = medians.get((spec.track, spec.method, spec.k), -1.0)
+        if seconds < 0:
             steps = track.recipe_for(spec.method).steps_at(spec.k)  # a guess: a plugin may take others
             seconds = track.effort * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
         if (spec.track, spec.task) in teachers and not track.random:

@@ -39,6 +39,10 @@ FIRST_BLOCK = 4
 """Slots in the first block; every later block ends at twice its start: 0-4, 4-8, 8-16, 16-32 ..."""
 
 
+REMEMBERED = 128
+"""Blocks that a process keeps: those of some twenty seeds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What one slot's original became. Texts stay in the cache folder: records hold only numbers and hashes."""
@@ -145,6 +149,8 @@ class Pool:
                     found = _read_block(path)
                     if found is None:
                         found = self._search(draw, start, end, path, preserving or not self.generator.costly)
+            if len(self._blocks) >= REMEMBERED:  # lies in the cache folder
+                del self._blocks[next(iter(self._blocks))]
             self._blocks[name] = found
         return self._blocks[name]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, canonical, digest
@@ -69,6 +69,28 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What plans need to know of a record; a hundred thousand of them fit in memory."""
+
+    spec: RunSpec
+    run_id: str
+    teacher_hash: str
+    train_hash: str
+    eval_hash: str
+    cpu_seconds: float
+    environment: Mapping[str, str] | None
+    """From the provenance; None if it has none."""
+
+
+def summary(record: Record) -> Summary:
+    """The summary of a record."""
+    return Summary(
+        record.spec, record.run_id, record.teacher_hash, record.train_hash, record.eval_hash,
+        float(record.cost.get("cpu_seconds", 0.0)), record.provenance.get("environment"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """Row ids, gold labels and the teacher's own values for one (track, task, teacher); no text."""
 
@@ -116,6 +138,9 @@ def to_json(value: Record | Reference) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+_WHOLE = tuple(range(SCALE))
+
+
 def record_from_json(text: str) -> Record:
     """The record in `text`.
 
@@ -128,7 +153,8 @@ def record_from_json(text: str) -> Record:
     found = problems(record)
     if found:
         raise ValueError(found[0])
-    return record
+    # one object a value instead of one a row: thousands of records then fit into memory
+    return replace(record, probabilities=[_WHOLE[p] for p in record.probabilities])
 
 
 def reference_from_json(text: str) -> Reference:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial as partial_of
 from typing import Any
 
 from cod_bench import origin, registry, tracks
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
-from cod_bench.plan import Filters, Plan, choose_track, make_from
+from cod_bench.plan import Filters, Plan, choose_track, cores, make_from
 from cod_bench.provenance import environment, provenance
-from cod_bench.record import Record, record_from_json, reference_from_json
+from cod_bench.record import Summary, record_from_json, reference_from_json
 from cod_bench.spec import RunSpec, Suite
 from cod_bench.store import BadFile, Results, lock
 
@@ -61,6 +64,7 @@ def run_all(
     workers: int,
     rerun: str = "",
     executor: str = "local",
+    options: Mapping[str, Any] | None = None,
     fail_fast: bool = False,
     on_plan: Callable[[Plan, Sequence[RunSpec]], None],
     listen: Listener,
@@ -69,7 +73,9 @@ def run_all(
     """Do what is missing of a suite after filters, one `run` at a time per results folder.
 
     Args:
+        workers: 0 for the executor's own choice: all cores of this machine, or all of a cluster.
         rerun: empty for the missing runs, or one of RERUN.
+        options: of the executor, by the names of its parameters.
         on_plan: called with the plan before the first job.
         listen: called after every job.
         partial: called when a first table can be shown and after every complete seed.
@@ -84,21 +90,37 @@ def run_all(
         raise unknown("--rerun", rerun, RERUN)
     try:
         with lock(results.lock_path(), timeout=0):
-            return _run_locked(suite, filters, results, workers, rerun, executor, fail_fast, on_plan, listen, partial)
+            execute, workers = choose_executor(executor, workers, options or {})
+            return _run_locked(suite, filters, results, workers, rerun, execute, fail_fast, on_plan, listen, partial)
     except Timeout:
         raise UsageError(
             f"--results {results.root}: another `cod-bench run` is at work there; wait for it or name another folder"
         ) from None
 
 
+def choose_executor(name: str, workers: int, options: Mapping[str, Any]) -> tuple[Callable[..., Any], int]:
+    """An executor with its options, and how many workers it is asked for.
+
+    Raises:
+        UsageError: an unknown name, or an option that it does not have.
+    """
+    execute = registry.load("executor", name)
+    parameters = inspect.signature(execute).parameters
+    for option in options:
+        if option not in parameters:
+            flag = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{flag} {options[option]}: executor {name!r} has no such option; leave it out")
+    return partial_of(execute, **options), workers or (0 if "address" in parameters else cores())
+
+
 def _run_locked(
-    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, executor: str, fail_fast: bool,
+    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, execute: Callable[..., Any],
+    fail_fast: bool,
     on_plan: Callable[[Plan, Sequence[RunSpec]], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
-    execute = registry.load("executor", executor)
     results.sweep()
     tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
-    records, bad = results.scan()
+    records, bad = results.glance()
     plan = make_from(suite, filters, results, records, bad)
     # before the first job, so that a task without rows is one sentence; what this pins is in the ids
     if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
@@ -115,7 +137,8 @@ def _run_locked(
             for record in records
             if record.spec in ids and not _fits(record, found[record.spec.track, record.spec.task])
         }
-        todo = [spec for spec in ids if spec in stale or spec in set(todo)]
+        wanted = stale.union(todo)
+        todo = [spec for spec in ids if spec in wanted]
         known = {spec: value for spec, value in known.items() if spec not in stale}
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
@@ -132,11 +155,12 @@ def _run_locked(
     stages: dict[str, list[int]] = {}
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
-    tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers)
-    waiting = {spec.seed: sum(other.seed == spec.seed for other in todo) for spec in todo}
+    tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers or cores())
+    waiting = Counter(spec.seed for spec in todo)
     shown = False
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
+            tally.workers = outcome.workers or tally.workers
             _keep(outcome, results, ids, known, tally, suite.name.partition("+")[0])
             listen(outcome, tally)
             if outcome.error and fail_fast:
@@ -190,15 +214,15 @@ def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
     return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}
 
 
-def _teachers(records: Sequence[Record]) -> dict[RunSpec, tuple[str, Mapping[str, str]]]:
+def _teachers(records: Sequence[Summary]) -> dict[RunSpec, tuple[str, Mapping[str, str]]]:
     """Spec -> (teacher hash, environment) of what lies in the folder."""
-    return {r.spec: (r.teacher_hash, r.provenance.get("environment", {})) for r in records}
+    return {r.spec: (r.teacher_hash, r.environment or {}) for r in records}
 
 
-def _fits(record: Record, teacher: str) -> bool:
+def _fits(record: Summary, teacher: str) -> bool:
     """Whether a record is of this teacher, this machine's environment and the task's rows as they are pinned now."""
     rows = origin.find(record.spec.task).has_rows(record.train_hash, record.eval_hash)
-    return rows and record.teacher_hash == teacher and record.provenance.get("environment") == environment()
+    return rows and record.teacher_hash == teacher and record.environment == environment()
 
 
 def _refuse_other_teacher(

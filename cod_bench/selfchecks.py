@@ -33,6 +33,8 @@ def figures(rng: np.random.Generator, draws: int = 2_000) -> dict[str, float]:
         coverage_TxS: share of 95 % intervals that hold the true gain, for T tasks x S seeds with new rows and seeds,
             where seeds matter most (2 to 4 points between seeds); `_rows`: where evaluation rows matter most.
             Tasks differ threefold in their spread over seeds; `coverage_6x5_uneven`: tenfold.
+        power_TxS: share of grids with a gain of so many points in every task that the test calls different, where a
+            condition varies by about 3 points between seeds; `power` asks the same of the spread in records.
     """
     return {
         "null_rejection": rejection(rng, draws, tasks=2),
@@ -47,6 +49,9 @@ def figures(rng: np.random.Generator, draws: int = 2_000) -> dict[str, float]:
         "coverage_1x5_rows": coverage(rng, draws, tasks=1, spread=0.02),
         "coverage_6x5_rows": coverage(rng, draws, tasks=6, spread=0.02),
         "coverage_6x5_uneven": coverage(rng, draws, tasks=6, unevenness=10.0),
+        "power_2x5_2pt": rejection(rng, draws, tasks=2, effect=0.02),
+        "power_2x5_4pt": rejection(rng, draws, tasks=2, effect=0.04),
+        "power_6x5_2pt": rejection(rng, draws // 10, tasks=6, effect=0.02),
     }
 
 
@@ -60,10 +65,11 @@ def failing(found: Mapping[str, float]) -> list[str]:
 
 
 def rejection(
-    rng: np.random.Generator, draws: int, *, tasks: int, seeds: int = 5, ks: int = 3, effect_sd: float = 0.0
-) -> float:
+    rng: np.random.Generator, draws: int, *, tasks: int, seeds: int = 5, ks: int = 3, effect_sd: float = 0.0,
+    effect: float = 0.0,
+) -> float:  # fmt: skip
     """Share of simulated grids in which the sign-flip test rejects at 5 %."""
-    p = _grid_p(rng, draws, tasks=tasks, seeds=seeds, ks=ks, effect_sd=effect_sd)
+    p = _grid_p(rng, draws, tasks=tasks, seeds=seeds, ks=ks, effect_sd=effect_sd, gain=effect)
     return float(np.mean(p <= ALPHA))
 
 
@@ -110,7 +116,9 @@ def coverage(
     return hit / draws
 
 
-def _grid_p(rng: np.random.Generator, draws: int, *, tasks: int, seeds: int, ks: int, effect_sd: float) -> stats.Floats:
+def _grid_p(
+    rng: np.random.Generator, draws: int, *, tasks: int, seeds: int, ks: int, effect_sd: float, gain: float = 0.0
+) -> stats.Floats:
     """p of `draws` simulated grids: two conditions whose accuracies rise with k and share each seed's luck over k."""
     shape = (draws, tasks, seeds, ks)
     level = rng.uniform(0.6, 0.85, size=(draws, tasks, 1, 1)) + 0.02 * np.arange(ks)
@@ -121,5 +129,5 @@ def _grid_p(rng: np.random.Generator, draws: int, *, tasks: int, seeds: int, ks:
         return rng.binomial(1_000, chance) / 1_000
 
     effect = rng.normal(0, effect_sd, size=(draws, tasks, 1, 1)) if effect_sd else 0.0
-    units = (condition() - condition() + effect).mean(axis=3).reshape(draws, tasks * seeds)
+    units = (condition() - condition() + effect + gain).mean(axis=3).reshape(draws, tasks * seeds)
     return stats.sign_flip(units, np.full(tasks * seeds, 1 / (tasks * seeds)), rng)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import leaderboard, plan, render
@@ -71,7 +72,7 @@ class Show:
 
 def run(
     suite: Suite, filters: Filters, results: Results, *, workers: int, rerun: str, executor: str, fail_fast: bool,
-    plan_line: Callable[[Plan, int], str],
+    plan_line: Callable[[Plan, int], str], options: Mapping[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Run and render; returns the number of failed runs.
 
@@ -82,9 +83,9 @@ def run(
 
     started = time.monotonic()
     console = Console(file=sys.stderr)
-    show = Show(console, plan_line, workers)
-    specs = plan.select(suite, filters)
-    track, protocol = specs[0].track, specs[0].protocol
+    show = Show(console, plan_line, workers or plan.cores())
+    track, protocol = plan.choose_track(suite, filters.track), (filters.protocol or suite.protocols)[0]
+    plan.select(suite, filters)  # a mistake in the filters is told before anything else
     out = render.out_folder(results)
 
     def partial() -> None:
@@ -99,11 +100,12 @@ def run(
 
     try:
         tally = runs.run_all(
-            suite, filters, results, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
-            on_plan=show.plan, listen=show.note, partial=partial,
+            suite, filters, results, workers=workers, rerun=rerun, executor=executor, options=options,
+            fail_fast=fail_fast, on_plan=show.plan, listen=show.note, partial=partial,
         )  # fmt: skip
     finally:
         show.close()
+    results.glance()  # an index for the next `status`
     if results.record_paths():
         shown = render.suites_with_records(results)
         leaderboard.write(out, render.files(results, [*shown, *([suite] if suite not in shown else [])]))
@@ -112,6 +114,8 @@ def run(
     show.say(f"{tally.done} runs done, {tally.failed} failed in {_minutes(time.monotonic() - started)}{cores}")
     if tally.failed:
         show.say("why: cod-bench status; again: cod-bench run --rerun failed with the same options")
+    if filters.shard is not None:
+        show.say(_together(plan.make(suite, replace(filters, shard=None), results)))
     for title, lines in (
         ("this folder", render.main_figure(results, suite, track=track, protocol=protocol)),
         ("published", render.published_figure(suite)),
@@ -120,6 +124,17 @@ def run(
             sys.stdout.write(f"{title}: {line}\n")
     show.say(f"leaderboard: {out / 'README.md'}")
     return tally.failed
+
+
+def _together(whole: Plan) -> str:
+    """How much of the undivided suite a folder holds after one of its shards has run there."""
+    done, of = whole.count("done"), len(whole.runs) - whole.count("not applicable")
+    if done == of:
+        return f"all {of} runs of the undivided command are in this folder"
+    return (
+        f"this folder holds {done} of the {of} runs of the undivided command and its tables are partial; bring the "
+        "shards' folders together by: cod-bench merge FOLDER ... --results runs"
+    )
 
 
 def _line(outcome: Outcome, tally: Tally) -> str:

@@ -125,21 +125,21 @@ def _accuracy(cell: Mapping[str, Any] | None) -> str:
 
 def paper_answers(grids: Sequence[Grid]) -> tuple[list[Verdict], str]:
     """The paper's claims: a line each, and the whole table as markdown with the main grid, if complete, as analogue."""
-    told: list[tuple[paper_claims.Claim, Grid | None, list[paper_claims.Answer]]] = []
+    told: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
     verdicts = []
     for claim in paper_claims.claims():
-        own = [grid for grid in grids if grid.suite.name == claim.suite]
-        answers = [(grid, paper_page.decides(claim, grid)) for grid in own]
-        if grids[0] not in own and grids[0].complete:  # no interval before every declared run is there
-            answers.append((grids[0], False))
-        found = [(claim, grid, paper_claims.answer(claim, grid, decides=decides)) for grid, decides in answers]
-        told += found if own else [(claim, None, []), *found]
-        deciding = [answer for _, _, both in found for answer in both if answer.verdict is not None]
+        own = paper_claims.settings(claim, grids)
+        answers = [(sides, paper_page.decides(claim, sides)) for sides in own]
+        if grids[0].complete and not any(grids[0] is grid for sides in own for grid in sides):
+            answers.append(((grids[0],) * len(claim.parts), False))  # nothing to see before every run is there
+        found = [(claim, paper_claims.answer(claim, sides, decides=decides)) for sides, decides in answers]
+        told += found if own else [(claim, []), *found]
+        deciding = [answer for _, both in found for answer in both if answer.verdict is not None]
         first, second = (
             next((a.verdict for a in deciding if a.reading == reading and a.verdict), "not run")
             for reading in paper_claims.STANDARD["cod"]
         )
-        beside = next((both[0] for _, _, both in found if both[0].verdict is None), None)
+        beside = next((both[0] for _, both in found if both[0].verdict is None), None)
         verdicts.append(Verdict(claim.text, claim.kind, claim.suite, (first, second), _analogue(beside)))
     return verdicts, paper_page.claims_text(told).split("\n", 2)[2]
 

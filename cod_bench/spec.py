@@ -150,9 +150,18 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def digest(value: Any, length: int = 12) -> str:
+RUN_ID = 12
+"""Hex digits of a run id."""
+
+
+def digest(value: Any, length: int = RUN_ID) -> str:
     """First `length` hex digits of the sha256 of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+    return digest_text(canonical(value), length)
+
+
+def digest_text(text: str, length: int = 12) -> str:
+    """`digest` of the value whose canonical JSON is `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def identity(

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cod_bench import index
 from cod_bench.errors import UsageError
-from cod_bench.record import Record, Reference, record_from_json, reference_from_json, to_json
+from cod_bench.record import Record, Reference, Summary, record_from_json, reference_from_json, summary, to_json
 from cod_bench.spec import RunSpec
 from cod_bench.verdicts import Verdict
 from cod_bench.verdicts import from_json as verdicts_from_json
 
+log = logging.getLogger(__name__)
+
 REFERENCE = "_reference"
 FAILURES = "failures"
 REPRODUCED = "reproduced.json"
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError)
+"""What `Results.read` raises for a file that should be a record and is not."""
+INDEX = ".index"
+WORTH_INDEXING = 256
+"""So many records read for their summaries take a tenth of a second or more."""
 
 
 def home() -> Path:
@@ -56,6 +67,26 @@ def write_atomic(path: Path, text: str | bytes) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose another folder or make room") from error
 
 
+DEPTH = 6
+"""Parts of a record's path under its results folder."""
+
+
+def _walk(
+    folder: str, depth: int, apart: tuple[str, ...] = (), prefix: str = ""
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """(path under the first folder, entry) of the .json files `depth` levels down; none where there is no folder."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if depth > 1:
+            if entry.name not in apart:
+                yield from _walk(entry.path, depth - 1, (), f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".json") and not entry.name.startswith("."):
+            yield prefix + entry.name, entry
+
+
 @contextmanager
 def lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
     """Hold `path` as a lock between processes; the system frees it when its holder dies.
@@ -74,12 +105,28 @@ def lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Reading makes millions of objects that all stay: looking for garbage among them is a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
 @dataclass(frozen=True, slots=True)
 class BadFile:
     """A file that should be a record and is not."""
 
     path: Path
     reason: str
+
+
+_read: dict[Path, tuple[tuple[int, int, int], Record]] = {}
+"""Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +137,20 @@ class Results:
 
     def path(self, spec: RunSpec, run_id: str) -> Path:
         """Where the record of this run lies; the one function for writer, skipper and checker."""
-        generator = f"+{spec.generator}" if spec.generator else ""
-        folder = self.root / spec.protocol / spec.track / spec.task / spec.method / f"{spec.condition}{generator}"
-        return folder / f"k{spec.k:03d}-seed{spec.seed}-{run_id}.json"
+        return self.root / self.name(spec, run_id)
+
+    @staticmethod
+    def name(spec: RunSpec, run_id: str) -> str:
+        """The same under the root."""
+        variant = f"{spec.condition}+{spec.generator}" if spec.generator else spec.condition
+        return (
+            f"{spec.protocol}/{spec.track}/{spec.task}/{spec.method}/{variant}/"
+            f"k{spec.k:03d}-seed{spec.seed}-{run_id}.json"
+        )
 
     def failure_path(self, spec: RunSpec, run_id: str) -> Path:
         """Where the failure of this run lies."""
-        return self.root / FAILURES / self.path(spec, run_id).relative_to(self.root)
+        return self.root / FAILURES / self.name(spec, run_id)
 
     def reference_path(self, track: str, task: str, teacher_hash: str) -> Path:
         """Where the reference file of this teacher lies."""
@@ -148,22 +202,65 @@ class Results:
 
     def record_paths(self) -> list[Path]:
         """Every file that claims to be a record, sorted."""
-        if not self.root.is_dir():
-            return []
-        apart = {REFERENCE, FAILURES}
-        return sorted(
-            path
-            for path in self.root.glob("*/*/*/*/*/*.json")
-            if path.relative_to(self.root).parts[0] not in apart and not path.name.startswith(".")
-        )
+        return [self.root / name for name, _ in self._files()]
+
+    def _files(self) -> list[tuple[str, os.DirEntry[str]]]:
+        """(path under the root, entry) of every file that claims to be a record, sorted by the parts of the path."""
+        found = _walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES))
+        return sorted(found, key=lambda item: item[0].split("/"))
+
+    def failed(self) -> set[str]:
+        """The `name` of every run that left a failure."""
+        return {name for name, _ in _walk(str(self.root / FAILURES), DEPTH)}
+
+    def glance(self) -> tuple[list[Summary], list[BadFile]]:
+        """`scan` for those who need summaries alone: records that have not changed since they were read are not read.
+
+        What was read is remembered in an index beside the records. It is replaced whole, so that several processes may
+        glance and write at once; where it cannot be written, the next glance takes as long as this one.
+        """
+        now = time.time_ns()
+        path = self.root / INDEX
+        try:
+            known = index.decode(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        entries: dict[str, index.Entry] = {}
+        bad, read = [], 0
+        for name, file in self._files():
+            try:
+                stamp = index.stamp(file.stat())
+                entry = known.get(name)
+                if entry is None or entry.stamp != stamp:
+                    entry = index.Entry(stamp, summary(self.read(self.root / name)))
+                    read += 1
+                entries[name] = entry
+            except UNREADABLE as error:
+                bad.append(BadFile(self.root / name, str(error)))
+        if read >= WORTH_INDEXING:
+            try:
+                write_atomic(path, index.encode(entries, now))
+            except UsageError as error:
+                log.debug("no index: %s", error)
+        return [entry.summary for entry in entries.values()], bad
 
     def scan(self) -> tuple[list[Record], list[BadFile]]:
         """Every record, and every file that should be one and is not; neither hides the other."""
+        with _no_collection():
+            return self._scan()
+
+    def _scan(self) -> tuple[list[Record], list[BadFile]]:
         records, bad = [], []
         for path in self.record_paths():
             try:
-                records.append(self.read(path))
-            except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+                stat = path.stat()
+                stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
+                known, record = _read.get(path, (None, None))
+                if record is None or known != stamp:
+                    record = self.read(path)
+                    _read[path] = stamp, record
+                records.append(record)
+            except UNREADABLE as error:
                 bad.append(BadFile(path, str(error)))
         return records, bad
 

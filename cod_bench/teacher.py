@@ -38,6 +38,12 @@ MEMORY = 300_000_000
 """Bytes of hidden states that a teacher keeps: some 4,000 texts at MiniLM's width, 250 at DeBERTa's."""
 VERDICTS = 100_000
 """Texts whose logits alone a teacher keeps."""
+LONGER_FITS = 2
+"""How often a teacher that has not learned a class is fitted anew, each time for twice the epochs."""
+LEARNED = 0.1
+"""Least share of a class's rows that a teacher gives that class; else nothing of the class could be drawn."""
+LEARNED_BY = 256
+"""Rows of the training pool that this is seen by, the first in the order of their hashed ids."""
 BUCKET = 20
 """Fitting draws rows for so many batches at a time and sorts them by length, so that batches hold little padding."""
 
@@ -192,19 +198,47 @@ def reference(teacher: Teacher, corpus: Corpus) -> Reference:
 
 def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> None:
     start, cpu = time.perf_counter(), time.process_time()
-    classifier = models.teacher(base, track, classes=len(corpus.task.classes))
-    classifier.draw("teacher-head", corpus.task.name)
-    steps = fit(classifier, base.tokenizer, track, corpus)
+    steps, epochs = 0, track.teacher.epochs
+    for _ in range(LONGER_FITS + 1):
+        recipe = replace(track.teacher, epochs=epochs)
+        classifier = models.teacher(base, track, classes=len(corpus.task.classes))
+        classifier.draw("teacher-head", corpus.task.name)
+        steps += fit(classifier, base.tokenizer, replace(track, teacher=recipe), corpus)
+        if not (missed := _missed(classifier, base.tokenizer, track, corpus)):
+            break
+        log.warning(
+            "teacher of %r on %r: %d epochs leave class %r unlearned", corpus.task.name, track.name, epochs, missed
+        )
+        epochs *= 2
+    classifier.eval()
     cost = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "steps": float(steps)}
     rows = models.tokenise(base.tokenizer, [row.text for row in corpus.evaluation], track.max_length)
     logits = models.predict(classifier, rows, pad_id=base.tokenizer.pad_token_id)
     about = {
         "track": track.name,
         "task": corpus.task.name,
+        "epochs": recipe.epochs,
         "cost": {name: round(value, 3) for name, value in cost.items()},
         "evaluation_logits": [[round(float(v), 6) for v in row] for row in logits],
     }
     _save(classifier, folder, about)
+
+
+def _missed(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> str:
+    """The first class that the teacher has not learned, by rows it was fitted on, or "".
+
+    Of a skewed task one epoch may teach the majority class alone (CoLA): no row of the other is usable then.
+    """
+    rows = corpus.train[:LEARNED_BY]
+    given = models.predict(
+        classifier, models.tokenise(tokenizer, [row.text for row in rows], track.max_length),
+        pad_id=tokenizer.pad_token_id,
+    ).argmax(-1)  # fmt: skip
+    labels = np.array([row.label for row in rows])
+    for label, name in enumerate(corpus.task.classes):
+        if (labels == label).any() and (given[labels == label] == label).mean() < LEARNED:
+            return name
+    return ""
 
 
 def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> int:

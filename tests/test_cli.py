@@ -54,6 +54,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["plan", "--nonsense"], "No such option"),
         (["leaderboard", "--results", "empty"], "has no records; run `cod-bench run --all` first"),
         (["list", "--plugin", "nothing.py"], "no such file"),
+        (["run", "--suite", "toy", "--all", "--shard", "4/3"], "--shard '4/3': write i/n with whole numbers"),
+        (["status", "--suite", "toy", "--shard", "x"], "--shard 'x': write i/n with whole numbers"),
+        (["merge", "nowhere"], "nowhere: no such folder; name the --results folders of the shards"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

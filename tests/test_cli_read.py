@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,34 @@ def test_a_folder_compared_with_itself_differs_by_nothing(tmp_path: Path) -> Non
     lines = done.stdout.splitlines()[1:]
     assert len(lines) > 10
     assert all("+0.00 [+0.00, +0.00], p = 1.0000" in line for line in lines)
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Path:
+    """The published records without the runs of `lwd` on one task at seed 4."""
+    copy = tmp_path / "some"
+    shutil.copytree(ROOT / "results", copy)
+    for path in (copy / "last" / "minilm-fp32" / "rt_quotes" / "lwd").rglob("k*-seed4-*.json"):
+        path.unlink()
+    return copy
+
+
+def test_comparing_what_is_not_complete_gives_means_and_n_alone(partial: Path, tmp_path: Path) -> None:
+    for sides in (["kd", "lwd"], ["cod", "standard"], [str(partial), str(ROOT / "results")]):
+        done = call("compare", *sides, "--results", str(partial), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        head, *lines = done.stdout.splitlines()
+        assert "PARTIAL: 388 of 400" in head
+        assert lines
+        assert all("p = " not in line and "[" not in line for line in lines)
+        assert any("n = 9 units" in line for line in lines)
+
+
+def test_claims_on_what_is_not_complete_have_no_interval(partial: Path, tmp_path: Path) -> None:
+    done = call("claims", "--suite", "embedded", "--results", str(partial), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "analogue |" in done.stdout
+    assert "[" not in "".join(line for line in done.stdout.splitlines() if line.startswith("|"))
 
 
 def test_power_tells_seeds_per_method(tmp_path: Path) -> None:

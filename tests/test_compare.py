@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cod_bench import compare
-from tests.test_aggregate import HAND, collect, hand_records
+from cod_bench.spec import Grid
+from tests.test_aggregate import HAND, collect, hand_record, hand_records
 
 
 def side(grid, method: str, condition: str):
@@ -50,3 +51,17 @@ def test_a_seed_that_one_side_lacks_is_left_out_and_nothing_in_common_is_told():
     none = compare.compare(side(grid, "kd", "cod"), (name, {}))
     assert (none.units, none.estimate, none.p) == (0, None, None)
     assert len(HAND.tasks) == 2
+
+
+def test_budgets_may_differ_between_tasks():
+    right = {("t1", 8): 6, ("t1", 16): 9, ("t2", 8): 8, ("t2", 16): 0}
+    suite = replace(HAND, primary_k=(8, 16), grids=(Grid(("kd",), ("standard", "cod"), (8, 16)),))
+    grid = collect(
+        [hand_record(s, 5 if s.condition == "standard" else right[s.task, s.k]) for s in suite.expand(track="minilm")],
+        suite,
+    )
+    sides = [(c, compare.side(grid, "kd", c, (8, 16))) for c in ("cod", "standard")]
+    found = compare.compare(*sides, budgets={"t1": (8, 16), "t2": (8,)})
+    assert found.estimate == pytest.approx(((0.1 + 0.4) / 2 + 0.3) / 2)
+    assert (found.units, found.ks) == (4, (8, 16))
+    assert compare.compare(*sides).estimate == pytest.approx((0.25 + (0.3 - 0.5) / 2) / 2)

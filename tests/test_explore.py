@@ -42,6 +42,14 @@ def test_labels_saved_are_the_smallest_budget_that_reaches_it():
     assert found == {("t1", 8): 16, ("t2", 8): 16, ("t1", 16): None, ("t2", 16): None}
 
 
+def test_equal_means_are_equal_whatever_their_last_bits():
+    # 0.1 + 0.7 is a little less than 0.4 + 0.4
+    hits = {"cod": (4, 4), "standard": (1, 7)}
+    even = grid(lambda s: hits[s.condition][s.seed])
+    assert {e.needed for e in explore.savings(even)} == {8}
+    assert [entry.rank for entry in explore.ranking(even)] == [1.5, 1.5]
+
+
 def test_ranks_share_ties_and_have_intervals_from_five_tasks_on():
     even = explore.ranking(grid(lambda s: 6))
     assert [entry.rank for entry in even] == [1.5, 1.5]
@@ -52,6 +60,15 @@ def test_ranks_share_ties_and_have_intervals_from_five_tasks_on():
     assert found[0].rank == pytest.approx(7 / 6)
     assert found[0].low is not None
     assert found[0].low < found[0].rank < found[0].high
+
+
+def test_ranks_have_no_interval_before_the_grid_is_complete():
+    whole = grid(lambda s: 6, tasks=tuple(f"t{i}" for i in range(1, 7)))
+    gone = next(s for s in whole.runs if s.condition == "standard")
+    part = replace(whole, runs={s: r for s, r in whole.runs.items() if s != gone}, missing=(gone,))
+    assert explore.ranking(whole)[0].low is not None
+    (entry,) = explore.ranking(part)
+    assert (entry.condition, entry.low, entry.high) == ("cod", None, None)
 
 
 def test_the_matrix_is_complementary():

@@ -22,6 +22,15 @@ def test_the_earliest_ready_job_is_taken() -> None:
     assert ready
 
 
+def test_the_earliest_job_that_fits_is_taken() -> None:
+    ready = Ready([job("a"), job("b"), job("c")])
+    found = ready.take(lambda found: found.key != "a")
+    assert found is not None
+    assert found.key == "b"
+    assert ready.take(lambda found: False) is None
+    assert [left.key for left in (ready.take(), ready.take()) if left] == ["a", "c"]
+
+
 def test_a_failure_takes_what_depends_on_it() -> None:
     ready = Ready([job("teacher"), job("pool", "teacher"), job("standard", "teacher"), job("cod", "teacher", "pool")])
     teacher = ready.take()

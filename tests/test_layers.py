@@ -25,7 +25,7 @@ PLUGINS = {
         "generators",
         "pairs",
     },
-    "cod_bench/executors": {"jobs", "errors"},
+    "cod_bench/executors": {"jobs", "errors", "away"},
 }
 PURE = {"errors", "spec", "record", "registry", "stats", "track", "verdicts"}
 READERS = (
@@ -34,10 +34,10 @@ READERS = (
     "site_data", "site_facts", "stats", "tables", "verdicts",
 )  # fmt: skip
 TRAINING = {
-    "pretrained", "model", "teacher", "distil", "losses", "pool", "work", "metrics", "split", "condition", "perturb",
-    "task", "corpus", "origin", "hub", "localfiles",
+    "pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary", "pool", "work", "metrics", "split",
+    "condition", "perturb", "task", "corpus", "origin", "hub", "localfiles",
 }  # fmt: skip
-TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses"}
+TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary"}
 """The only modules of the core that import torch when they are imported."""
 
 

@@ -9,23 +9,32 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import paper, paper_page
+from cod_bench import paper, paper_page, plan, suites
 from cod_bench.errors import UsageError
 from cod_bench.paper import Value
+from cod_bench.record import Record
 from cod_bench.spec import Grid, Suite
 from tests.test_aggregate import collect, hand_record, made
 
 PAPER = Suite(
-    "paper", "By hand", ("minilm",), ("sst2", "amazon_polarity"), (0, 1), (8,),
-    (Grid(("kd",), ("standard", "cod", "unvalidated"), (8, 16)),), "g",
+    "paper", "By hand", ("deberta-small",), ("sst2", "amazon_polarity"), (0, 1), (8,),
+    (Grid(("kd",), ("standard", "cod", "unvalidated"), (8, 16)),), "llm",
 )  # fmt: skip
 
 
-def grid(suite: Suite = PAPER, right: int = 7):
+def by_model(record: Record, model: str) -> Record:
+    """A record whose counterfactuals, if it has any, come from that model."""
+    if record.identity["generator"] is None:
+        return record
+    told = {**record.identity["generator"], "params": {"model": model}}
+    return replace(record, identity={**record.identity, "generator": told})
+
+
+def grid(suite: Suite = PAPER, right: int = 7, *, track: str = "deberta-small", model: str = "gpt-4o-2024-11-20"):
     """Of ten rows `standard` has 5 right, `unvalidated` 4 and `cod` `right`, in every run."""
     hits = {"standard": 5, "unvalidated": 4, "cod": right}
-    records = [hand_record(spec, hits[spec.condition]) for spec in suite.expand(track="minilm")]
-    return collect(records, suite, made["references"](suite.tasks, rows=10))
+    records = [by_model(hand_record(s, hits[s.condition]), model) for s in suite.expand(track=track, protocol="last")]
+    return collect(records, suite, made["references"](suite.tasks, rows=10, track=track), track=track)
 
 
 def cells(rows: list[paper.Row], block: str, whose: str, what: str) -> dict[str, paper.Cell]:
@@ -78,6 +87,23 @@ def test_ours_stand_below_the_papers_with_difference_and_sign():
     assert cells(rows, "amazon kd", "ours", "cod")["k=8"] == Value(0.7, 0.0, 2), "amazon_polarity is its amazon"
 
 
+def test_a_difference_of_ours_is_over_the_seeds_that_have_both_sides():
+    suite = replace(PAPER, grids=(Grid(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16)),))
+    hits = {"standard": 5, "unvalidated": 4, "cod": 7}
+    records = [
+        by_model(hand_record(s, hits[s.condition] - 3 * s.seed), "gpt-4o")
+        for s in suite.expand(track="deberta-small")
+        if (s.condition, s.k, s.seed) != ("standard", 8, 0) and (s.condition, s.k) != ("standard", 16)
+    ]
+    references = made["references"](suite.tasks, rows=10, track="deberta-small")
+    partial = collect(records, suite, references, track="deberta-small")
+    for number, block in ((1, "sst2 kd"), (7, "sst2 kd"), (9, "sst2 no soft label")):
+        found = paper.rows(number, [partial])
+        told = cells(found, block, "ours", "cod - standard")
+        assert told["k=8"] == pytest.approx(0.2), "seed 1 alone; the means differ by 0.35"
+        assert told["k=16"] is None
+
+
 def test_a_published_difference_within_its_error_has_no_sign_to_agree_with():
     error = paper.standard_error(Value(0.8, 0.03, 5), Value(0.81, 0.04, 5))
     assert error == pytest.approx(math.sqrt((0.03**2 + 0.04**2) / 5))
@@ -85,12 +111,21 @@ def test_a_published_difference_within_its_error_has_no_sign_to_agree_with():
     assert paper.agreement(0.03, error, 0.2) == "same sign"
     assert paper.agreement(0.03, error, -0.2) == "other sign"
     assert paper.agreement(0.03, error, None) is None
+    assert paper.agreement(0.03, error, 0.0) is None, "no difference has no sign"
+    assert paper.agreement(0.03, error, (0.3 - 0.1 - 0.2) / 3) is None, "nor have the last bits of one"
 
 
 def test_local_slices_and_other_suites_are_analogues():
-    local = Suite("paper", "Slices", ("minilm",), ("sst2+local-0123abcd",), (0, 1), (8,), PAPER.grids, "g")
+    local = Suite("paper", "Slices", PAPER.tracks, ("sst2+local-0123abcd",), (0, 1), (8,), PAPER.grids, "llm")
     table = paper.table(1)
     assert paper_page.direct(table, grid())
+    own = plan.on_tracks(PAPER, ["deberta-small+paper-c4"])
+    assert not paper_page.direct(table, grid(own, track="deberta-small+paper-c4"))
+    assert not paper_page.direct(table, grid(replace(PAPER, tracks=("mine",)), track="mine"))
+    assert not paper_page.direct(table, grid(plan.variant(PAPER, generator="substitution")))
+    assert not paper_page.direct(table, grid(model="gpt-4o-mini"))
+    assert paper_page.direct(paper.table(7), prompts("llm_v3", 7, "prompt-ablation+llm_v3"))
+    assert not paper_page.direct(paper.table(7), prompts("llm", 7, "prompt-ablation+llm"))
     assert not paper_page.direct(table, grid(local))
     assert "an analogue" in " ".join(paper_page.caption(table, [grid(local)]))
     assert cells(paper.rows(1, [grid(local)]), "sst2 kd", "ours", "cod")["k=8"] == Value(0.7, 0.0, 2)
@@ -134,14 +169,34 @@ def test_prompts_stand_beside_each_other_and_the_missing_ones_say_what_to_run():
 
 
 def test_soft_labels_say_which_method_is_missing():
-    suite = replace(PAPER, name="soft-labels", tasks=("sst2",))
-    rows = paper.rows(9, [grid(suite)])
-    assert cells(rows, "sst2 default", "ours", "cod - standard")["k=8"] == pytest.approx(0.2)
-    assert not [row for row in rows if row.block != "sst2 default" and row.whose != "paper"]
-    told = " ".join(paper_page.caption(paper.table(9), [grid(suite)]))
-    assert "Default (kd): not run" not in told
-    for method in ("finetune", "kd_random_soft"):
-        assert f"`cod-bench run --suite soft-labels --method {method}`" in told
+    suite = suites.SUITES["soft-labels"]
+    grids = [grid(suite)]
+    for block in ("default", "no soft label"):
+        assert cells(paper.rows(9, grids), f"sst2 {block}", "ours", "cod - standard")["k=512"] == pytest.approx(0.2)
+    told = " ".join(paper_page.caption(paper.table(9), grids))
+    assert told.count("not run;") == 1
+    assert "`cod-bench run --suite soft-labels --method kd_random_soft`" in told
+    grids.append(grid(plan.variant(suite, submitted=("kd_random_soft",))))
+    assert cells(paper.rows(9, grids), "sst2 random soft label", "ours", "cod")["k=8"] == Value(0.7, 0.0, 5)
+    told = " ".join(paper_page.caption(paper.table(9), grids))
+    assert "not run" not in told
+    assert told.count("the published pair on canonical data") == 2
+
+
+def test_every_task_says_how_it_departs_from_the_papers():
+    def told(*tasks: str) -> str:
+        return " ".join(paper_page.caption(paper.table(1), [grid(replace(PAPER, tasks=tasks))]))
+
+    assert "90 characters" in told("amazon_polarity")
+    assert "90 characters" not in told("amazon_paper", "yelp", "yelp_paper")
+    assert "1 to 3 stars" in told("yelp")
+    assert "length" not in told("yelp", "yelp_paper")
+    assert "1 to 3 stars" not in told("yelp_paper")
+    assert "`yelp_paper`" in told("yelp_paper"), "its evaluation rows do not move with the seed"
+    assert "drawn anew" in told("sentiment140")
+    assert "`sst2`" not in told("sst2", "cola")
+    assert "90 characters" not in told("amazon_polarity+local-0123abcd"), "local rows are what they are"
+    assert set(paper.DEPARTURES) <= set(suites.SUITES["paper"].tasks) | set(suites.SUITES["paper-rows"].tasks)
 
 
 def test_energy_is_an_estimate_or_a_dash_with_what_to_run():

@@ -6,26 +6,48 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import paper_claims, paper_page
+from cod_bench import paper, paper_claims, paper_page, plan, suites
 from cod_bench.compare import Comparison
 from cod_bench.paper_claims import Claim, Part
 from cod_bench.spec import PROTOCOLS, Grid, Suite
 from tests.test_aggregate import collect, hand_record, made
+from tests.test_paper import by_model
 
 CLAIMS = {claim.name: claim for claim in paper_claims.claims()}
 TASKS = ("sst2", "cola")
 METHODS = ("kd", "lwd", "ted", "finetune")
 
 
-def grid(hits: dict[str, int], *, name: str = "paper", tasks=TASKS, ks=(8, 16, 32, 64, 512), protocol="paper"):
-    """Of ten rows every run has as many right as `hits` says of its condition (`method condition` goes before)."""
+def grid(
+    hits: dict[str, int], *, name="paper", tasks=TASKS, ks=(8, 16, 32, 64, 512), protocol="paper", generator="llm",
+    track="deberta-small", model="gpt-4o",
+):  # fmt: skip
+    """By hand: of ten rows every run has as many right as `hits` says."""
     conditions = ("standard", "cod", "unvalidated")
-    suite = Suite(name, "By hand", ("minilm",), tasks, (0, 1), (8,), (Grid(METHODS, conditions, ks),), "g", (protocol,))
+    blocks = (Grid(METHODS, conditions, ks),)
+    return of(Suite(name, "By hand", (track,), tasks, (0, 1), (8,), blocks, generator, (protocol,)), hits, model=model)
+
+
+def of(suite: Suite, hits: dict[str, int], *, track: str = "", protocol: str = "", model="gpt-4o", without=()):
+    """Of ten rows every run has as many right as `hits` says of `task k`, else `method condition`, else `condition`."""
+    track, protocol = track or suite.tracks[0], protocol or suite.protocols[-1]
     records = [
-        hand_record(spec, hits.get(f"{spec.method} {spec.condition}", hits[spec.condition]))
-        for spec in suite.expand(track="minilm")
+        by_model(hand_record(spec, next(hits[key] for key in _keys(spec) if key in hits)), model)
+        for spec in suite.expand(track=track, protocol=protocol)
+        if spec not in without
     ]
-    return collect(records, suite, made["references"](tasks, rows=10), protocol=protocol)
+    references = made["references"](suite.tasks, rows=10, track=track)
+    return collect(records, suite, references, track=track, protocol=protocol)
+
+
+def _keys(spec) -> tuple[str, ...]:
+    return f"{spec.task} {spec.k} {spec.condition}", f"{spec.method} {spec.condition}", spec.condition
+
+
+def lacking(found, lost: int = 1):
+    """The same grid without its last runs."""
+    gone = list(found.runs)[-lost:]
+    return replace(found, runs={s: r for s, r in found.runs.items() if s not in gone}, missing=tuple(gone))
 
 
 def claim(kind: str, published: float | None, *, plus=("kd", "cod"), minus=("kd", "none"), ks=(8,)) -> Claim:
@@ -33,7 +55,8 @@ def claim(kind: str, published: float | None, *, plus=("kd", "cod"), minus=("kd"
 
 
 def verdicts(stated: Claim, on, **kwargs) -> dict[str, str | None]:
-    return {a.reading: a.verdict for a in paper_claims.answer(stated, on, **{"decides": True} | kwargs)}
+    grids = [on] * len(stated.parts)
+    return {a.reading: a.verdict for a in paper_claims.answer(stated, grids, **{"decides": True} | kwargs)}
 
 
 def test_published_sizes_are_those_the_text_names():
@@ -86,7 +109,7 @@ def test_a_claim_of_several_parts_has_the_worst_verdict():
 def test_an_interaction_is_a_difference_of_gains():
     on = grid({"standard": 5, "cod": 8, "unvalidated": 5, "finetune cod": 6})
     stated = replace(CLAIMS["soft labels matter"], parts=(replace(CLAIMS["soft labels matter"].parts[0], tasks=TASKS),))
-    (cod, _) = paper_claims.answer(stated, on, decides=True)
+    (cod, _) = paper_claims.answer(stated, [on], decides=True)
     assert cod.estimates[0] is not None
     assert cod.estimates[0].estimate == pytest.approx((0.8 - 0.5) - (0.6 - 0.5))
 
@@ -101,7 +124,7 @@ def test_a_missing_task_method_budget_or_run_is_not_run():
 
 def test_an_analogue_has_estimates_over_its_own_tasks_and_no_verdict():
     on = grid({"standard": 5, "cod": 8, "unvalidated": 4}, name="embedded", tasks=("t1", "t2"), ks=(8, 16))
-    (cod, _) = paper_claims.answer(CLAIMS["few-shot gain"], on, decides=False)
+    (cod, _) = paper_claims.answer(CLAIMS["few-shot gain"], [on] * 3, decides=False)
     assert cod.verdict is None
     assert cod.estimates[0] is not None
     assert (cod.estimates[0].estimate, cod.estimates[0].ks) == (pytest.approx(0.3), (8, 16))
@@ -110,15 +133,78 @@ def test_an_analogue_has_estimates_over_its_own_tasks_and_no_verdict():
 def test_only_the_published_pair_on_canonical_data_under_protocol_paper_decides():
     stated = CLAIMS["few-shot gain"]
     hits = {"standard": 5, "cod": 8, "unvalidated": 4}
-    assert paper_page.decides(stated, grid(hits))
-    assert not paper_page.decides(stated, grid(hits, protocol="last"))
-    assert not paper_page.decides(stated, grid(hits, name="embedded"))
-    assert not paper_page.decides(stated, grid(hits, tasks=("sst2+local-01234567",)))
+
+    def decides(**changes) -> bool:
+        return paper_page.decides(stated, [grid(hits, **changes)] * len(stated.parts))
+
+    assert decides()
+    assert decides(model="gpt-4o-2024-11-20")
+    for other in (
+        {"protocol": "last"}, {"name": "embedded"}, {"name": "paper+local", "tasks": ("sst2+local-01234567",)},
+        {"track": "minilm"}, {"track": "mine"}, {"track": "deberta-small+paper-c4"}, {"track": "deberta-xsmall"},
+        {"generator": "substitution"}, {"name": "paper+substitution", "generator": "substitution"},
+        {"model": "gpt-4o-mini"}, {"model": "my-model"}, {"model": ""},
+    ):  # fmt: skip
+        assert not decides(**other), other
+    assert not paper_page.decides(stated, [None] * len(stated.parts))
     assert "paper" in PROTOCOLS
 
 
+@pytest.mark.parametrize("kind", sorted({claim.kind for claim in CLAIMS.values()}))
+def test_before_the_declared_grid_is_complete_there_are_means_and_no_interval_or_verdict(kind: str):
+    stated = next(claim for claim in CLAIMS.values() if claim.kind == kind)
+    stated = replace(stated, parts=tuple(replace(part, tasks=TASKS, ks=(8, 16)) for part in stated.parts))
+    whole = grid({"standard": 5, "cod": 8, "unvalidated": 8}, ks=(8, 16, 512))
+    partial = lacking(whole)  # of k = 512: the claim's own cells are all there
+    for decides in (True, False):
+        for answer in paper_claims.answer(stated, [partial] * len(stated.parts), decides=decides):
+            assert answer.verdict == ("not run" if decides else None)
+            for found in answer.estimates:
+                assert found is not None
+                assert found.estimate is not None
+                assert (found.low, found.high, found.p) == (None, None, None)
+    text = paper_page.claims_text([(stated, paper_claims.answer(stated, [partial] * len(stated.parts), decides=True))])
+    assert "[" not in text.split("|\n")[2]
+    assert "Before all declared runs are there" in text
+
+
+def test_seconds_are_means_of_whole_cells_alone():
+    stated = CLAIMS["cost grows"]
+    whole = grid({"standard": 5, "cod": 8, "unvalidated": 8}, tasks=("sst2",), ks=(8, 16, 32, 64, 128, 512))
+    assert verdicts(stated, whole)["cod"] in ("inconclusive", "reproduced", "contradicted")
+    gone = next(s for s in whole.runs if (s.method, s.condition, s.k, s.seed) == ("lwd", "cod", 8, 1))
+    partial = replace(whole, runs={s: r for s, r in whole.runs.items() if s != gone}, missing=(gone,))
+    (cod, _) = paper_claims.answer(stated, [partial] * 2, decides=True)
+    assert cod.estimates[0] is not None
+    assert cod.estimates[1] is None
+    assert cod.verdict == "not run"
+
+
+def test_a_published_cell_in_doubt_is_left_out_of_both_sides():
+    kd, lwd, _ = CLAIMS["few-shot gain"].parts
+    assert kd.doubtful == {("yelp", 32), ("yelp", 64)}
+    assert lwd.doubtful == {("yelp", 16), ("yelp", 32)}
+    assert CLAIMS["parity at 512"].parts[1].doubtful == {("yelp", 512), ("sentiment140", 512)}
+    cells = paper.accuracies(1)
+    sure = {t: [k for k in kd.ks if (t, k) not in kd.doubtful] for t in kd.tasks}
+    means = [
+        sum(cells[t, "kd", "cod", k].mean - cells[t, "kd", "none", k].mean for k in ks) / len(ks)
+        for t, ks in sure.items()
+    ]
+    assert kd.published == pytest.approx(sum(means) / 6)
+    # ours: +3 of ten rows everywhere, -5 where the published row is in doubt
+    hits = {"standard": 5, "cod": 8, "unvalidated": 8, "yelp 32 cod": 0, "yelp 64 cod": 0}
+    on = grid(hits, tasks=kd.tasks, ks=kd.ks)
+    stated = replace(CLAIMS["few-shot gain"], parts=(kd,))
+    for decides in (True, False):
+        (cod, _) = paper_claims.answer(stated, [on], decides=decides)
+        assert cod.estimates[0] is not None
+        assert cod.estimates[0].estimate == pytest.approx(0.3)
+    assert "without yelp at 32, 64" in paper_page.claims_text([(stated, [])])
+
+
 def test_the_list_names_what_to_run_and_every_claim():
-    text = paper_page.claims_text([(stated, None, []) for stated in CLAIMS.values()])
+    text = paper_page.claims_text([(stated, []) for stated in CLAIMS.values()])
     for suite in (
         "paper",
         "paper-qwen",
@@ -129,14 +215,87 @@ def test_the_list_names_what_to_run_and_every_claim():
     ):
         assert f"`cod-bench run --suite {suite} --all --protocol paper`" in text
     assert all(stated.text in text for stated in CLAIMS.values())
+    assert "(kd + CoD - kd) - (finetune + CoD - finetune)" in text
+    assert "kd + CoD - kd, `prompt-ablation+llm_v3`, k = 8, 16, 32, 64" in text
     assert "+10.10" in text
 
 
-def test_robust_to_prompts_is_a_claim_for_each_on_the_records_of_its_generator():
-    stated = [claim for name, claim in CLAIMS.items() if name.startswith("prompt robustness")]
-    assert [claim.suite for claim in stated] == ["prompt-ablation", *(f"prompt-ablation+llm_v{n}" for n in (2, 3, 4))]
-    assert all(claim.parts[0].published > 0.05 for claim in stated)
-    hits = {"standard": 5, "cod": 8, "unvalidated": 4}
-    for claim in stated:
-        here = [paper_page.decides(claim, grid(hits, name=other.suite, tasks=("sst2",))) for other in stated]
-        assert here == [claim is other for other in stated]
+def prompts(*makers: str, hits: dict[str, dict[str, int]] | None = None) -> list:
+    base = suites.SUITES["prompt-ablation"]
+    plain = {"standard": 5, "cod": 8, "unvalidated": 8, "random": 5}
+    return [
+        of(plan.variant(base, generator=made_by), plain | (hits or {}).get(made_by, {}), protocol="paper")
+        for made_by in makers
+    ]
+
+
+def test_whichever_of_four_prompts_is_one_claim_with_the_worst_of_four_verdicts():
+    stated = CLAIMS["prompt robustness"]
+    assert [part.suite for part in stated.parts] == [
+        "prompt-ablation",
+        *(f"prompt-ablation+llm_v{n}" for n in (2, 3, 4)),
+    ]
+    assert all(part.published > 0.05 for part in stated.parts)
+    four = ("llm_v1", "llm_v2", "llm_v3", "llm_v4")
+
+    def told(grids) -> dict[str, str | None]:
+        (own,) = paper_claims.settings(stated, grids)
+        assert paper_page.decides(stated, own)
+        return {a.reading: a.verdict for a in paper_claims.answer(stated, own, decides=True)}
+
+    assert told(prompts(*four)) == {"cod": "reproduced", "unvalidated": "reproduced"}
+    assert told(prompts(*four, hits={"llm_v3": {"cod": 2}})) == {"cod": "contradicted", "unvalidated": "reproduced"}
+    assert set(told(prompts(*four[:3])).values()) == {"not run"}
+    assert set(told([*prompts(*four[:3]), lacking(prompts("llm_v4")[0])]).values()) == {"not run"}
+    (own,) = paper_claims.settings(stated, prompts(*four[:3]))
+    text = paper_page.claims_text([(stated, paper_claims.answer(stated, own, decides=True))])
+    assert "`cod-bench run --suite prompt-ablation --generator llm_v4 --all --protocol paper`" in text
+    assert "llm_v3 --all" not in text
+
+
+def test_protocols_are_answered_apart():
+    stated = CLAIMS["prompt robustness"]
+    base = suites.SUITES["prompt-ablation"]
+    last = of(base, {"standard": 5, "cod": 8, "unvalidated": 8, "random": 5}, protocol="last")
+    found = paper_claims.settings(stated, [*prompts("llm_v1", "llm_v2"), last])
+    assert [[g and g.protocol for g in own] for own in found] == [
+        ["paper", "paper", None, None],
+        ["last", None, None, None],
+    ]
+    assert not paper_page.decides(stated, found[1])
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_suite_that_a_claim_names_declares_every_cell_of_it(name: str):
+    stated = CLAIMS[name]
+    for part in stated.parts:
+        base, _, maker = (part.suite or stated.suite).partition("+")
+        suite = plan.variant(suites.suite(base), generator=maker)
+        assert "paper" in suite.protocols or base == "prompt-ablation"
+        declared = {(s.task, s.method, s.condition, s.k) for s in suite.expand(track=suite.tracks[0], protocol="paper")}
+        for method, variant in (part.plus, part.minus):
+            for condition in {"none": ("standard",), "cod": ("cod", "unvalidated")}[variant]:
+                wanted = {
+                    (own, method, condition, k)
+                    for task in part.tasks
+                    for own in suite.tasks
+                    if paper.base_name(own) == task
+                    for k in part.ks
+                }
+                assert len(wanted) == len(part.tasks) * len(part.ks)
+                assert wanted <= declared
+
+
+def test_soft_labels_are_judged_on_the_suite_that_is_declared_for_them():
+    stated = CLAIMS["soft labels matter"]
+    suite = suites.SUITES["soft-labels"]
+    assert stated.suite == suite.name == paper.TABLES[9].suite
+    on = of(suite, {"standard": 5, "cod": 10, "unvalidated": 5, "finetune cod": 2}, protocol="paper")
+    assert on.complete
+    (own,) = paper_claims.settings(stated, [on])
+    assert paper_page.decides(stated, own)
+    cod, unvalidated = paper_claims.answer(stated, own, decides=True)
+    assert cod.estimates[0].estimate == pytest.approx(0.5 + 0.3)
+    assert cod.verdict == "reproduced"
+    assert unvalidated.verdict == "inconclusive"
+    assert paper_page.direct(paper.table(9), on)

@@ -35,6 +35,11 @@ def test_the_embedded_suite_is_the_promised_grid() -> None:
     assert [s.seed for s in specs] == sorted(s.seed for s in specs)
 
 
+def test_ids_of_many_runs_are_those_of_each() -> None:
+    specs = [*plan.select(EMBEDDED, Filters(track="minilm-fp32"))[::7], *plan.select(TOY, Filters())]
+    assert plan.run_ids(specs) == {spec: plan.run_id(spec) for spec in specs}
+
+
 def test_filters_cut_on_every_axis() -> None:
     filters = Filters(
         track="minilm-fp32", task=("rt_quotes",), method=("kd", "ted"), condition=("cod",), k=(8, 16), seed=(0, 4)
@@ -139,6 +144,15 @@ def test_the_suites_of_the_six_tasks_are_the_promised_grids(name: str, runs: int
         assert len({spec.task for spec in specs}) == tasks
     assert suite.protocols == (("last", "paper") if runs == 2160 else ("paper",) if name == "paper-rows" else ("last",))
     assert set(suite.primary_k) <= {k for grid in suite.grids for k in grid.ks}
+
+
+@pytest.mark.parametrize("name", ["embedded", "paper-qwen", "six-local", "toy"])
+def test_expected_ids_are_the_run_ids(name: str) -> None:
+    suite = suites.suite(name)
+    specs = list(suite.expand(track=suite.tracks[-1]))[::37]
+    found = plan.expected(specs)
+    assert found
+    assert found == {spec: plan.run_id(spec) for spec in found}
 
 
 def test_a_hub_model_that_is_pinned_while_the_process_lives_enters_run_ids(

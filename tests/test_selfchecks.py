@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,14 @@ def test_an_interval_without_the_row_part_would_fail(monkeypatch):
     monkeypatch.setattr(stats, "quantile", lambda df, level=0.95: 1.96)
     rng = np.random.Generator(np.random.PCG64(5))
     assert selfchecks.coverage(rng, 400, tasks=2, spread=0.02) < 0.93
+
+
+def test_power_rises_with_the_effect_and_with_tasks_and_is_far_above_the_level(figures):
+    # What a design of 2 x 5 can see: told, not gated, since protocol.md asks for no power.
+    assert 3 * figures["null_rejection"] < figures["power_2x5_2pt"] < figures["power_2x5_4pt"] < 0.95
+    assert figures["power_2x5_2pt"] + 0.2 < figures["power_6x5_2pt"]
+
+
+def test_the_figures_are_told(capsys, figures):
+    with capsys.disabled():  # what a closing note quotes
+        sys.stdout.write("\n" + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()) + "\n")

@@ -193,6 +193,29 @@ def test_a_loss_of_another_type_is_told(returned: Any, sentence: str) -> None:
         )  # fmt: skip
 
 
+def test_a_teacher_that_has_not_learned_a_class_is_fitted_longer(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from dataclasses import replace
+
+    from cod_bench import teacher as teachers
+    from cod_bench.store import Artifacts
+
+    data, base, track = work.corpus("toy"), work.base("toy", "toy"), tracks.track("toy")
+    learned = teachers.load_or_fit(track, data, base, Artifacts(tmp_path)).about
+    assert learned["epochs"] == track.teacher.epochs
+    assert caplog.text == ""
+    # At such a rate the random head gives every text one class, however long it is fitted.
+    still = replace(track, teacher=replace(track.teacher, learning_rate=1e-9))
+    about = teachers.load_or_fit(still, data, base, Artifacts(tmp_path)).about
+    assert about["epochs"] == track.teacher.epochs * 2**teachers.LONGER_FITS
+    assert about["cost"]["steps"] == learned["cost"]["steps"] * (2 ** (teachers.LONGER_FITS + 1) - 1)
+    assert caplog.text.count("leave class") == teachers.LONGER_FITS + 1
+    # At a rate that is just too small for one epoch, two are enough.
+    slow = replace(track, teacher=replace(track.teacher, epochs=1, learning_rate=3e-4))
+    assert teachers.load_or_fit(slow, data, base, Artifacts(tmp_path)).about["epochs"] == 2
+
+
 def test_a_corrupt_teacher_and_pool_are_made_again_and_alike(tmp_path: Any) -> None:
     from cod_bench.store import Artifacts
     from cod_bench.teacher import load_or_fit

@@ -1,0 +1,248 @@
+"""A pair of models at real dimensions -> the plain loop and the package's own, timed side by side."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cod_bench import registry, tracks, work
+from cod_bench.bench import Clock, Line
+from cod_bench.condition import Pair, Row, TrainingSet
+from cod_bench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from cod_bench.model import Classifier
+    from cod_bench.teacher import Teacher
+    from cod_bench.track import Track
+
+TASK = "rt_quotes"
+EVALUATED = 872
+"""Evaluation rows of a run, as SST-2's validation split has."""
+EPOCHS = 100
+BATCH = 8
+KS = (8, 64, 512)
+TIMED_K = 64
+"""The budget whose batches are timed: eight steps an epoch."""
+FLOORS = {"minilm": (15.0, 3.5, 2.0), "deberta": (25.0, 6.0, 2.5)}
+PAPER_FLOOR = 1.3
+METHOD = "kd"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What both loops are given: one pair of models and one set of texts."""
+
+    name: str
+    track: Track
+    teacher: Teacher
+    student: Classifier
+    tokenizer: Any
+
+    def spec(self) -> RunSpec:
+        """The run that is timed."""
+        return RunSpec("last", self.track.name, TASK, METHOD, "standard", "", TIMED_K, 0)
+
+    def hparams(self, steps: int) -> dict[str, Any]:
+        """The method's own, for so many steps."""
+        return {**registry.load("baseline", METHOD).hparams(self.track, TIMED_K), "steps": steps}
+
+
+def minilm() -> Setting:
+    """MiniLM as the track `minilm-fp32` has it; its teacher is not fine-tuned, which no kernel notices."""
+    from cod_bench import model as models
+
+    track = replace(tracks.pin("minilm-fp32"))
+    base = work.base(track.name, "")
+    return _setting("minilm", track, models.teacher(base, track, classes=2), base, base.tokenizer)
+
+
+def deberta() -> Setting:
+    """DeBERTa-v3 base -> small at real dimensions with random weights: 12 and 6 layers of 768, 128,100 tokens.
+
+    Its texts are MiniLM's tokens spread over the larger vocabulary, so that lengths and repetitions are real.
+    """
+    import torch
+    from transformers import DebertaV2Config, DebertaV2Model
+
+    from cod_bench import model as models
+    from cod_bench.pretrained import Pretrained
+
+    track = replace(tracks.track("deberta-small"), precision="float32", max_length=64)
+    sizes: dict[str, Any] = {
+        "vocab_size": VOCABULARY, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
+        "max_position_embeddings": 512, "relative_attention": True, "position_buckets": 256,
+        "max_relative_positions": -1, "share_att_key": True, "pos_att_type": ["p2c", "c2p"],
+        "norm_rel_ebd": "layer_norm", "position_biased_input": False, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
+    }  # fmt: skip
+    tokenizer = Spread(work.base("minilm-fp32", "").tokenizer)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        large, small = (DebertaV2Model(DebertaV2Config(num_hidden_layers=n, **sizes)).eval() for n in (12, 6))
+    teacher = models.teacher(Pretrained(large, tokenizer), track, classes=2)
+    del large
+    return _setting("deberta", track, teacher, Pretrained(small, tokenizer), tokenizer)
+
+
+VOCABULARY = 128_100
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A tokenizer whose tokens are another's, spread over a larger vocabulary."""
+
+    tokenizer: Any
+    pad_token_id: int = 0
+
+    def __call__(self, text: Any, **options: Any) -> dict[str, Any]:
+        """As transformers' own: ids of one text or of several."""
+        found = self.tokenizer(text, **options)["input_ids"]
+        one = isinstance(text, str)
+        spread = [[token * 4 + 3 for token in ids] for ids in ([found] if one else found)]
+        return {"input_ids": spread[0] if one else spread}
+
+
+def _setting(name: str, track: Track, teacher: Classifier, base: Any, tokenizer: Any) -> Setting:
+    from cod_bench import model as models
+    from cod_bench.teacher import Teacher
+
+    work.set_threads()
+    teacher.draw("teacher-head", TASK)
+    student = models.student(base, track, classes=2)
+    student.draw("init", TASK, 0)
+    made = Teacher(teacher, tokenizer, track=track, sha256="0" * 64, about={})
+    return Setting(name, track, made, student, tokenizer)
+
+
+def rows(k: int) -> TrainingSet:
+    """The first k balanced rows of the training pool, in slots of two classes."""
+    pool = work.corpus(TASK).train
+    by_class = [[row for row in pool if row.label == label] for label in (0, 1)]
+
+    def made(label: int, number: int, slot: int, role: str) -> Row:
+        row = by_class[label][number]
+        return Row(row.text, row.label, slot, role, row.id)
+
+    pairs = (Pair(made(i % 2, i, i, "original"), made(1 - i % 2, i, i, "partner")) for i in range(k // 2))
+    return TrainingSet(tuple(pairs), 0, 0)
+
+
+def evaluation(setting: Setting, count: int) -> list[list[int]]:
+    """Token ids of `count` evaluation rows."""
+    from cod_bench import model as models
+
+    texts = [row.text for row in work.corpus(TASK).evaluation[:count]]
+    return models.tokenise(setting.tokenizer, texts, setting.track.max_length)
+
+
+def plain_loop(setting: Setting, steps: int, *, student: Classifier | None = None, **options: Any) -> Any:
+    """The plain loop on a student of its own, or on the one given; options are the loop's."""
+    from cod_bench.benchmarks.plain import Loop
+
+    return Loop(
+        setting.spec(), setting.track, rows(TIMED_K), registry.load("baseline", METHOD)(), setting.hparams(steps),
+        copy.deepcopy(setting.student) if student is None else student, setting.teacher, setting.tokenizer, **options,
+    )  # fmt: skip
+
+
+def fast_steps(setting: Setting, student: Classifier, steps: int) -> None:
+    """So many steps of the package's loop."""
+    from cod_bench.distil import train
+
+    train(
+        setting.spec(), setting.track, rows(TIMED_K), registry.load("baseline", METHOD)(), setting.hparams(steps),
+        student, setting.teacher, None, setting.tokenizer,
+    )  # fmt: skip
+
+
+def measure(setting: Setting, *, quick: bool, ks: Sequence[int] = KS) -> list[Line]:
+    """One step, and one run at each k under `last` and `paper`: plain and fast in turns, scaled by their parts."""
+    from cod_bench import model as models
+
+    turns, each, count = (2, 2, 96) if quick else (2, 8, EVALUATED)
+    pristine = {name: value.clone() for name, value in setting.student.state_dict().items()}
+    student, ids = copy.deepcopy(setting.student), evaluation(setting, count)
+    built, reset, asked, plain, fast, plain_rows, fast_rows = (Clock() for _ in range(7))
+    with asked.of():
+        for row in rows(TIMED_K).rows:
+            setting.teacher.outputs(row.text)
+    with built.of():
+        loop = plain_loop(setting, turns * each)
+    for _ in range(turns):
+        with plain.of():
+            for _ in range(each):
+                loop.step()
+        with reset.of():
+            student.load_state_dict(pristine)
+        with fast.of():
+            fast_steps(setting, student, each)
+        with plain_rows.of():
+            loop.evaluate(ids)
+        with fast_rows.of():
+            models.predict(student, ids, pad_id=setting.tokenizer.pad_token_id)
+    steps, evaluated = turns * each, turns * count
+    told = (
+        f"{steps} steps and {turns} x {count} rows in turns: plain {plain.cost.cpu + plain_rows.cost.cpu:.1f} s of CPU "
+        f"({plain.cost.wall + plain_rows.cost.wall:.1f} s), fast {fast.cost.cpu + fast_rows.cost.cpu:.1f} s "
+        f"({fast.cost.wall + fast_rows.cost.wall:.1f} s)"
+    )
+    step, evaluating = plain.cost * (1 / steps), plain_rows.cost * (EVALUATED / evaluated)
+    fast_step, fast_evaluating = fast.cost * (1 / steps), fast_rows.cost * (EVALUATED / evaluated)
+    lines = [
+        Line(f"{setting.name}-step", f"one step of {METHOD}", fast_step, step, measured=told),
+        Line(f"{setting.name}-evaluation", f"evaluation of {EVALUATED} rows", fast_evaluating, evaluating),
+    ]
+    floors = dict(zip(KS, FLOORS[setting.name], strict=True))
+    for protocol in ("last", "paper"):
+        for k in ks:
+            number, evaluations = EPOCHS * k // BATCH, 1 if protocol == "last" else EPOCHS
+            once = reset.cost * (1 / turns) + asked.cost * (k / TIMED_K)
+            lines.append(
+                Line(
+                    f"{setting.name}-{protocol}-k{k}",
+                    f"a run of {EPOCHS} epochs, k = {k}",
+                    once + fast_step * number + fast_evaluating * evaluations,
+                    built.cost + step * number + evaluating * EPOCHS,
+                    floors.get(k) if protocol == "last" else PAPER_FLOOR,
+                )
+            )
+    return lines
+
+
+def means(setting: Setting, *, quick: bool) -> list[Line]:
+    """One step of the plain loop with one means after another, in turns; each line against the plain step."""
+    from cod_bench.vocabulary import own_rows
+
+    turns, each = 2, 1 if quick else 3
+    given: dict[str, Any] = {"teacher_outputs": "once a text"}
+    clocks = {name: Clock() for name in ("plain", "teacher-once", "fused-adamw", "own-rows", "all")}
+    student = copy.deepcopy(setting.student)
+    for row in rows(TIMED_K).rows:
+        setting.teacher.outputs(row.text)
+
+    def timed(name: str, **options: Any) -> None:
+        loop = plain_loop(setting, each + 1, student=student, **options)
+        loop.step()  # the optimiser's state is made
+        with clocks[name].of():
+            for _ in range(each):
+                loop.step()
+
+    for _ in range(turns):
+        timed("plain")
+        timed("teacher-once", **given)
+        timed("fused-adamw", **given, fused=True)
+        ids = [setting.tokenizer(row.text, truncation=True, max_length=64)["input_ids"] for row in rows(TIMED_K).rows]
+        with own_rows(student, ids, setting.tokenizer.pad_token_id, setting.hparams(1)["weight_decay"]):
+            timed("own-rows", **given, fused=True)
+        with clocks["all"].of():
+            fast_steps(setting, student, each)
+    told = {
+        "teacher-once": "teacher outputs once a text", "fused-adamw": "and fused AdamW",
+        "own-rows": "and a run's own embedding rows", "all": "and no padding in linear layers: all of it",
+    }  # fmt: skip
+    plain = clocks["plain"].cost * (1 / (turns * each))
+    return [
+        Line(f"{setting.name}-{name}", what, clocks[name].cost * (1 / (turns * each)), plain, measured="")
+        for name, what in told.items()
+    ]
