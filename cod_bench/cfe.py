@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ from cod_bench.errors import UsageError
 from cod_bench.spec import PARTNERS, PROTOCOLS, RunSpec, base_name
 
 if TYPE_CHECKING:
-    from cod_bench.counterfactual import Bought, Generator
+    from cod_bench.counterfactual import Bought
     from cod_bench.pairs import Pair
     from cod_bench.split import Draw, Slot
 
@@ -244,15 +246,10 @@ def slots_known(track: str, task: str, seed: int, count: int, generators: Sequen
 
     draw, asked = work.draw(track, task, seed, False), [registry.load("generator", name) for name in generators]
     found: list[Slot] = []
-    index = 0
-    while len(found) < count:
-        try:
-            slot = draw.first_slots(index + 1)[index]
-        except UsageError:  # a class has no more rows
-            break
-        index += 1
-        if all(generator.knows(slot.original.text) for generator in asked):
-            found.append(slot)
+    known = (slot for slot in draw.every_slot() if all(maker.knows(slot.original.text) for maker in asked))
+    with contextlib.suppress(UsageError):  # a class has no more rows
+        for slot in itertools.islice(known, count):
+            found.append(slot)  # noqa: PERF402 - what came before the end is kept
     if not found:
         raise UsageError(
             f"task {task!r}: none of its training texts is known to {', '.join(generators)}; name other texts or pairs"
@@ -260,15 +257,26 @@ def slots_known(track: str, task: str, seed: int, count: int, generators: Sequen
     return found
 
 
-def cases(track: str, task: str, name: str, slots: Sequence[Slot], terms: Terms, confirm: Confirm) -> list[Case]:
-    """What a generator makes of these slots, timed; what a costly one lacks is bought after confirmation."""
+def buy_cases(
+    track: str, task: str, names: Sequence[str], slots: Sequence[Slot], terms: Terms, confirm: Confirm
+) -> None:
+    """Buy what the costly ones of these generators lack for the slots: one confirmation and one budget for all."""
+    from cod_bench import work
+
+    pools = {name: work.pool(track, task, name) for name in names}
+    asks = {
+        (track, task, name): [Ask(Query(slot.original, slot.target, pool.corpus.task)) for slot in slots]
+        for name, pool in pools.items()
+        if pool.generator.costly
+    }
+    buy(asks, terms, confirm)
+
+
+def cases(track: str, task: str, name: str, slots: Sequence[Slot]) -> list[Case]:
+    """What a generator makes of these slots, timed; what a costly one lacks is bought by `buy_cases` before."""
     from cod_bench import work
 
     pool = work.pool(track, task, name)
-    generator: Generator = pool.generator
-    if generator.costly:
-        asks = [Ask(Query(slot.original, slot.target, pool.corpus.task)) for slot in slots]
-        buy({(track, task, name): asks}, terms, confirm)
     pool.state()  # prepared once per (task, teacher), so not part of any text's time
     found = []
     for slot in slots:

@@ -71,9 +71,10 @@ def _load(folder: Path, kind: str, option: str) -> tuple[Any, Any]:
         raise UsageError(f"{option} {folder}: holds no config.json; name the folder of a saved model")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    safe = {"local_files_only": True, "trust_remote_code": False}  # None would ask on the terminal
     try:
-        model = getattr(transformers, kind).from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = getattr(transformers, kind).from_pretrained(folder, use_safetensors=True, **safe)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
     except (OSError, ValueError, KeyError) as error:
         said = " ".join(str(error).split())[:200]
         raise UsageError(f"{option} {folder}: cannot be loaded ({said}); name the folder of a saved model") from error

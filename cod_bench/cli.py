@@ -50,7 +50,7 @@ from cod_bench.arguments import (
     TrackOption,
 )
 from cod_bench.errors import RunError, UsageError
-from cod_bench.options import BaseUrlOption, EnergyOption, ModelOption, PairsOption, YesOption
+from cod_bench.options import AttemptsOption, BaseUrlOption, EnergyOption, ModelOption, PairsOption, YesOption
 from cod_bench.plan import Filters
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 from cod_bench.store import Results
@@ -155,11 +155,12 @@ def plan(
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
-    model: ModelOption = "", pairs: PairsOption = None, data: DataOption = None, plugin: PluginOption = None,
+    model: ModelOption = "", pairs: PairsOption = None, attempts: AttemptsOption = "",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
     _plugins(plugin, data)
-    options.endpoint(model, "", pairs)
+    options.endpoint(model, "", pairs, False, attempts)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
@@ -181,12 +182,13 @@ def status(
     protocol: ProtocolOption = None,
     track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
     k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", part: ShardOption = "",
-    data: DataOption = None, plugin: PluginOption = None,
+    attempts: AttemptsOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
     import json
 
     _plugins(plugin, data)
+    options.endpoint(attempts=attempts)
     folder = _results(results)
     filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
@@ -227,13 +229,13 @@ def run(
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
     model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
-    energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
+    attempts: AttemptsOption = "", energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
     _plugins(plugin, data)
-    options.endpoint(model, base_url, pairs, yes)
+    options.endpoint(model, base_url, pairs, yes, attempts)
     if energy:
         energies.ask()
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)

@@ -30,7 +30,7 @@ from cod_bench.arguments import (
 )
 from cod_bench.counterfactual import Terms
 from cod_bench.errors import UsageError
-from cod_bench.options import BaseUrlOption, ModelOption, PairsOption, YesOption
+from cod_bench.options import AttemptsOption, BaseUrlOption, ModelOption, PairsOption, YesOption
 
 if TYPE_CHECKING:
     from cod_bench.counterfactual import Bill
@@ -39,7 +39,6 @@ verbs = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Counterfactuals: generate, validate, inspect, compare."
 )
 
-AttemptsOption = Annotated[str, typer.Option("--attempts", help="At most so many requests per counterfactual (5).")]
 BudgetOption = Annotated[str, typer.Option("--budget", help="Of this command: 500 (requests), 5usd, or 500,5usd.")]
 ConcurrencyOption = Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Requests at once.")]
 RateOption = Annotated[float, typer.Option("--rate", min=0, help="At most so many requests a minute; 0 is no limit.")]
@@ -110,7 +109,8 @@ def validate(
         _table([(pairs.name, _figures(where, task, cfes.of_pairs(where, task, found)))])
         return
     slots = cfes.slots_known(where, task, seed, texts, [generator])
-    _table([(generator, _figures(where, task, cfes.cases(where, task, generator, slots, Terms(), _refuse)))])
+    cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
+    _table([(generator, _figures(where, task, cfes.cases(where, task, generator, slots)))])
 
 
 @verbs.command()
@@ -128,9 +128,9 @@ def inspect(
     where = _track(track)
     judge, classes = work.teacher(where, task), work.corpus(task).task.classes
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for case in cfes.cases(
-        where, task, generator, cfes.slots_known(where, task, seed, texts, [generator]), Terms(), _refuse
-    ):
+    slots = cfes.slots_known(where, task, seed, texts, [generator])
+    cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
+    for case in cfes.cases(where, task, generator, slots):
         original, target = case.slot.original, case.slot.target
         shown = case.cfe or next(iter(case.answer.attempts), case.answer.first)
         p = [judge.probability(text, target) for text in (original.text, shown)]
@@ -160,11 +160,9 @@ def compare(
         "similarity": cfe_models.embedding_cosine(similarity) if similarity else None,
     }
     slots = cfes.slots_known(where, task, seed, texts, names)
-    terms, found = _terms(budget, concurrency, rate, batch, poll), []
-    for name in names:
-        made = cfes.cases(where, task, name, slots, terms, lambda quoted: _confirm(quoted, yes=yes))
-        found.append((name, _figures(where, task, made, **scorers)))
-    _table(found)
+    terms = _terms(budget, concurrency, rate, batch, poll)
+    cfes.buy_cases(where, task, names, slots, terms, lambda quoted: _confirm(quoted, yes=yes))
+    _table([(name, _figures(where, task, cfes.cases(where, task, name, slots), **scorers)) for name in names])
 
 
 @verbs.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ModelOption = Annotated[str, typer.Option("--model", help="Of the llm generators, else COD_BENCH_LLM_MODEL.")]
 BaseUrlOption = Annotated[str, typer.Option("--base-url", help="Endpoint, else COD_BENCH_LLM_BASE_URL or OpenAI's.")]
 PairsOption = Annotated[Path | None, typer.Option("--pairs", help="JSONL of pairs for replay, else COD_BENCH_PAIRS.")]
+AttemptsOption = Annotated[str, typer.Option("--attempts", help="At most so many requests per counterfactual (5).")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Send paid requests without being asked.")]
 
 EnergyOption = Annotated[

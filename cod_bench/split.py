@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cod_bench.errors import UsageError
@@ -69,14 +70,16 @@ class Draw:
 
     def first_slots(self, count: int) -> tuple[Slot, ...]:
         """The first `count` slots of any budget that has as many."""
+        return tuple(itertools.islice(self.every_slot(), count))
+
+    def every_slot(self) -> Iterator[Slot]:
+        """All slots in order, one at a time; ends with the UsageError of `row` where a class has no more rows."""
         targets = stream("target", self.task, self.seed)
-        slots = []
-        for index in range(count):
+        for index in itertools.count():
             label = index % self.classes
             other = int(targets.integers(self.classes - 1))
             target = (label + 1 + other) % self.classes
-            slots.append(Slot(index, self.row(label, index // self.classes), target))
-        return tuple(slots)
+            yield Slot(index, self.row(label, index // self.classes), target)
 
     def partners(self, k: int) -> tuple[Example, ...]:
         """`standard`'s partner of each slot: in slot order, the next row of its target class that is no original."""

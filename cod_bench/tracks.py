@@ -11,7 +11,7 @@ from typing import Any, Literal
 from cod_bench import locks, sources
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.registry import NAME
-from cod_bench.store import home, write_atomic
+from cod_bench.store import home, lock, write_atomic
 from cod_bench.track import Pooling, Recipe, Side, TeacherRecipe, Track
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -315,8 +315,10 @@ def chosen(
 
 def keep_rate(name: str, method: str, rate: float) -> None:
     """Keep the learning rate that `cod-bench recipe` chose for a method on a track."""
-    rates = _rates(own=True)
-    write_atomic(_rates_file(), json.dumps({**rates, f"{name}/{method}": rate}, indent=1, sort_keys=True) + "\n")
+    file = _rates_file()
+    with lock(file.parent / ".rates.lock"):  # another process may choose for another method meanwhile
+        kept = {**_rates(own=True), f"{name}/{method}": rate}
+        write_atomic(file, json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 
 def _variant(found: Track, name: str) -> Track:

@@ -28,6 +28,7 @@ class Batches:
         self.made: list[dict[str, Any]] = []
         self.looks = 0
         self.ending, self.lost_reply, self.fail_lines = "completed", False, set[int]()
+        self.silent = self.raw_separators = False
         http.expect_request("/v1/files", method="POST").respond_with_handler(self.upload)
         http.expect_request("/v1/batches", method="POST").respond_with_handler(self.create)
         http.expect_request("/v1/batches", method="GET").respond_with_handler(self.listing)
@@ -68,7 +69,7 @@ class Batches:
 
     def content(self, request: Request) -> Response:
         number = int(request.path.split("/")[-2][3:])
-        if self.ending == "failed":
+        if self.ending == "failed" or self.silent:
             return Response("")
         lines = []
         for i, line in enumerate(self.files[self.made[number]["input_file_id"]].splitlines()):
@@ -81,7 +82,8 @@ class Batches:
             }  # fmt: skip
             if i in self.fail_lines:
                 body = {"error": {"message": "policy"}}
-            lines.append(json.dumps({"custom_id": asked["custom_id"], "response": {"status_code": 200, "body": body}}))
+            line_ = {"custom_id": asked["custom_id"], "response": {"status_code": 200, "body": body}}
+            lines.append(json.dumps(line_, ensure_ascii=not self.raw_separators))
         return Response("\n".join(lines))
 
 
@@ -186,3 +188,40 @@ def test_later_attempts_are_further_batches(batches: Batches) -> None:
     Llm().gather([Ask(Query(Example("0", MISS.replace("dull", "weak"), 0), 1, TOY))], Linear(), terms())
     assert len(batches.made) == 5  # left as it is each time: unchanged
     assert [row["sample"] for row in rows()] == list(range(5))
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "expired"])
+def test_a_batch_that_ends_without_an_answer_is_not_sent_again_for_ever(batches: Batches, ending: str) -> None:
+    batches.ending, batches.silent = ending, True
+    with pytest.raises(RunError, match=rf"batch b0: 3 of 3 requests failed \(the batch is {ending} and says nothing"):
+        Llm().gather(asks(3), Linear(), terms())
+    assert len(batches.made) == 1
+    assert notes() == []
+
+
+def test_a_model_whose_name_begins_alike_keeps_its_own_notes(batches: Batches) -> None:
+    folder = kept().parent / "batches"
+    folder.mkdir(parents=True)
+    others = [folder / f"maker-tiny-{end}.json" for end in ("mini-0123456789abcdef", "2024-11-20-0123456789abcdef")]
+    for other in others:
+        other.write_text(json.dumps({"tag": "0123456789abcdef", "id": None, "requests": []}))
+    Llm().gather(asks(1), Linear(), terms())
+    assert notes() == sorted(others)
+
+
+def test_a_line_separator_inside_an_answer_is_text(batches: Batches) -> None:
+    batches.raw_separators = True
+    Llm().gather([Ask(Query(Example("0", f"{TEXT}\u2028\u0085again", 0), 1, TOY))], Linear(), terms())
+    assert len(batches.made) == 1
+    assert "\u2028" in rows()[0]["text"]
+
+
+def test_a_batch_that_this_key_does_not_know_is_named_with_its_note(batches: Batches, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/batches/gone").respond_with_json({"error": {"message": "no such batch"}}, status=404)
+    folder = kept().parent / "batches"
+    folder.mkdir(parents=True)
+    note = folder / "maker-tiny-0123456789abcdef.json"
+    note.write_text(json.dumps({"tag": "0123456789abcdef", "id": "gone", "requests": []}))
+    with pytest.raises(UsageError, match=r"batch gone of .*maker-tiny-0123456789abcdef\.json is unknown to this key"):
+        Llm().gather(asks(1), Linear(), terms())
+    assert note.exists()

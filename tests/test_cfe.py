@@ -160,3 +160,36 @@ def test_prices_ship_with_the_package() -> None:
     from importlib.resources import files
 
     assert json.loads(files("cod_bench.generators").joinpath("prices.json").read_text())["as_of"]
+
+
+def test_one_budget_covers_all_generators_of_a_comparison(
+    model: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("cfe", "compare", "--task", "toy", "--track", "toy", "--generator", "llm,llm_v1", "--texts", "3")
+    assert cod_bench(monkeypatch, *asked, "--yes", "--budget", "3") == 1
+    said = capsys.readouterr().err
+    assert said.count("to be asked for:") == 1
+    assert "6 texts" in said
+    assert len(model.sent) <= 3
+
+
+def test_known_slots_are_looked_for_in_one_pass(monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
+    draw, looked = work.draw("toy", "toy", 0, False), list[int]()
+    row = draw.row
+    monkeypatch.setattr(draw, "row", lambda label, index: looked.append(index) or row(label, index))
+    known = {slot.original.text for slot in draw.first_slots(3)}
+    monkeypatch.setattr("cod_bench.cfe.registry.load", lambda kind, name: Knows(known))
+    looked.clear()
+    found = cfe.slots_known("toy", "toy", 0, 5, ["some"])
+    assert [slot.index for slot in found] == [0, 1, 2]
+    assert looked == [i // 2 for i in range(len(looked))]  # each row of the two classes once, in order
+
+
+class Knows:
+    """A generator that can answer for some texts."""
+
+    def __init__(self, texts: set[str]) -> None:
+        self.texts = texts
+
+    def knows(self, text: str) -> bool:
+        return text in self.texts

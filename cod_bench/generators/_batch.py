@@ -7,6 +7,7 @@ leave one behind that is paid for and forgotten. The note goes when every answer
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ def ask_all(
     notes, client = ledger.path.parent / "batches", endpoint.client()
     try:
         with lock(notes / f".{ledger.path.stem}.lock", timeout=0):
-            for note in sorted(notes.glob(f"{ledger.path.stem}-*.json")):
+            for note in _notes(notes, ledger.path.stem):
                 _take_up(note, client, ledger, None, poll, tell)
             missing = [request for request in requests if ledger.find(request.key) is None]
             for start in range(0, len(missing), MOST):
@@ -60,6 +61,12 @@ def ask_all(
         ) from None
     except openai.OpenAIError as error:
         raise failure(error, client, ledger.path.stem) from None  # the client's own error may quote the key
+
+
+def _notes(folder: Path, stem: str) -> list[Path]:
+    """The notes of one ledger; another model's name may begin with this one's, so only the whole name counts."""
+    named = re.compile(re.escape(stem) + r"-[0-9a-f]{16}\.json")
+    return sorted(path for path in folder.glob("*.json") if named.fullmatch(path.name))
 
 
 def _send(
@@ -107,8 +114,11 @@ def _take_up(
     """Wait for a batch, keep what it brought, forget it.
 
     Raises:
-        RunError: it failed, or some of its requests did.
+        UsageError: this key and address do not know it.
+        RunError: it failed, or some of its requests did or were never answered.
     """
+    import openai
+
     known = json.loads(note.read_text(encoding="utf-8"))
     requests = {request.key: request for request in (Request(body, of) for body, of in known["requests"])}
     batch_id = known["id"] or _find(client, known["tag"])
@@ -117,7 +127,13 @@ def _take_up(
         return
     told = ""
     while True:
-        batch = client.batches.retrieve(batch_id)
+        try:
+            batch = client.batches.retrieve(batch_id)
+        except openai.NotFoundError:
+            raise UsageError(
+                f"--batch: batch {batch_id} of {note} is unknown to this key and address; use those it was sent with, "
+                "or delete that file to give its answers up"
+            ) from None
         counts = batch.request_counts
         done = f", {counts.completed + counts.failed} of {counts.total} done" if counts else ""
         state = f"batch {batch_id}: {batch.status}{done}"
@@ -148,6 +164,9 @@ def _take_up(
     if batch.status == "failed":
         errors = batch.errors.data if batch.errors and batch.errors.data else []
         faults += [str(error.message) for error in errors]
+    unanswered = sum(ledger.find(key) is None for key in requests)
+    if unanswered and not faults:  # else the caller would send, and pay for, the same requests again for ever
+        faults = [f"the batch is {batch.status} and says nothing of them"] * unanswered
     if faults:
         why = " ".join(faults[0].replace(client.api_key, "[key]").split())[:200]
         raise RunError(
@@ -164,7 +183,11 @@ def _find(client: OpenAI, tag: str) -> str | None:
 def _lines(client: OpenAI, file: str | None) -> Iterator[dict[str, Any]]:
     if file is None:
         return
-    for line in client.files.content(file).text.splitlines():
+    for line in client.files.content(file).text.split(
+        "\n"
+    ):  # as JSONL has it; splitlines also cuts at U+2028 inside a text
+        if not line.strip():
+            continue
         try:
             found = json.loads(line)
         except ValueError:
