@@ -110,7 +110,8 @@ def _connect(ray: Any, address: str, workers: int) -> None:
         ray.shutdown()
         raise UsageError(
             f"--address {address}: this machine is no node of a running Ray cluster ({_said(error)}); join it by "
-            "`ray start --address=HOST:PORT`, or use --address local"
+            "`ray start --address=HOST:PORT` (and set RAY_AUTH_MODE=token if the cluster demands its token), or use "
+            "--address local"
         ) from None
 
 
