@@ -12,13 +12,14 @@ import typer
 
 from cod_bench import (
     cli_bench,
+    cli_cfe,
     cli_check,
     cli_cluster,
     cli_read,
+    given,
     options,
     origin,
     registry,
-    shard,
     suites,
     tracks,
 )
@@ -53,7 +54,6 @@ from cod_bench.errors import RunError, UsageError
 from cod_bench.options import AttemptsOption, BaseUrlOption, EnergyOption, ModelOption, PairsOption, YesOption
 from cod_bench.plan import Filters
 from cod_bench.spec import CONDITIONS, PROTOCOLS
-from cod_bench.store import Results
 
 app = typer.Typer(
     add_completion=False,
@@ -64,7 +64,6 @@ app = typer.Typer(
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
 )
 
-LONGEST_RANGE = 10_000
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -100,7 +99,7 @@ def main() -> None:
 @app.command("list")
 def list_(plugin: PluginOption = None) -> None:
     """What there is: suites, tracks, tasks, methods, conditions, generators."""
-    _plugins(plugin)
+    given.plugins(plugin)
     print("suites")
     for suite in suites.SUITES.values():
         runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
@@ -159,11 +158,11 @@ def plan(
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
-    _plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(model, "", pairs, False, attempts)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
-    filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
-    made = plans.make(plans.suite_for(suite, filters), filters, _results(results))
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
+    made = plans.make(plans.suite_for(suite, filters), filters, given.results_folder(results))
     print(options.plan_line(made, workers))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
         print(f"not applicable on {made.track}: {method_} {reason}")
@@ -187,10 +186,10 @@ def status(
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
     import json
 
-    _plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(attempts=attempts)
-    folder = _results(results)
-    filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
+    folder = given.results_folder(results)
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
     print(options.plan_line(made, plans.cores()))
     groups: dict[tuple[str, str, str], list[str]] = {}
@@ -234,16 +233,16 @@ def run(
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
     from cod_bench import show
 
-    _plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(model, base_url, pairs, yes, attempts)
     if energy:
         energies.ask()
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
-    filters = _filters(protocol, track, task, method, condition, k, seed, generator, part)
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
-        plans.suite_for(suite, filters), filters, _results(results),
+        plans.suite_for(suite, filters), filters, given.results_folder(results),
         workers=workers or 0, rerun=rerun, executor=executor, options=options.executor(address, gpus_per_run),
         fail_fast=fail_fast, plan_line=options.plan_line,
     )  # fmt: skip
@@ -262,9 +261,9 @@ def leaderboard(
     from cod_bench import leaderboard as boards
     from cod_bench import render
 
-    _plugins(plugin)
-    folder = _results(results)
-    chosen = [suites.suite(name) for name in _words("suite", suite or None)] or render.suites_with_records(folder)
+    given.plugins(plugin)
+    folder = given.results_folder(results)
+    chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or render.suites_with_records(folder)
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
@@ -294,7 +293,7 @@ def judge(
     from cod_bench import judge as judges
     from cod_bench import work
 
-    _plugins(plugin, data)
+    given.plugins(plugin, data)
     chosen = plans.suite_for(suite, Filters(generator=generator))
     if len(chosen.tasks) < 2:
         raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
@@ -328,12 +327,12 @@ def recipe(
     from cod_bench import recipe as recipes
     from cod_bench.store import write_atomic
 
-    _plugins(plugin, data)
+    given.plugins(plugin, data)
     chosen = tracks.track(track)
     fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
-    tasks = _words("task", task) or sorted({t for s in fitting for t in s.tasks})
+    tasks = given.words("task", task) or sorted({t for s in fitting for t in s.tasks})
     tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks))]
-    methods = _words("method", method) or list(registry.names("baseline"))
+    methods = given.words("method", method) or list(registry.names("baseline"))
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
     write_atomic(out / "recipe.md", recipes.markdown(rows))
@@ -346,60 +345,9 @@ def recipe(
 
 for verb in (*cli_read.VERBS, *cli_check.VERBS, *cli_bench.VERBS, *cli_cluster.VERBS):
     app.command()(verb)
-
-
-def _results(folder: Path) -> Results:
-    """The folder of records; it need not be there yet."""
-    if folder == Path() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
-    return Results(folder.resolve())
-
-
-def _filters(
-    protocol: str | None, track: str, task: str | None, method: str | None, condition: str | None, k: str | None,
-    seed: str | None, generator: str, part: str = "",
-) -> Filters:  # fmt: skip
-    return Filters(
-        protocol=tuple(_words("protocol", protocol)), track=track, task=tuple(_words("task", task)),
-        method=tuple(_words("method", method)),
-        condition=tuple(_words("condition", condition)), k=_numbers("k", k), seed=_numbers("seed", seed),
-        generator=generator, shard=shard.parse(part),
-    )  # fmt: skip
-
-
-def _words(name: str, text: str | None) -> list[str]:
-    """Values of an option, separated by commas; none if it was not given."""
-    found = [word.strip() for word in (text or "").split(",") if word.strip()]
-    if text is not None and not found:
-        raise UsageError(f"--{name} {text!r}: name at least one value or leave the option out")
-    return found
-
-
-def _numbers(name: str, text: str | None) -> tuple[int, ...]:
-    found: list[int] = []
-    for word in _words(name, text):
-        low, dash, high = word.partition("-")
-        try:
-            values = range(int(low), int(high if dash else low) + 1)
-        except ValueError:
-            values = range(0)
-        if not 0 < len(values) <= LONGEST_RANGE:
-            raise UsageError(f"--{name} {word!r}: write whole numbers such as 8 or 8,16 or 0-4")
-        found += values
-    return tuple(dict.fromkeys(found))
-
-
-def _plugins(files: list[Path] | None, data: list[str] | None = None) -> None:
-    for file in files or ():
-        registry.add_plugin(file)
-    origin.choose(data)
+app.add_typer(cli_cfe.verbs, name="cfe")
 
 
 def _summary(name: str) -> Any:
     """A method's one-line description."""
     return registry.load("baseline", name).summary
-
-
-from cod_bench import cli_cfe  # noqa: E402 - its verbs use the functions above
-
-app.add_typer(cli_cfe.verbs, name="cfe")

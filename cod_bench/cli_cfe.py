@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cod_bench import cfe as cfes
-from cod_bench import cli, options, suites, tracks
+from cod_bench import given, options, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
@@ -68,10 +68,10 @@ def generate(
     from cod_bench import pairs as pair_files
     from cod_bench import work
 
-    cli._plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(model, base_url, pairs, False, attempts)
-    filters = cli._filters(protocol, track, task, method, condition, k, seed, generator)
-    made = plans.make(plans.suite_for(suite, filters), filters, cli._results(results))
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator)
+    made = plans.make(plans.suite_for(suite, filters), filters, given.results_folder(results))
     needs = cfes.needs(planned.spec for planned in made.runs if planned.state != "done")
     if not needs:
         print("nothing to make: every run that needs counterfactuals is done")
@@ -99,7 +99,7 @@ def validate(
     """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
     from cod_bench import pairs as pair_files
 
-    cli._plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(model, base_url)
     where = _track(track)
     if pairs:
@@ -123,7 +123,7 @@ def inspect(
     from cod_bench import work
     from cod_bench.cfe_figures import drawn, word_diff
 
-    cli._plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(model, base_url, pairs)
     where = _track(track)
     judge, classes = work.teacher(where, task), work.corpus(task).task.classes
@@ -152,9 +152,9 @@ def compare(
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
     from cod_bench import cfe_models
 
-    cli._plugins(plugin, data)
+    given.plugins(plugin, data)
     options.endpoint(model, base_url, pairs, False, attempts)
-    where, names = _track(track), cli._words("generator", generator)
+    where, names = _track(track), given.words("generator", generator)
     scorers = {
         "fluency": cfe_models.perplexity_ratio(fluency) if fluency else None,
         "similarity": cfe_models.embedding_cosine(similarity) if similarity else None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cod_bench import given
 from cod_bench.arguments import DEFAULT_RESULTS, ResultsOption
 from cod_bench.store import Results
 
@@ -16,10 +17,9 @@ def merge(
     results: ResultsOption = DEFAULT_RESULTS,
 ) -> None:
     """Bring the results folders of shards together in one; refuses records that do not belong together."""
-    from cod_bench import cli
     from cod_bench import merge as merges
 
-    target = cli._results(results)
+    target = given.results_folder(results)
     done = merges.merge([Results(folder.resolve()) for folder in folders], target)
     failed = f", {done.failures} failures" if done.failures else ""
     print(f"{done.records} records copied, {done.there} were there already{failed}: {target.root}")
