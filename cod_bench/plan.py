@@ -397,5 +397,4 @@ def _generator_identity(name: str, params: Mapping[str, Any] | None) -> dict[str
 
 @cache
 def _code_params(name: str) -> dict[str, Any]:
-    params: dict[str, Any] = registry.load("generator", name).params()
-    return params
+    return dict(registry.load("generator", name).params())

@@ -125,7 +125,7 @@ class BadFile:
     reason: str
 
 
-_read: dict[Path, tuple[tuple[int, int, int], Record]] = {}
+_read: dict[Path, tuple[index.Stamp, Record]] = {}
 """Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
 
 
@@ -253,8 +253,7 @@ class Results:
         records, bad = [], []
         for path in self.record_paths():
             try:
-                stat = path.stat()
-                stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
+                stamp = index.stamp(path.stat())
                 known, record = _read.get(path, (None, None))
                 if record is None or known != stamp:
                     record = self.read(path)
