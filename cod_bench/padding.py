@@ -45,8 +45,10 @@ class RealRows:
             self._shape = None
 
     def linear(self, layer: nn.Linear, states: Tensor) -> Tensor:
-        """The layer's output on states [B, S, in], zero at padding; anything else goes the ordinary way."""
-        if self._shape is None or states.dim() != 3 or states.shape[:2] != self._shape or not _alike(layer):
+        """The layer's output on float32 states [B, S, in], zero at padding; anything else goes the ordinary way."""
+        usable = self._shape is not None and states.dim() == 3 and states.shape[:2] == self._shape
+        # Autocast would give this function other types than it saves; equal bits are checked in float32 alone.
+        if self._shape is None or not usable or torch.is_autocast_enabled("cpu") or not _alike(layer):
             return nn.functional.linear(states, layer.weight, layer.bias)
         flat = states.reshape(-1, layer.in_features)
         out: Tensor = _Linear.apply(flat, layer.weight, layer.bias, self._real)  # type: ignore[no-untyped-call]

@@ -50,6 +50,19 @@ def test_logits_and_gradients_keep_their_bits(family: str) -> None:
     assert not [name for name, value in wanted.items() if value is not None and not torch.equal(value, own[name])]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_under_bfloat16_autocast_layers_work_as_without(family: str) -> None:
+    plain = Classifier(make_model(family, len(make_tokenizer(family)), 2, 32), 2)
+    student = copy.deepcopy(plain)
+    ids, mask = batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, wanted = gradients(plain, ids, mask)
+        with real_rows(student) as skip:
+            found, own = gradients(student, ids, mask, skip)
+    assert torch.equal(logits, found)
+    assert not [name for name, value in wanted.items() if value is not None and not torch.equal(value, own[name])]
+
+
 def test_what_stands_at_padding_is_not_computed_and_layers_are_as_before() -> None:
     student = Classifier(make_model("bert", 100, 1, 32), 2)
     layer: Any = student.backbone.encoder.layer[0].attention.self.query
