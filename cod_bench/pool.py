@@ -180,13 +180,13 @@ class Pool:
     def answer(self, slot: Slot) -> tuple[Answer, str | None, int]:
         """The generator's answer for a slot, the counterfactual that is taken of it, and how many texts were refused.
 
-        None stands for the counterfactual where none flips the teacher, or where the first answer is refused: the slot
-        is then invalid in every condition, so that these differ in the valid slots alone.
+        None stands for the counterfactual where none flips the teacher, or where the first answer is refused or empty:
+        the slot is then invalid in every condition, so that these differ in the valid slots alone.
         """
         answer = self.generator.answer(Query(slot.original, slot.target, self.corpus.task), self.teacher, self.state())
         refusals = _Refusals(self.near)
         cfe = next((text for text in answer.attempts if self._flips(text, slot) and not refusals.of(text)), None)
-        if refusals.of(answer.first):
+        if not answer.first.strip() or refusals.of(answer.first):
             cfe = None
         return answer, cfe, refusals.count
 
@@ -216,7 +216,7 @@ class Pool:
                     if self._keeps(text, slot) and not refusals.of(text):
                         texts[name] = text
                         break
-        there = {name: text for name, text in texts.items() if text is not None}
+        there = {name: text for name, text in texts.items() if text is not None and text.strip()}
         return Entry(
             id=original.id,
             target=target,
@@ -235,10 +235,11 @@ class Pool:
         )
 
     def _flips(self, text: str, slot: Slot) -> bool:
-        return text != slot.original.text and self.teacher.predict(text) == slot.target
+        # no words, no tokens: a decoder without a BOS token cannot read an empty text
+        return bool(text.strip()) and text != slot.original.text and self.teacher.predict(text) == slot.target
 
     def _keeps(self, text: str, slot: Slot) -> bool:
-        return text != slot.original.text and self.teacher.predict(text) == slot.original.label
+        return bool(text.strip()) and text != slot.original.text and self.teacher.predict(text) == slot.original.label
 
     def _margin(self, text: str, slot: Slot) -> float:
         label = slot.original.label

@@ -84,9 +84,10 @@ def _convert(asset: Path, folder: Path) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     (file,) = asset.glob("*.gguf")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(asset, gguf_file=file.name, local_files_only=True)
+    safe = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(asset, **safe)
     packed = transformers.AutoModelForCausalLM.from_pretrained(
-        asset, gguf_file=file.name, local_files_only=True,
+        asset, **safe,
         quantization_config=transformers.GgufConfig(dequantize=True), dtype=torch.float32,
     )  # fmt: skip
     # the server samples only where the model's own configuration does; a request's temperature of 0 turns it off

@@ -35,6 +35,30 @@ def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         serve.model_folder()
 
 
+def test_nothing_of_the_model_asks_to_run_its_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    asked: list[dict[str, object]] = []
+
+    class StopError(Exception):
+        """Ends the conversion once both parts have been asked for."""
+
+    def tokenizer(*_: object, **options: object) -> None:
+        asked.append(options)
+
+    def weights(*_: object, **options: object) -> None:
+        asked.append(options)
+        raise StopError
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", tokenizer)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", weights)
+    (tmp_path / "model.gguf").touch()
+    with pytest.raises(StopError):
+        serve._convert(tmp_path, tmp_path / "made")
+    # None would make transformers ask on the terminal
+    assert [options.get("trust_remote_code") for options in asked] == [False, False]
+
+
 @pytest.fixture
 def address() -> Iterator[str]:
     """The address of SmolLM2, served by `transformers serve` in another process."""
