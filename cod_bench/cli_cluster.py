@@ -23,6 +23,7 @@ def merge(
     done = merges.merge([Results(folder.resolve()) for folder in folders], target)
     failed = f", {done.failures} failures" if done.failures else ""
     print(f"{done.records} records copied, {done.there} were there already{failed}: {target.root}")
+    print(f"whether the suite is whole: cod-bench plan --results {results}")
     print(f"tables: cod-bench leaderboard --results {results}")
 
 

@@ -109,7 +109,11 @@ def compare(
     if not whole:
         counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
         shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
-    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
+    print(f"suite {suite} in {results}: left minus right, accuracy points, mean over tasks; {shown}")
+    if whole:
+        print(
+            "the interval also has the evaluation rows vary, the test does not: an interval may hold 0 beside a small p"
+        )
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:

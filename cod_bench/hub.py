@@ -106,11 +106,12 @@ def _snapshot(task: Task, commit: str, why_not: str) -> tuple[dict[str, list[Pat
 
     hub = _hub(task)
     patterns = {split: hub.files.format(config=hub.config, split=split) for split in hub.rows}
+    silent = silence()
     try:
         folder = Path(
             huggingface_hub.snapshot_download(
                 hub.id, repo_type="dataset", revision=commit or hub.revision, allow_patterns=list(patterns.values()),
-                etag_timeout=10,
+                etag_timeout=10, local_files_only=bool(silent),
             )
         )  # fmt: skip
         files = {split: sorted(folder.glob(pattern)) for split, pattern in patterns.items()}
@@ -119,6 +120,7 @@ def _snapshot(task: Task, commit: str, why_not: str) -> tuple[dict[str, list[Pat
         reason = f"it has no {next(p for split, p in patterns.items() if not files[split])}"
     except Exception as error:  # noqa: BLE001 - of httpx, of the hub or of the disk: the next source is tried
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        reason = silent or reason
     prepared = _prepared(hub, commit)
     if prepared is not None:
         return prepared
@@ -127,6 +129,24 @@ def _snapshot(task: Task, commit: str, why_not: str) -> tuple[dict[str, list[Pat
         f"test.*) or --data {task.name}=DIR or COD_BENCH_DATA{why_not}, or let it reach {hub.id!r} on the Hugging Face "
         f"hub or in the cache of `datasets` ({reason})"
     )
+
+
+def silence() -> str:
+    """Why the hub cannot be asked, or "": its client would try for two minutes where there is no network at all."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    from huggingface_hub import constants
+
+    endpoint = urlsplit(constants.ENDPOINT)
+    if constants.HF_HUB_OFFLINE or getproxies():  # the client says so itself; a proxy's user may not reach it directly
+        return ""
+    try:
+        socket.create_connection((endpoint.hostname or "", endpoint.port or 443), timeout=10).close()
+    except OSError as error:
+        return f"{endpoint.hostname} does not answer: {error}"
+    return ""
 
 
 def _prepared(hub: Hub, commit: str) -> tuple[dict[str, list[Path]], str] | None:

@@ -190,3 +190,17 @@ def test_a_part_of_the_files_is_no_source(tmp_path: Path, monkeypatch: pytest.Mo
     next((tmp_path / "hub").rglob("test-*.parquet")).unlink()
     with pytest.raises(UsageError, match=r"it has no short/test-\*\.parquet"):
         hub.load(TASK)
+
+
+def test_a_hub_that_cannot_be_reached_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+        assert hub.silence() == ""
+    assert "127.0.0.1 does not answer" in hub.silence()
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://proxy.example:3128"})
+    assert hub.silence() == ""
