@@ -105,15 +105,11 @@ def compare(
             )
     grids = {id(side[0]): side[0] for pair in sides for side in pair}.values()
     whole = all(grid.complete for grid in grids)
-    shown = "exploratory, p not adjusted"
+    shown = "exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p"
     if not whole:
         counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
         shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
-    print(f"suite {suite} in {results}: left minus right, accuracy points, mean over tasks; {shown}")
-    if whole:
-        print(
-            "the interval also has the evaluation rows vary, the test does not: an interval may hold 0 beside a small p"
-        )
+    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:
