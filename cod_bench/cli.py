@@ -331,7 +331,8 @@ def recipe(
     chosen = tracks.track(track)
     fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
     tasks = given.words("task", task) or sorted({t for s in fitting for t in s.tasks})
-    tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks))]
+    # Rows of a package run anywhere; the paper's suites have none of these, and take theirs from the user or the hub.
+    tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks) or tasks)]
     methods = given.words("method", method) or list(registry.names("baseline"))
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))

@@ -322,3 +322,10 @@ def test_every_suite_can_be_planned_without_data_and_weights(suite: str, tmp_pat
     done = call("plan", "--suite", suite, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "home"), COD_BENCH_DATA="")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"suite {suite} on track ")
+
+
+def test_a_rate_for_the_papers_models_is_searched_on_the_papers_tasks(tmp_path: Path) -> None:
+    named = ("recipe", "--track", "deberta-small+paper-c4", "--method", "kd")
+    done = call(*named, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "home"), COD_BENCH_DATA="", HF_HUB_OFFLINE="1")
+    assert done.returncode == 1
+    assert "hub model 'microsoft/deberta-v3-base' cannot be had" in done.stderr

@@ -235,3 +235,15 @@ def test_requests_are_under_way_together(server: Server, monkeypatch: pytest.Mon
         Llm().gather(queries(8), Linear(), Terms(concurrency=4))
     assert 2 <= most <= 4
     assert len(rows()) == 8
+
+
+def test_a_prompt_that_the_filter_refuses_is_kept_as_an_empty_answer(server: Server) -> None:
+    refused = Response(
+        json.dumps({"error": {"message": "filtered", "type": "invalid_request_error", "code": "content_filter"}}),
+        status=400, content_type=JSON,
+    )  # fmt: skip
+    answer = server.answer(refused, FLIP)
+    assert (answer.first, answer.attempts) == ("", (FLIP,))
+    assert rows()[0]["finish_reason"] == "content_filter"
+    assert server.answer() == answer  # nothing is sent again
+    assert len(server.sent) == 2

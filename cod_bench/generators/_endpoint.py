@@ -23,6 +23,8 @@ MAX_RETRIES, TIMEOUT = 8, 60.0
 _ADDRESS = re.compile(r"https?://(?:[^/@\s]+@)?(?:[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?(?:/\S*)?")
 ONE_TEXT = (400, 422)
 """Refusals that may be about one text alone: the other requests go on."""
+FILTERED = "content_filter"
+"""Error code of a prompt that a provider's filter refuses: about this text for good, unlike any other 400."""
 
 
 class Endpoint:
@@ -124,10 +126,16 @@ class Endpoint:
             raw = client.chat.completions.with_raw_response.create(
                 model=model, messages=body["messages"], **body["parameters"]
             )
-            answer = as_answer(raw.parse().model_dump())
+            answer, retries = as_answer(raw.parse().model_dump()), raw.retries_taken
+        except openai.BadRequestError as error:
+            if error.code != FILTERED:
+                raise failure(error, client, model) from None
+            # An answer like any other: asked again it would be the same, and every run with this text would fail.
+            answer = {"text": "", "finish_reason": FILTERED, "served": model, "usage": None, "time": _now()}
+            retries = 0
         except (openai.OpenAIError, ValueError, AttributeError, TypeError, LookupError) as error:
             raise failure(error, client, model) from None  # the client's own error may quote the key
-        return {**answer, "seconds": round(time.monotonic() - begun, 3), "retries": raw.retries_taken}
+        return {**answer, "seconds": round(time.monotonic() - begun, 3), "retries": retries}
 
 
 class Pace:
@@ -153,8 +161,12 @@ def as_answer(completion: Mapping[str, Any]) -> dict[str, Any]:
         "text": choice["message"]["content"] or "", "finish_reason": choice.get("finish_reason"),
         "served": completion.get("model"),
         "usage": {name: count for name, count in usage.items() if count is not None} if usage else None,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time": _now(),
     }  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class RefusedError(RunError):
