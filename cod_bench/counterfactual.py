@@ -152,6 +152,13 @@ class Generator(ABC):
             UsageError: something is missing that no run could go without, with the remedy.
         """
 
+    def reach(self) -> None:  # noqa: B027
+        """Whether what is to be bought could be asked for at all, before hours go into teachers; nothing for most.
+
+        Raises:
+            UsageError: no key, or an address that is none.
+        """
+
     def knows(self, text: str) -> bool:  # noqa: ARG002
         """Whether it can answer for this text; those that replay know only their own."""
         return True

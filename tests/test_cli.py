@@ -329,3 +329,11 @@ def test_a_rate_for_the_papers_models_is_searched_on_the_papers_tasks(tmp_path: 
     done = call(*named, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "home"), COD_BENCH_DATA="", HF_HUB_OFFLINE="1")
     assert done.returncode == 1
     assert "hub model 'microsoft/deberta-v3-base' cannot be had" in done.stderr
+
+
+def test_a_missing_key_is_told_before_any_teacher_is_trained(tmp_path: Path) -> None:
+    named = ("cfe", "generate", "--generator", "llm", "--suite", "toy", "--budget", "5usd")
+    done = call(*named, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "home"), OPENAI_API_KEY="")
+    assert done.returncode == 2
+    assert done.stderr.startswith("cod-bench: OPENAI_API_KEY is empty")
+    assert not list((tmp_path / "home").rglob("teacher.json"))

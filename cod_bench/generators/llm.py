@@ -75,6 +75,15 @@ class Llm(Generator):
         if not _leave() and not self._ledger().path.exists():
             raise UsageError(self._no_leave("nothing is"))
 
+    def reach(self) -> None:
+        """Whether there is a key; not asked where answers of this model are kept, since nothing may be missing.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not self._ledger().path.exists():
+            self._endpoint.client()
+
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:  # noqa: ARG002
         """Nothing: the model sees no other text of the pool."""
         return {}
