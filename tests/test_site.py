@@ -231,7 +231,11 @@ tables = time.perf_counter()
 path = site_build.build(results, out)
 end = time.perf_counter()
 used = resource.getrusage(resource.RUSAGE_SELF)
-memory = used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+status = Path("/proc/self/status")
+if status.exists():  # ru_maxrss is inherited from the process that started this one
+    memory = int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1]) / 1e6
+else:
+    memory = used.ru_maxrss / 1e9
 print(
     f"imports and reading {read - start:.1f} s, leaderboard {tables - read:.1f} s, page {end - tables:.1f} s "
     f"({path.stat().st_size / 1e6:.2f} MB), {used.ru_utime + used.ru_stime:.1f} CPU s in all, peak {memory:.2f} GB"
