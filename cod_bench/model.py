@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import stream_seed
-from cod_bench.track import Pooling, Track
+from cod_bench.track import Pooling, Precision, Track
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,12 +59,16 @@ class Classifier(nn.Module):
 
         Of a decoder, the state after the last layer is the one behind its final norm.
         """
+        vector, hidden = self.features(ids, mask, layers)
+        return Outputs(self.head(self.dropout(vector)), hidden, mask)
+
+    def features(self, ids: Tensor, mask: Tensor, layers: Sequence[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
+        """What the head reads [B, width], and the hidden states after the given layers."""
         result = self.backbone(input_ids=ids, attention_mask=mask, output_hidden_states=bool(layers))
         vector = pooled(result.last_hidden_state, mask, self.pooling)
         if self.pooler is not None:
             vector = nn.functional.gelu(self.pooler(vector))
-        hidden = {layer: result.hidden_states[layer] for layer in layers}
-        return Outputs(self.head(self.dropout(vector)), hidden, mask)
+        return vector, {layer: result.hidden_states[layer] for layer in layers}
 
     def draw(self, purpose: str, *key: str | int) -> None:
         """Draw what is not pretrained (the head and, if there is one, the pooler) from named streams."""
@@ -185,17 +189,21 @@ def by_length(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def predict(model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, size: int = 32) -> NDArray[np.float32]:
+def predict(
+    model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, size: int = 32, precision: Precision = "float32"
+) -> NDArray[np.float32]:
     """Float32 logits [len(rows), classes] in evaluation mode, in the order given.
 
-    In float32 on every track: a track's precision is that of training, and bfloat16 logits would often tie.
+    `precision` is the backbone's. The head computes in float32 in any case: bfloat16 logits would often tie.
     """
     model.eval()
     out = np.empty((len(rows), model.head.out_features), dtype=np.float32)
     with torch.inference_mode():
         for batch in by_length(rows, size):
             ids, mask = pad([rows[i] for i in batch], pad_id)
-            out[batch] = model(ids, mask).logits.numpy()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+                vector, _ = model.features(ids, mask)
+            out[batch] = model.head(vector.float()).numpy()
     return out
 
 

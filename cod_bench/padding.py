@@ -3,8 +3,9 @@
 Four tokens in ten of a training batch of eight short texts are padding. What stands there reaches neither the logits
 nor any gradient, since attention and pooling mask it. A row of a matrix product does not depend on the other rows, so
 outputs and input gradients are computed for real tokens alone. The sums over tokens (gradients of weights and biases)
-are taken over the padded rows, whose gradient is zero: leaving those out would group the other terms differently and
-move last bits. Elementwise parts stay padded, so that dropout draws what it always drew.
+are taken over the padded rows in float32, whose gradient is zero: leaving those out would group the other terms
+differently and move last bits. Under bfloat16 autocast, which promises no such bits, they are left out there too.
+Elementwise parts stay padded, so that dropout draws what it always drew.
 """
 
 from __future__ import annotations
@@ -45,13 +46,14 @@ class RealRows:
             self._shape = None
 
     def linear(self, layer: nn.Linear, states: Tensor) -> Tensor:
-        """The layer's output on float32 states [B, S, in], zero at padding; anything else goes the ordinary way."""
+        """The layer's output on states [B, S, in], zero at padding; anything else goes the ordinary way."""
         usable = self._shape is not None and states.dim() == 3 and states.shape[:2] == self._shape
-        # Autocast would give this function other types than it saves; equal bits are checked in float32 alone.
-        if self._shape is None or not usable or torch.is_autocast_enabled("cpu") or not _alike(layer):
+        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else states.dtype
+        if self._shape is None or not usable or (kind == torch.float32 and not _alike(layer)):
             return nn.functional.linear(states, layer.weight, layer.bias)
-        flat = states.reshape(-1, layer.in_features)
-        out: Tensor = _Linear.apply(flat, layer.weight, layer.bias, self._real)  # type: ignore[no-untyped-call]
+        flat = states.reshape(-1, layer.in_features).to(kind)
+        bias = None if layer.bias is None else layer.bias.to(kind)
+        out: Tensor = _Linear.apply(flat, layer.weight.to(kind), bias, self._real)  # type: ignore[no-untyped-call]
         return out.view(*self._shape, layer.out_features)
 
 
@@ -60,9 +62,10 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, real: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight, real)
-        ctx.bias = bias is not None
         chosen = x.index_select(0, real)
+        ctx.whole = x.dtype == torch.float32
+        ctx.save_for_backward(x if ctx.whole else chosen, weight, real)
+        ctx.rows, ctx.bias = len(x), bias is not None
         found = chosen.mm(weight.t()) if bias is None else torch.addmm(bias, chosen, weight.t())
         return x.new_zeros(len(x), weight.shape[0]).index_copy_(0, real, found)
 
@@ -70,13 +73,14 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, weight, real = ctx.saved_tensors
         of_x = of_weight = of_bias = None
+        chosen = gradient.index_select(0, real)
+        summed = gradient if ctx.whole else chosen
         if ctx.needs_input_grad[0]:
-            found = gradient.index_select(0, real).mm(weight)
-            of_x = torch.zeros_like(x).index_copy_(0, real, found)
+            of_x = x.new_zeros(ctx.rows, x.shape[1]).index_copy_(0, real, chosen.mm(weight))
         if ctx.needs_input_grad[1]:
-            of_weight = gradient.t().mm(x)
+            of_weight = summed.t().mm(x)
         if ctx.bias and ctx.needs_input_grad[2]:
-            of_bias = gradient.sum(0)
+            of_bias = summed.sum(0)
         return of_x, of_weight, of_bias, None
 
 

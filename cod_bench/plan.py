@@ -32,11 +32,11 @@ from cod_bench.store import BadFile, Results
 
 State = Literal["done", "missing", "failed", "not applicable"]
 
-STEP_SECONDS = {"float32": 0.105, "bfloat16": 0.055}
+STEP_SECONDS = {"float32": 0.09, "bfloat16": 0.048}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
-EVALUATION_SECONDS = {"float32": 2.6, "bfloat16": 1.5}
+EVALUATION_SECONDS = {"float32": 2.6, "bfloat16": 0.9}
 """Core-seconds of evaluating 1,000 rows, likewise."""
-TEACHER_SECONDS = {"float32": 210.0, "bfloat16": 120.0}
+TEACHER_SECONDS = {"float32": 180.0, "bfloat16": 100.0}
 """Core-seconds of fitting one teacher on its whole pool, with its counterfactuals' word scores, likewise."""
 
 

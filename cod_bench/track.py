@@ -103,6 +103,7 @@ class TeacherRecipe:
 
 Pooling = Literal["mean", "first", "last"]
 """One vector from a text's states: masked mean, the first token through a pooler, or the last real token."""
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,8 @@ class Track:
     student_side: Side
     layer_map: tuple[tuple[int, int], ...]
     """(student layer, teacher layer), 1-based as in hidden states: 0 would be the embedding output."""
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
+    """Of training and, of a student, of its evaluation. Teachers, searches and verdicts are evaluated in float32."""
     max_length: int
     """In tokens, of either side's own tokenizer."""
     teacher: TeacherRecipe
@@ -195,6 +197,8 @@ class Track:
             found["student"] = student.identity()
         if not self.freeze_embeddings:
             found["freeze_embeddings"] = False
+        if self.precision != "float32":
+            found["evaluated_in"] = self.precision
         return found
 
     def teacher_identity(self) -> dict[str, Any]:

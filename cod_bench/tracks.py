@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cod_bench import locks, sources
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.registry import NAME
 from cod_bench.store import home, lock, write_atomic
-from cod_bench.track import Pooling, Recipe, Side, TeacherRecipe, Track
+from cod_bench.track import Pooling, Precision, Recipe, Side, TeacherRecipe, Track
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SMOLLM_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -342,7 +342,7 @@ def _made(name: str) -> Track | None:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         teacher, student = (Side(**{**kept[side], "layers": None}) for side in ("teacher", "student"))
-        precision: Literal["float32", "bfloat16"] = kept["precision"]
+        precision: Precision = kept["precision"]
         return _by_family(
             name, str(kept["title"]), teacher, student, tuple((int(s), int(t)) for s, t in kept["layer_map"]),
             precision=precision, max_length=int(kept["max_length"]), aligned=bool(kept["aligned"]),

@@ -214,8 +214,9 @@ def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
 def _logits(spec: RunSpec, student: Classifier, where: str) -> Any:
     from cod_bench import model
 
-    tokenizer = student_tokenizer(spec)
-    return model.predict(student, _token_ids(spec.track, spec.task, where), pad_id=tokenizer.pad_token_id)
+    tokenizer, rows = student_tokenizer(spec), _token_ids(spec.track, spec.task, where)
+    precision = tracks.track(spec.track).precision
+    return model.predict(student, rows, pad_id=tokenizer.pad_token_id, precision=precision)
 
 
 def student_tokenizer(spec: RunSpec) -> Any:

@@ -97,6 +97,18 @@ def test_logits_do_not_depend_on_padding(family: str, pooling: Any) -> None:
         np.testing.assert_allclose(predict(model, [row], pad_id=0)[0], together[i], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_bfloat16_the_backbone_is_rounded_and_the_head_is_not(family: str) -> None:
+    model = Classifier(backbone(family), 2, "mean").eval()
+    model.draw("test", 0)
+    exact = predict(model, rows(family), pad_id=0)
+    rounded = predict(model, rows(family), pad_id=0, precision="bfloat16")
+    assert rounded.dtype == np.float32
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(rounded, exact, atol=0.02)
+    assert not np.array_equal(rounded, torch.from_numpy(rounded).bfloat16().float().numpy())
+
+
 def test_pooling_reads_the_mean_the_first_or_the_last_real_token() -> None:
     values = torch.tensor([[[1.0], [3.0], [99.0]], [[5.0], [7.0], [9.0]]])
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]])

@@ -55,6 +55,13 @@ def test_the_student_is_no_part_of_the_teachers_identity() -> None:
     assert other.identity() != MINILM.identity()
 
 
+def test_a_student_evaluated_in_bfloat16_says_so_and_its_teacher_does_not() -> None:
+    rounded = replace(MINILM, precision="bfloat16")
+    assert rounded.identity()["evaluated_in"] == "bfloat16"
+    assert "evaluated_in" not in rounded.teacher_identity()
+    assert "evaluated_in" not in MINILM.identity()
+
+
 def test_where_a_folder_lies_is_no_part_of_the_identity() -> None:
     one, other = (Side(f"path:/{place}", "ab") for place in ("here", "there"))
     assert replace(MINILM, teacher_side=one).identity() == replace(MINILM, teacher_side=other).identity()
