@@ -22,8 +22,8 @@ from cod_bench.spec import RunSpec
 from cod_bench.store import Artifacts, Results, home
 
 TASK = bench_loops.TASK
-SMOKE = "minilm-smoke-fp32"
-FULL = "minilm-fp32"
+SMOKE, SMOKE_ROUNDED = "minilm-smoke-fp32", "minilm-smoke"
+FULL, ROUNDED = "minilm-fp32", "minilm"
 PLANNED, PLANNED_QUICK = 100_000, 10_000
 READ, READ_QUICK = 10_000, 1_000
 SEARCHED, SEARCHED_QUICK = 32, 8
@@ -92,9 +92,13 @@ def _plain_smoke(spec: RunSpec, rows: int | None) -> Cost:
 
 
 def search(quick: bool) -> list[Line]:
-    """Counterfactual search on quotes, text by text: what a worker does, on one core."""
+    """Counterfactual search on quotes, text by text: what a worker does, on one core, in each precision."""
+    names = [(FULL, SMOKE, "search"), *([(ROUNDED, SMOKE_ROUNDED, "search-bf16")] if plan.supports_bf16() else [])]
+    return [_search(whole if _fitted(whole) else small, name, quick) for whole, small, name in names]
+
+
+def _search(track: str, name: str, quick: bool) -> Line:
     work.set_threads()
-    track = FULL if _fitted(FULL) else SMOKE
     draw = work.draw(track, TASK, 0, False)
     pool = work.pool(track, TASK, "substitution")
     pool.state()
@@ -115,7 +119,7 @@ def search(quick: bool) -> list[Line]:
         "with its control texts, CPU s": controls.cost.cpu * 100 / len(slots),
     }  # fmt: skip
     told = f"{len(slots)} quotes, {valid} valid, teacher of {track}"
-    return [Line("search", "CFE search for 100 texts", answers.cost * (100 / len(slots)), measured=told, extra=extra)]
+    return Line(name, "CFE search for 100 texts", answers.cost * (100 / len(slots)), measured=told, extra=extra)
 
 
 def _fitted(track: str) -> bool:
@@ -219,10 +223,14 @@ def readers(quick: bool) -> list[Line]:
 
 def workers(quick: bool) -> list[Line]:
     """Runs a minute of one and of two warm workers, between the first and the last outcome. Wants two quiet cores."""
-    number = 4 if quick else 8
+    return [line for name in (SMOKE, *((SMOKE_ROUNDED,) if plan.supports_bf16() else ())) for line in _two(name, quick)]
+
+
+def _two(track: str, quick: bool) -> list[Line]:
+    number = 4 if quick else 16
     rates, costs = {}, {}
     with apart():
-        specs = [RunSpec("last", SMOKE, TASK, "kd", "standard", "", 8, seed) for seed in range(number)]
+        specs = [RunSpec("last", track, TASK, "kd", "standard", "", 8, seed) for seed in range(number)]
         work.perform(jobs_for(specs[:1], {})[0].payload)
         for count in (1, 2):
             jobs = [job for job in jobs_for(specs, {}) if job.stage == "run"]
@@ -230,8 +238,9 @@ def workers(quick: bool) -> list[Line]:
             rates[count], costs[count] = _rate(jobs, count)
     extra = {f"runs a minute, {count} workers": 60 * rate for count, rate in rates.items()}
     extra["two over one"] = rates[2] / rates[1]
-    told = f"{number} runs each, wall; CPU is that of the coordinating process"
-    return [Line("workers", f"{number} runs by two warm workers", costs[2], measured=told, extra=extra)]
+    told = f"{number} runs each on {track}, wall; CPU is that of the coordinating process"
+    name = "workers" if track == SMOKE else "workers-bf16"
+    return [Line(name, f"{number} runs by two warm workers", costs[2], measured=told, extra=extra)]
 
 
 def _rate(jobs: list[Any], count: int) -> tuple[float, Cost]:

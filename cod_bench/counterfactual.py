@@ -26,6 +26,10 @@ class Oracle(Protocol):
         """Float32 logits [len(texts), classes]; a pure function of the whole call."""
         ...
 
+    def guide(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """`logits` in the track's precision, faster where that is not float32: for searching, not for judging."""
+        ...
+
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the teacher's input-embedding rows of each word's pieces."""
         ...

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactual import Answer, Generator, Query
 from cod_bench.perturb import Edits, Frequencies, edits, perturb
-from cod_bench.spec import PARTNERS, POOL_VERSION, digest, stream
+from cod_bench.spec import PARTNERS, POOL_VERSIONS, digest, stream
 from cod_bench.store import Artifacts, lock, write_atomic
 
 if TYPE_CHECKING:
@@ -117,9 +117,10 @@ class Pool:
         self, corpus: Corpus, teacher: Teacher, generator: Generator, artifacts: Artifacts, near: NearIndex
     ) -> None:
         self.corpus, self.teacher, self.generator, self.near = corpus, teacher, generator, near
+        version = POOL_VERSIONS[teacher.track.precision]
         self.folder: Path = folder(
             artifacts, corpus.task.name, teacher.hash, corpus.task.identity(), generator.name,
-            {"version": generator.version, "params": generator.params(), "pool": POOL_VERSION},
+            {"version": generator.version, "params": generator.params(), "pool": version},
         )  # fmt: skip
         self._state: dict[str, Any] | None = None
         self._frequencies: Frequencies | None = None

@@ -109,7 +109,12 @@ class _Liar:
         self._judge, self._original = judge, original
 
     def logits(self, texts: Sequence[str]) -> Any:
-        found = self._judge.logits(texts)
+        return self._lied(self._judge.logits(texts), texts)
+
+    def guide(self, texts: Sequence[str]) -> Any:
+        return self._lied(self._judge.guide(texts), texts)
+
+    def _lied(self, found: Any, texts: Sequence[str]) -> Any:
         for i, text in enumerate(texts):
             if text != self._original and len(text.split()) > 1:  # scores of single words are allowed
                 found[i] = -found[i]

@@ -15,8 +15,10 @@ from cod_bench.errors import UsageError
 IDENTITY_VERSION = 1
 """Part of every run id. Raising it needs a migration that renames records without re-running them."""
 
-POOL_VERSION = 1
-"""Of how answers are judged and controls made (pool.py, perturb.py, near.py); in the id of runs that use a pool."""
+POOL_VERSIONS = {"float32": 1, "bfloat16": 2}
+"""By the precision of the track: of how answers are found, judged and controls made (pool.py, perturb.py, near.py).
+
+In the id of runs that use a pool."""
 
 CONDITIONS: Mapping[str, str] = {
     "standard": "k originals; the partner of an original is another original of the other class",
@@ -183,7 +185,9 @@ def identity(
         "task": {"name": spec.task, **task},
         "method": {"name": spec.method, **method},
         "condition": spec.condition,
-        "generator": None if generator is None else {"name": spec.generator, "pool": POOL_VERSION, **generator},
+        "generator": None
+        if generator is None
+        else {"name": spec.generator, "pool": POOL_VERSIONS[track["precision"]], **generator},
         "k": spec.k,
         "seed": spec.seed,
     }

@@ -19,7 +19,7 @@ from cod_bench.evaluate import metrics, stored
 from cod_bench.record import SCHEMA, Reference
 from cod_bench.spec import digest, stream, stream_seed
 from cod_bench.store import Artifacts, lock, write_atomic
-from cod_bench.track import Track
+from cod_bench.track import Precision, Track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +86,15 @@ class Teacher:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
+        return self._logits(texts, "float32")
+
+    def guide(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The same with a backbone in the track's precision: what leads a search, never a verdict."""
+        return self._logits(texts, self.track.precision)
+
+    def _logits(self, texts: Sequence[str], precision: Precision) -> NDArray[np.float32]:
         rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
-        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id)
+        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id, precision=precision)
 
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""

@@ -49,6 +49,9 @@ class BagOfWords:
         self.asked.extend(texts)
         return np.array([[-self.score(text), self.score(text)] for text in texts], dtype=np.float32)
 
+    def guide(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.logits(texts)
+
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         letters = "abcdefghijklmnopqrstuvwxyz"
         return np.array([[word.count(letter) for letter in letters] for word in words], dtype=np.float32)

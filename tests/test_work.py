@@ -303,6 +303,28 @@ def test_verdicts_keep_no_hidden_states_and_agree_with_outputs(monkeypatch: pyte
     assert judge._bytes == sum(kept.size for kept in judge._outputs.values()) > 0
 
 
+def test_a_search_is_led_in_the_precision_of_the_track_and_judged_in_float32() -> None:
+    judge = work.teacher("toy", "toy")
+    texts = [row.text for row in work.corpus("toy").train[:8]]
+    rounded = teachers.Teacher(
+        judge.classifier,
+        judge.tokenizer,
+        track=replace(judge.track, precision="bfloat16"),
+        sha256=judge.sha256,
+        about={},
+    )
+    np.testing.assert_array_equal(judge.guide(texts), judge.logits(texts))
+    np.testing.assert_array_equal(rounded.logits(texts), judge.logits(texts))
+    assert not np.array_equal(rounded.guide(texts), judge.logits(texts))
+    np.testing.assert_allclose(rounded.guide(texts), judge.logits(texts), atol=0.05)
+
+
+def test_pools_searched_in_another_precision_lie_apart_and_have_other_run_ids() -> None:
+    cod = spec(condition="cod")
+    versions = {n: plan.identify(replace(cod, track=n))["generator"]["pool"] for n in ("minilm-fp32", "minilm")}
+    assert versions == {"minilm-fp32": 1, "minilm": 2}
+
+
 def test_hidden_states_are_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     judge, texts = work.teacher("toy", "toy"), [row.text for row in work.corpus("toy").train[:20]]
     judge.forget()

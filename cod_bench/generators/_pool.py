@@ -83,7 +83,7 @@ def survey(train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     frequent = ranked[: SETTINGS["words"]]
     scored = frequent + [word for word in ranked[SETTINGS["words"] :] if word in lexicon.OPPOSITES]
-    chunks = [oracle.logits(scored[i : i + BATCH]) for i in range(0, len(scored), BATCH)]
+    chunks = [oracle.guide(scored[i : i + BATCH]) for i in range(0, len(scored), BATCH)]
     logits = np.concatenate(chunks).astype(np.float64)
     logits -= np.average(logits, axis=0, weights=np.sqrt([counts[word] for word in scored]))
     logits -= logits.mean(axis=1, keepdims=True)

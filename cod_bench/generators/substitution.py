@@ -77,7 +77,7 @@ class _Search:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.passes += len(texts)
-        return self.oracle.logits(texts)
+        return self.oracle.guide(texts)
 
     def run(self) -> Answer:
         edits = self.candidates.edits()
