@@ -290,7 +290,10 @@ class Results:
         try:
             return verdicts_from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
         except (ValueError, OSError) as error:
-            raise UsageError(f"verdicts {path} are corrupt ({error}); take them from version control again") from error
+            raise UsageError(
+                f"verdicts {path} are corrupt ({error}); take them from version control again, or delete them and run "
+                "`cod-bench reproduce`"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
