@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import site_charts, site_data, site_facts, tables
@@ -132,7 +134,11 @@ def _policy(*scripts: str) -> str:
 @cache
 def _script() -> str:
     """DataTables as itables bundles it, licences included, followed by the page's own script, in one module."""
-    bundle = resources.files("itables").joinpath("html", "dt_bundle.js").read_text(encoding="utf-8")
+    where = find_spec("itables")  # found, not imported: that would import pandas for one file
+    if where is None or not where.submodule_search_locations:
+        raise RunError("itables: is not installed; install the version of constraints.txt")
+    folder = Path(where.submodule_search_locations[0])
+    bundle = (folder / "html" / "dt_bundle.js").read_text(encoding="utf-8")
     found = re.search(r"export\{[^{}]*?\b([\w$]+) as default\b[^{}]*\};?", bundle)
     if found is None or "</script" in bundle.lower():
         raise RunError("itables: its bundle exports no default table; install the version of constraints.txt")
