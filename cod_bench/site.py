@@ -90,14 +90,13 @@ def page(
     """
     sections = [site_data.section(grid, bad if place == 0 else ()) for place, grid in enumerate(grids)]
     rows = [row for shown in sections for row in site_data.rows(shown)]
-    verdicts, claims_table = site_facts.paper_answers(grids)
     styles = site_charts.styles()
     theme, script = _own("theme.js"), _script()
     text: str = _environment().get_template("page.html.j2").render(
         sections=sections, headline=site_data.headline(sections[0]), question=QUESTION, rows=rows, columns=COLUMNS,
         filters=_filters(rows), metrics=site_data.SHOWN, styles=styles, conditions=list(CONDITIONS.items()),
         size={name.lower(): getattr(site_charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "BOTTOM")},
-        methods=site_facts.methods(sections, about or {}), verdicts=verdicts, claims_table=claims_table,
+        methods=site_facts.methods(sections, about or {}), paper=site_facts.paper_answers(grids),
         examples=examples, examples_shown=max((e.place + 1 for e in examples), default=0),
         teachers=site_facts.teachers(grids), environments=site_facts.environments(grids),
         generators=site_facts.generators(grids), runs=len({spec for grid in grids for spec in grid.runs}),
