@@ -137,7 +137,7 @@ class BadFile:
     reason: str
 
 
-_read: dict[Path, tuple[index.Stamp, Record]] = {}
+_read: dict[str, tuple[index.Stamp, Record]] = {}
 """Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
 
 
@@ -284,16 +284,16 @@ class Results:
 
     def _scan(self) -> tuple[list[Record], list[BadFile]]:
         records, bad = [], []
-        for path in self.record_paths():
+        for name, file in self._files():
             try:
-                stamp = index.stamp(path.stat())
-                known, record = _read.get(path, (None, None))
+                stamp = index.stamp(file.stat())
+                known, record = _read.get(file.path, (None, None))
                 if record is None or known != stamp:
-                    record = self.read(path)
-                    _read[path] = stamp, record
+                    record = self.read(self.root / name)
+                    _read[file.path] = stamp, record
                 records.append(record)
             except UNREADABLE as error:
-                bad.append(BadFile(path, str(error)))
+                bad.append(BadFile(self.root / name, str(error)))
         return records, bad
 
     def references(self) -> dict[tuple[str, str, str], Reference]:
