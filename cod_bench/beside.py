@@ -9,6 +9,8 @@ from cod_bench.aggregate import Grid
 from cod_bench.spec import WITHOUT_GENERATOR
 from cod_bench.tables import NONE, code, escape, interval, markdown, p_value, percent, points
 
+ALONE = "No declared method of its suite has a counted run here. "
+
 
 def submitted(grid: Grid) -> bool:
     """Whether the grid is a submission's: `plan.variant` names it by its methods."""
@@ -41,14 +43,17 @@ def parts(own: Grid, declared: Grid) -> list[str]:
     return [heading, *figures(own, declared), *differences(own, declared)]
 
 
-def figures(own: Grid, declared: Grid) -> list[str]:
-    """Accuracies of the submission and of the declared methods, condition by condition, with their caption."""
-    same = "same" if _teachers(own).items() <= _teachers(declared).items() else "another"
-    ks = sorted({*own.ks, *declared.ks})
+def figures(own: Grid, declared: Grid | None) -> list[str]:
+    """Accuracies of the submission and of the declared methods, if any, condition by condition, with their caption."""
+    ks = sorted({*own.ks, *(declared.ks if declared else ())})
+    sides = [(own, NONE)]
+    if declared is not None:
+        same = _teachers(own).items() <= _teachers(declared).items()
+        sides.append((declared, "same" if same else "another"))
     rows = []
     for condition in dict.fromkeys(c for method in own.methods for c in own.conditions(method)):
-        for grid, teacher in ((own, NONE), (declared, same)):
-            if grid is declared and not _comparable(own, declared, condition):
+        for grid, teacher in sides:
+            if grid is not own and not _comparable(own, grid, condition):
                 continue
             for method in grid.methods:
                 if condition in grid.conditions(method):
@@ -61,8 +66,8 @@ def figures(own: Grid, declared: Grid) -> list[str]:
     primary = ", ".join(str(k) for k in own.ks if k in own.suite.primary_k) or NONE
     caption = (
         f"Accuracy in %, mean over tasks of the mean over seeds; `mean over k`: also over k = {primary}. A mean that "
-        f"lacks a task is {NONE}. `its teacher`: whether the declared methods learnt from the teacher of **the "
-        f"submission**. {page.states(own)}Track {code(own.track)}, protocol {code(own.protocol)}."
+        f"lacks a task is {NONE}. `its teacher`: whether the declared methods learnt from the submission's teacher. "
+        f"{page.states(own)}{'' if declared else ALONE}Track {code(own.track)}, protocol {code(own.protocol)}."
     )
     return [markdown(headers, rows, left=4), caption]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cod_bench.aggregate import Grid
 from cod_bench.paper import base_name
@@ -120,7 +121,7 @@ def _ours(grid: Grid) -> str:
 
 def _pair(grid: Grid) -> str:
     """Teacher and student as the records' identities tell them; empty where they do not."""
-    told = next((run.record.identity["track"] for run in grid.runs.values()), {})
+    told: Mapping[str, Any] = next((run.record.identity["track"] for run in grid.runs.values()), {})
     student = told.get("student")
     teacher, layers = told.get("weights"), told.get("student_layers")
     if not isinstance(teacher, str):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cod_bench import aggregate, paper_analogues, paper_claims, paper_page
+from cod_bench import aggregate, beside, paper_analogues, paper_claims, paper_page
 from cod_bench.aggregate import Grid, Run
 from cod_bench.site_data import MAIN_PAIR, Section
 from cod_bench.spec import RunSpec, canonical
@@ -46,6 +46,16 @@ class Method:
     """What is known of its records where that is told."""
     recipes: tuple[Recipe, ...]
     results: tuple[Results, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission beside the declared methods; the tables with their captions as markdown."""
+
+    section: Section
+    accuracies: str
+    differences: str
+    """Empty where there is nothing to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,18 @@ def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Metho
         )
         for name in names
     ]  # fmt: skip
+
+
+def submissions(sections: Sequence[Section]) -> list[Submission]:
+    """Every submission among the sections, in their order."""
+    grids = [shown.grid for shown in sections]
+    found = []
+    for shown in filter(lambda shown: beside.submitted(shown.grid), sections):
+        declared = beside.counterpart(shown.grid, grids)
+        compared = beside.differences(shown.grid, declared) if declared else []
+        accuracies = beside.figures(shown.grid, declared)
+        found.append(Submission(shown, "\n\n".join(accuracies), "\n\n".join(compared)))
+    return found
 
 
 def _recipes(sections: Sequence[Section], method: str) -> Iterator[Recipe]:
