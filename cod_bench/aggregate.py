@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from cod_bench import evaluate
 from cod_bench.errors import UsageError
 from cod_bench.record import Record, Reference
 from cod_bench.spec import CONDITIONS, RunSpec, Suite
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TOLERANCE = 1e-6
 """Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
@@ -29,7 +26,7 @@ class Run:
 
     record: Record
     metrics: Mapping[str, float | bool]
-    correct: NDArray[np.float64]
+    correct: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +150,14 @@ def collect(
         else:
             stale.append(Stale(record.spec, record.run_id, _stale_reason(expected.get(record.spec))))
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
-    runs = {spec: _run(counted[spec], references) for spec in declared if spec in counted}
+    runs = _runs({spec: counted[spec] for spec in declared if spec in counted}, references)
     missing = tuple(spec for spec in declared if spec not in runs)
     known = {spec.task: references[spec.track, spec.task, run.record.teacher_hash] for spec, run in runs.items()}
     teachers = {
         task: float(np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)))
         for task, r in known.items()
     }
-    majority = {task: evaluate.top_share(evaluate.digits(r.gold), 2) for task, r in known.items()}
+    majority = {task: float(evaluate.top_share(evaluate.digits(r.gold)[None], 2)[0]) for task, r in known.items()}
     return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, out)
 
 
@@ -206,7 +203,35 @@ def _apart(one: Any, other: Any) -> tuple[Any, Any]:
     return {name: one.get(name) for name in names}, {name: other.get(name) for name in names}
 
 
-def _run(record: Record, references: References) -> Run:
+_checked: dict[int, tuple[Record, Reference, Run]] = {}
+"""Runs computed before, by `id` of their record: suites share records, and so do a leaderboard and a page."""
+
+
+def _runs(records: Mapping[RunSpec, Record], references: References) -> dict[RunSpec, Run]:
+    """The runs of these records in their order, metrics recomputed and compared.
+
+    Raises:
+        UsageError: the first record that is unfit.
+    """
+    found: dict[RunSpec, Run] = {}
+    waiting: dict[int, tuple[Reference, list[Record]]] = {}
+    for record in records.values():
+        reference = _reference(record, references)
+        known = _checked.get(id(record))
+        if known is None or known[0] is not record or known[1] is not reference:
+            waiting.setdefault(id(reference), (reference, []))[1].append(record)
+    for reference, own in waiting.values():
+        made = evaluate.metrics_of([(r.predictions, r.probabilities) for r in own], reference)
+        for record, (metrics, correct) in zip(own, made, strict=True):
+            _refuse_other_metrics(record, metrics)
+            _checked[id(record)] = record, reference, Run(record, metrics, correct)
+    for spec, record in records.items():
+        found[spec] = _checked[id(record)][2]
+    return found
+
+
+def _reference(record: Record, references: References) -> Reference:
+    """The reference file that a record rests on."""
     spec = record.spec
     name = f"{spec.task}-{record.teacher_hash}"
     reference = references.get((spec.track, spec.task, record.teacher_hash))
@@ -220,16 +245,17 @@ def _run(record: Record, references: References) -> Run:
             f"eval_hash: {record.eval_hash!r} in record {record.run_id} ({spec.label}), {reference.eval_hash!r} in its "
             "reference file; run it again"
         )
-    found = evaluate.metrics(record.predictions, record.probabilities, reference)
+    return reference
+
+
+def _refuse_other_metrics(record: Record, found: Mapping[str, float | bool]) -> None:
     for key in sorted(found.keys() | record.metrics.keys()):
         stored, value = record.metrics.get(key), found.get(key)
         if stored is None or value is None or abs(float(stored) - float(value)) > TOLERANCE:
             raise UsageError(
-                f"metrics.{key}: record {record.run_id} ({spec.label}) says {stored!r}, its predictions give "
+                f"metrics.{key}: record {record.run_id} ({record.spec.label}) says {stored!r}, its predictions give "
                 f"{value!r}; one of the two was changed: delete the file with {record.run_id} in its name and run again"
             )
-    correct = evaluate.digits(record.predictions) == evaluate.digits(reference.gold)
-    return Run(record, found, correct.astype(np.float64))
 
 
 def _stale_reason(expected: str | None) -> str:
@@ -238,35 +264,20 @@ def _stale_reason(expected: str | None) -> str:
     return f"made by other code or settings: the current code expects run {expected}"
 
 
-def frame(grid: Grid) -> pd.DataFrame:
-    """Tidy rows: one a counted run, in the suite's order, with its coordinates and metrics."""
-    import pandas as pd
-
-    columns = ["task", "method", "condition", "generator", "k", "seed", *METRICS, "collapsed"]
-    rows = [
-        {name: getattr(spec, name) for name in columns[:6]} | {name: run.metrics[name] for name in columns[6:]}
-        for spec, run in grid.runs.items()
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def cells(grid: Grid) -> list[dict[str, Any]]:
     """One entry a declared cell (task, method, condition, k): n, means, spread over seeds; None where no run is."""
-    table = frame(grid)
-    keys = ["task", "method", "condition", "k"]
-    grouped = table.astype({"collapsed": float}).groupby(keys, sort=False)
-    means = grouped[[*METRICS, "collapsed"]].mean().to_dict("index")
-    spread = grouped["accuracy"].std(ddof=1).to_dict()
-    counts = grouped.size().to_dict()
+    names = (*METRICS, "collapsed")
     found = []
     for task, method, condition, k in _cell_keys(grid):
-        key = (task, method, condition, k)
-        n = int(counts.get(key, 0))
-        entry: dict[str, Any] = dict(zip(keys, key, strict=True))
+        runs = grid.by_cell.get((task, method, condition, k), ())
+        n = len(runs)
+        entry: dict[str, Any] = {"task": task, "method": method, "condition": condition, "k": k}
         entry |= {"n": n, "declared": len(grid.suite.seeds)}
-        entry |= {name: float(means[key][name]) if n else None for name in METRICS}
-        entry["accuracy_sd"] = float(spread[key]) if n > 1 else None
-        entry["collapsed_share"] = float(means[key]["collapsed"]) if n else None
+        values = np.array([[run.metrics[name] for run in runs] for name in names], dtype=np.float64)
+        means = values.mean(axis=1).tolist() if n else [None] * len(names)
+        entry |= dict(zip(METRICS, means, strict=False))
+        entry["accuracy_sd"] = float(values[0].std(ddof=1)) if n > 1 else None
+        entry["collapsed_share"] = means[-1]
         found.append(entry)
     return found
 
@@ -302,13 +313,13 @@ class Differences:
 
 def differences(grid: Grid, task: str, method: str, pair: tuple[str, str], ks: Sequence[int]) -> Differences:
     """Paired differences pair[0] - pair[1]; a seed without both sides at every k is left out."""
-    units, rows = [], []
     sides = [{k: {r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for k in ks} for c in pair]
-    for seed in grid.suite.seeds:
-        if all(seed in side[k] for side in sides for k in ks):
-            # whole numbers before the division: a tie is exactly 0 and never counts as won
-            per_row = np.sum([sides[0][k][seed].correct - sides[1][k][seed].correct for k in ks], axis=0)
-            rows.append(per_row / len(ks))
-            units.append(per_row.sum() / (len(per_row) * len(ks)))
-    empty = np.zeros(0)
-    return Differences(np.array(units) if units else empty, np.mean(rows, axis=0) if rows else empty)
+    seeds = [seed for seed in grid.suite.seeds if all(seed in side[k] for side in sides for k in ks)]
+    if not seeds:
+        return Differences(np.zeros(0), np.zeros(0))
+    per_row = np.zeros((len(seeds), len(sides[0][ks[0]][seeds[0]].correct)), dtype=np.int32)
+    for k in ks:
+        ours, theirs = ([side[k][seed].correct for seed in seeds] for side in sides)
+        per_row += np.array(ours) - np.array(theirs)
+    # whole numbers before the division: a tie is exactly 0 and never counts as won
+    return Differences(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)), (per_row / len(ks)).mean(axis=0))

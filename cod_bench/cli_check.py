@@ -76,7 +76,9 @@ def reproduce(
         listen=lambda spec, cell: print(f"  {spec.label}: {cell.verdict}, {cell.agreement:.1%} of the rows alike"),
     )  # fmt: skip
     for verdict in found:
-        print(f"{verdict.method} on {verdict.track}, protocol {verdict.protocol}: {verdict.state}")
+        how = f"generator {verdict.generator}" if verdict.generator else "without generator"
+        where = f"{verdict.task}, track {verdict.track}, protocol {verdict.protocol}"
+        print(f"{verdict.method}, {how}, on {where}: {verdict.state}")
     print(
         f"one result: the same class predicted on at least {TOLERANCE:.1%} of the rows (1 in 1,000 for a logit's"
         f" last bits); sample of seed {found[0].seed}"

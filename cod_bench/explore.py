@@ -130,7 +130,7 @@ def _tasks(grid: Grid) -> tuple[str, ...]:
 
 
 def _of(grid: Grid, task: str, method: str, condition: str, k: int) -> np.ndarray:
-    return np.array([run.correct.mean() for run in grid.cell(task, method, condition, k)])
+    return np.array([run.metrics["accuracy"] for run in grid.cell(task, method, condition, k)], dtype=np.float64)
 
 
 def _beats(ours: np.ndarray, theirs: np.ndarray) -> float | None:

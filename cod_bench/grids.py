@@ -48,7 +48,8 @@ def expected(specs: Iterable[RunSpec], records: Iterable[Record]) -> dict[RunSpe
     others are stale; `one_value` says so in a sentence.
     """
     specs = list(specs)
-    carried = {spec for spec in specs if carries_data(spec)}
+    given = {spec.generator: carries_data(spec) for spec in {spec.generator: spec for spec in specs}.values()}
+    carried = {spec for spec in specs if given[spec.generator]}
     found = plan.expected(spec for spec in specs if spec not in carried)
     values: dict[tuple[str, str, str], Counter[str]] = {}
     there: dict[RunSpec, dict[str, Mapping[str, Any]]] = {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench import record as records
-from cod_bench.record import Summary
+from cod_bench.record import Record, Summary, summary
 from cod_bench.spec import RunSpec
 
 VERSION = 1
@@ -29,6 +29,9 @@ write at once after the first."""
 _NAME = re.compile(r"k(\d+)-seed(\d+)-([^/]+)\.json")
 
 Stamp = tuple[int, int, int]
+Facts = tuple[str, str, str, float, Mapping[str, str] | None]
+"""Of a summary what its path does not tell: hashes of teacher, training pool and evaluation rows, seconds, environment.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class Entry:
 def stamp(stat: stat_result) -> Stamp:
     """Size in bytes and the times of the last change of content and of anything, in nanoseconds."""
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def facts(record: Record) -> Facts:
+    """What an entry needs of a sound record, besides its path."""
+    s = summary(record)
+    return s.teacher_hash, s.train_hash, s.eval_hash, s.cpu_seconds, s.environment
 
 
 def encode(entries: Mapping[str, Entry], now: int) -> str:
@@ -76,13 +85,21 @@ def decode(text: str) -> dict[str, Entry]:
         if not whole or (head["index"], head["judge"]) != (VERSION, _judge()):
             return {}
         found = json.loads(body)
-        return {path: _entry(path, row, found["environments"]) for path, row in found["records"].items()}
+        environments = found["environments"]
+        return {
+            path: entry(path, (row[0], row[1], row[2]), (*row[3:6], float(row[6]), environments[row[7]]))
+            for path, row in found["records"].items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return {}
 
 
-def _entry(path: str, row: list[Any], environments: list[Any]) -> Entry:
-    size, modified, changed, teacher, train, evaluation, seconds, environment = row
+def entry(path: str, stamp: Stamp, found: Facts) -> Entry:
+    """The entry of a record that was read and lay where its content belongs.
+
+    Raises:
+        ValueError: the path is no record's.
+    """
     protocol, track, task, method, variant, name = path.split("/")
     condition, _, generator = variant.partition("+")
     match = _NAME.fullmatch(name)
@@ -90,10 +107,7 @@ def _entry(path: str, row: list[Any], environments: list[Any]) -> Entry:
         raise ValueError(path)
     # The path says what the content said: it was compared when the record was read.
     spec = RunSpec(protocol, track, task, method, condition, generator, int(match[1]), int(match[2]))
-    return Entry(
-        (size, modified, changed),
-        Summary(spec, match[3], teacher, train, evaluation, float(seconds), environments[environment]),
-    )
+    return Entry(stamp, Summary(spec, match[3], *found))
 
 
 @cache

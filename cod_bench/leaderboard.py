@@ -51,11 +51,9 @@ def render(
     """
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
-    declared: dict[tuple[str, str, str], Grid] = {}
-    submissions: list[tuple[str, Grid]] = []
+    shown: list[tuple[str, Grid]] = []
     for suite, grids in found:
         counted = [replace(grid, states=states(grid) if states else {}) for grid in grids if grid.runs]
-        declared |= {(suite.name, grid.protocol, grid.track): grid for grid in counted}
         if not counted:
             stale = sum(len(grid.stale) for grid in grids)
             index.append(f"## {escape(suite.title)} (suite {code(suite.name)})")
@@ -69,16 +67,15 @@ def render(
             stated = claims.claims(grid, gains)
             made = section(grid, gains, stated, bad=bad, figures=figures)
             files |= {f"{folder}/{name}": text for name, text in made.items()}
-            submissions.append((f"{folder}/{INDEX}", grid))
+            shown.append((f"{folder}/{INDEX}", grid))
             if place == 0:
                 index.append(f"## [{page.heading(grid)}]({quote(folder)}/README.md)")
                 index += [page.state(grid), page.main(grid, gains, stated, level=3)]
             else:
                 index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {len(grid.runs)} runs.")
     files[INDEX] = "\n\n".join(index) + "\n"
-    for name, grid in submissions:  # once every grid is there to stand beside
-        other = declared.get((grid.suite.name.partition("+")[0], grid.protocol, grid.track))
-        if other is not None and not set(grid.methods) & set(other.methods):
+    for name, grid in shown:  # once every grid is there to stand beside
+        if (other := beside.counterpart(grid, [grid for _, grid in shown])) is not None:
             files[name] += "".join(f"\n{part}\n" for part in beside.parts(grid, other))
     return files
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from cod_bench import suites
+from cod_bench import paper_analogues, suites
 from cod_bench.aggregate import Grid
 from cod_bench.paper import DEPARTURES, EDITOR, PROMPTS, RUNS, TABLES, Row, Table, Value, base_name, columns, needs
 from cod_bench.paper import published as published_rows
-from cod_bench.paper_claims import Answer, Claim, Part, suite_of
+from cod_bench.paper_analogues import Analogues, Answers, contrast, figure, size, without
+from cod_bench.paper_claims import Answer, Claim, suite_of
 from cod_bench.spec import PROTOCOLS
-from cod_bench.tables import NONE, code, csv_text, escape, interval, markdown, number, percent, points
+from cod_bench.tables import NONE, code, csv_text, escape, markdown, number, percent, points
 
 UNSURE = "?"
 """Behind a published cell whose row in the printed table is in doubt."""
@@ -149,75 +150,53 @@ CLAIMS_CAPTION = (
     "*reproduced*: the interval lies in the claim's direction and reaches the published size; *direction only*; "
     "*inconclusive*; *contradicted*; *not run*. A verdict needs canonical data, the published pair of models with the "
     "released recipe, counterfactuals by GPT-4o and protocol `paper`; anything else is an *analogue* over all of its "
-    "own tasks. Before all declared runs are there, means stand alone and the verdict is *not run*. A claim of several "
-    "lines has the worst of their verdicts. Where the row of a published cell is in doubt, its task and k are left out "
-    "of both sides."
+    "own tasks, shown once under its label below. Before all declared runs are there, means stand alone and the "
+    "verdict is *not run*. A claim of several lines has the worst of their verdicts. Where the row of a published "
+    "cell is in doubt, its task and k are left out of both sides."
 )
 
 
-def claims_text(answers: Sequence[tuple[Claim, Sequence[Answer]]]) -> str:
+def claims_text(answers: Answers) -> str:
     """The claims, each with its two answers from one setting or with none; what has no grid says what to run."""
-    body = []
-    for claim, found in answers:
-        for place, part in enumerate(claim.parts):
-            grid = found[0].grids[place] if found else None
-            where = NONE if grid is None else f"{code(grid.suite.name)}, {code(grid.track)}, {code(grid.protocol)}"
-            difference = f"{_contrast(claim, part)}, k = {_ks(part.ks)}{_without(part)}"
-            timed = claim.kind in ("order", "growth")
-            told = f"{number(part.published, 1)} s" if timed else points(part.published)
-            shown = ["" if place else escape(claim.text), claim.kind, difference, told, where]
-            body.append([*shown, *(cell for reading in (0, 1) for cell in _told(claim, found, reading, place))])
-    headers = ["claim", "kind", "difference", "published", "ours"]
-    headers += ["with `cod`", "verdict", "with `unvalidated`", "verdict"]
-    lines = ["# The paper's claims", CLAIMS_CAPTION, markdown(headers, body, left=5)]
+    analogues = paper_analogues.of(answers)
+    parts = ["# The paper's claims", claims_parts(answers, analogues)]
+    if analogues.found:
+        parts += ["## Analogues", paper_analogues.text(analogues)]
+    return "\n\n".join([*parts, *not_run(answers)]) + "\n"
+
+
+def not_run(answers: Answers) -> list[str]:
+    """What to run for the parts of claims that have no grid."""
     missing = sorted({
         suite_of(claim, part)
         for claim, found in answers
         for place, part in enumerate(claim.parts)
         if not found or found[0].grids[place] is None
     })  # fmt: skip
-    for base, _, made in (suite.partition("+") for suite in missing):
-        variant = f" --generator {made}" if made else ""
-        lines.append(f"Not run: `cod-bench run --suite {base}{variant} --all --protocol paper`.")
-    return "\n\n".join(lines) + "\n"
+    named = [suite.partition("+") for suite in missing]
+    variants = [f"{base} --generator {made}" if made else base for base, _, made in named]
+    return [f"Not run: `cod-bench run --suite {variant} --all --protocol paper`." for variant in variants]
 
 
-def _told(claim: Claim, answers: Sequence[Answer], reading: int, place: int) -> list[str]:
+def claims_parts(answers: Answers, analogues: Analogues) -> str:
+    """A line a part of a claim; an analogue's is a label, its figure stands in the table of analogues."""
+    body = []
+    for at, (claim, found) in enumerate(answers):
+        for place, part in enumerate(claim.parts):
+            grid = found[0].grids[place] if found else None
+            where = NONE if grid is None else f"{code(grid.suite.name)}, {code(grid.track)}, {code(grid.protocol)}"
+            named = f"{contrast(claim, part)}{f', {code(part.suite)}' if part.suite else ''}"
+            difference = f"{named}, k = {', '.join(map(str, part.ks))}{without(part, part.tasks)}"
+            shown = ["" if place else escape(claim.text), claim.kind, difference, size(claim, part), where]
+            label = analogues.labels.get((at, place))
+            body.append([*shown, *(cell for reading in (0, 1) for cell in _told(claim, found, reading, place, label))])
+    headers = ["claim", "kind", "difference", "published", "ours"]
+    headers += ["with `cod`", "verdict", "with `unvalidated`", "verdict"]
+    return f"{CLAIMS_CAPTION}\n\n{markdown(headers, body, left=5)}"
+
+
+def _told(claim: Claim, answers: Sequence[Answer], reading: int, place: int, label: str | None) -> list[str]:
     found = answers[reading] if answers else None
-    e = found.estimates[place] if found else None
-    if found is None or e is None:
+    if found is None or found.estimates[place] is None:
         return [NONE, "not run"]
-    timed, bounded = claim.kind in ("order", "growth"), e.low is not None
-    told = f"{number(e.estimate, 1)} s" if timed else points(e.estimate)
-    if bounded:
-        steps = ", a step" if claim.kind == "growth" else ""
-        told += f"{steps} [{number(e.low, 1)}, {number(e.high, 1)}]" if timed else f" {interval(e.low, e.high)}"
-    else:
-        told += f", n = {e.units} units"
-    other = "" if e.ks == claim.parts[place].ks else f", k = {_ks(e.ks)}"
-    return [told + other, found.verdict or "analogue"]
-
-
-def _contrast(claim: Claim, part: Part) -> str:
-    """What is taken from what, and on which suite where it is not the claim's."""
-    plus, minus = (
-        escape(f"{method} + CoD" if variant == "cod" else method) for method, variant in (part.plus, part.minus)
-    )
-    told = {
-        "growth": f"{plus}, by k",
-        "interaction": f"({plus} - {escape(part.plus[0])}) - ({minus} - {escape(part.minus[0])})",
-    }.get(claim.kind, f"{plus} - {minus}")
-    return f"{told}, {code(part.suite)}" if part.suite else told
-
-
-def _without(part: Part) -> str:
-    """The cells in doubt, task by task."""
-    told = []
-    for task in sorted({task for task, _ in part.doubtful}):
-        ks = sorted(k for name, k in part.doubtful if name == task)
-        told.append(escape(task) if set(ks) == set(part.ks) else f"{escape(task)} at {_ks(ks)}")
-    return f", without {' and '.join(told)}" if told else ""
-
-
-def _ks(ks: Sequence[int]) -> str:
-    return ", ".join(map(str, ks))
+    return [label, "analogue"] if label else [figure(claim, found, place), found.verdict or NONE]

@@ -315,7 +315,7 @@ def make(suite: Suite, filters: Filters, results: Results) -> Plan:
     Raises:
         UsageError: as `select`.
     """
-    records, bad = results.glance()
+    records, bad = results.glance(cores())
     return make_from(suite, filters, results, records, bad)
 
 

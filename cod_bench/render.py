@@ -51,17 +51,19 @@ def states(
     """
     known = results.verdicts()
     declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
+    by_part: dict[verdicts.Part, list[Record]] = {}
+    for record in records:
+        by_part.setdefault(verdicts.part(record.spec), []).append(record)
 
     def of(grid: Grid) -> Mapping[str, str]:
-        shown = [method for method in grid.methods if everyone or known or method not in declared]
+        own: dict[str, list[Record]] = {method: [] for method in grid.methods}
+        for part in dict.fromkeys(map(verdicts.part, grid.declared)):
+            own[part[3]] += by_part.get(part, ())
         return {
-            method: verdicts.told(known, own)
-            for method in shown
-            if (own := [
-                r for r in records
-                if (r.spec.protocol, r.spec.track, r.spec.method) == (grid.protocol, grid.track, method)
-            ])
-        }  # fmt: skip
+            method: verdicts.told(known, found)
+            for method, found in own.items()
+            if found and (everyone or known or method not in declared)
+        }
 
     return of
 

@@ -16,33 +16,30 @@ from cod_bench.provenance import environment, provenance
 from cod_bench.record import Record, record_from_json
 from cod_bench.spec import RunSpec, stream
 from cod_bench.store import Results, write_atomic
-from cod_bench.verdicts import Cell, Verdict
+from cod_bench.verdicts import Cell, Part, Verdict
 
 Listener = Callable[[RunSpec, Cell], None]
 
 
 def sample(records: Sequence[Record], share: float, seed: int) -> list[Record]:
-    """Random cells of one method's records: that share of every task's, at least one each, in the order of runs."""
-    chosen: list[Record] = []
-    for task in sorted({record.spec.task for record in records}):
-        own = sorted((r for r in records if r.spec.task == task), key=lambda r: (r.spec, r.run_id))
-        order = stream("reproduce", own[0].spec.method, task, seed).permutation(len(own))
-        chosen += [own[int(i)] for i in sorted(order[: max(1, math.ceil(share * len(own)))])]
-    return chosen
+    """Random cells of one part's records: that share of them, at least one, in the order of runs."""
+    own = sorted(records, key=lambda r: (r.spec, r.run_id))
+    spec = own[0].spec
+    order = stream("reproduce", spec.method, spec.task, spec.generator, seed).permutation(len(own))
+    return [own[int(i)] for i in sorted(order[: max(1, math.ceil(share * len(own)))])]
 
 
-def groups(records: Sequence[Record], methods: Sequence[str]) -> dict[tuple[str, str, str], list[Record]]:
-    """Records by (protocol, track, method), of these methods or of all.
+def groups(records: Sequence[Record], methods: Sequence[str]) -> dict[Part, list[Record]]:
+    """Records by part, of these methods or of all.
 
     Raises:
         UsageError: a method without a record, or that is not installed and whose file was not named.
     """
-    found: dict[tuple[str, str, str], list[Record]] = {}
+    found: dict[Part, list[Record]] = {}
     for record in records:
-        spec = record.spec
-        if not methods or spec.method in methods:
-            found.setdefault((spec.protocol, spec.track, spec.method), []).append(record)
-    there = {method for _, _, method in found}
+        if not methods or record.spec.method in methods:
+            found.setdefault(verdicts.part(record.spec), []).append(record)
+    there = {record.spec.method for own in found.values() for record in own}
     for method in methods:
         if method not in there:
             raise unknown("method with records", method, {record.spec.method for record in records})
@@ -90,13 +87,12 @@ def reproduce(
     today = dt.datetime.now(dt.UTC).date().isoformat()
     made = [
         Verdict(
-            protocol, track, method, verdicts.records_digest(own[protocol, track, method]),
-            len(own[protocol, track, method]), verdicts.TOLERANCE, share, drawn, environment(), today,
-            tuple(again[record.spec] for record in found),
+            *part, verdicts.records_digest(own[part]), len(own[part]), verdicts.TOLERANCE, share, drawn, environment(),
+            today, tuple(again[record.spec] for record in found),
         )
-        for (protocol, track, method), found in chosen.items()
+        for part, found in chosen.items()
     ]  # fmt: skip
-    others = [v for v in results.verdicts() if (v.protocol, v.track, v.method) not in chosen]
+    others = [v for v in results.verdicts() if v.part not in chosen]
     write_atomic(results.reproduced_path(), verdicts.to_json([*others, *made]))
     return made
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import site_charts, site_data, site_facts, tables
@@ -88,14 +90,14 @@ def page(
     """
     sections = [site_data.section(grid, bad if place == 0 else ()) for place, grid in enumerate(grids)]
     rows = [row for shown in sections for row in site_data.rows(shown)]
-    verdicts, claims_table = site_facts.paper_answers(grids)
     styles = site_charts.styles()
     theme, script = _own("theme.js"), _script()
     text: str = _environment().get_template("page.html.j2").render(
         sections=sections, headline=site_data.headline(sections[0]), question=QUESTION, rows=rows, columns=COLUMNS,
         filters=_filters(rows), metrics=site_data.SHOWN, styles=styles, conditions=list(CONDITIONS.items()),
         size={name.lower(): getattr(site_charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "BOTTOM")},
-        methods=site_facts.methods(sections, about or {}), verdicts=verdicts, claims_table=claims_table,
+        methods=site_facts.methods(sections, about or {}), submissions=site_facts.submissions(sections),
+        paper=site_facts.paper_answers(grids),
         examples=examples, examples_shown=max((e.place + 1 for e in examples), default=0),
         teachers=site_facts.teachers(grids), environments=site_facts.environments(grids),
         generators=site_facts.generators(grids), runs=len({spec for grid in grids for spec in grid.runs}),
@@ -132,7 +134,11 @@ def _policy(*scripts: str) -> str:
 @cache
 def _script() -> str:
     """DataTables as itables bundles it, licences included, followed by the page's own script, in one module."""
-    bundle = resources.files("itables").joinpath("html", "dt_bundle.js").read_text(encoding="utf-8")
+    where = find_spec("itables")  # found, not imported: that would import pandas for one file
+    if where is None or not where.submodule_search_locations:
+        raise RunError("itables: is not installed; install the version of constraints.txt")
+    folder = Path(where.submodule_search_locations[0])
+    bundle = (folder / "html" / "dt_bundle.js").read_text(encoding="utf-8")
     found = re.search(r"export\{[^{}]*?\b([\w$]+) as default\b[^{}]*\};?", bundle)
     if found is None or "</script" in bundle.lower():
         raise RunError("itables: its bundle exports no default table; install the version of constraints.txt")

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cod_bench import aggregate, paper_claims, paper_page
+from cod_bench import aggregate, beside, paper_analogues, paper_claims, paper_page
 from cod_bench.aggregate import Grid, Run
 from cod_bench.site_data import MAIN_PAIR, Section
 from cod_bench.spec import RunSpec, canonical
-from cod_bench.tables import NONE, number, percent, points
+from cod_bench.tables import NONE, percent, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,16 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission beside the declared methods; the tables with their captions as markdown."""
+
+    section: Section
+    accuracies: str
+    differences: str
+    """Empty where there is nothing to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One claim of the paper in one line."""
 
@@ -57,8 +67,18 @@ class Verdict:
     suite: str
     readings: tuple[str, str]
     """Verdict with `cod` and with `unvalidated`; `not run` where no records of the named pair are there."""
-    analogue: str
-    """What the main grid says of the same differences with `cod`, where that decides nothing."""
+    analogues: str
+    """Labels of the figures of ours that are like it and decide nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the page says of the paper's claims; the tables as markdown."""
+
+    verdicts: tuple[Verdict, ...]
+    analogues: str
+    """Every figure that decides nothing, once; empty without any."""
+    parts: str
 
 
 def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Method]:
@@ -78,6 +98,18 @@ def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Metho
         )
         for name in names
     ]  # fmt: skip
+
+
+def submissions(sections: Sequence[Section]) -> list[Submission]:
+    """Every submission among the sections, in their order."""
+    grids = [shown.grid for shown in sections]
+    found = []
+    for shown in filter(lambda shown: beside.submitted(shown.grid), sections):
+        declared = beside.counterpart(shown.grid, grids)
+        compared = beside.differences(shown.grid, declared) if declared else []
+        accuracies = beside.figures(shown.grid, declared)
+        found.append(Submission(shown, "\n\n".join(accuracies), "\n\n".join(compared)))
+    return found
 
 
 def _recipes(sections: Sequence[Section], method: str) -> Iterator[Recipe]:
@@ -123,39 +155,32 @@ def _accuracy(cell: Mapping[str, Any] | None) -> str:
     return percent(cell["accuracy"]) + ("" if cell["accuracy_sd"] is None else f" ± {percent(cell['accuracy_sd'])}")
 
 
-def paper_answers(grids: Sequence[Grid]) -> tuple[list[Verdict], str]:
-    """The paper's claims: a line each, and the whole table as markdown with the main grid, if complete, as analogue."""
+def paper_answers(grids: Sequence[Grid]) -> Claims:
+    """The paper's claims with the records' answers; the main grid, if complete, is an analogue of each."""
     told: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
-    verdicts = []
+    places: list[range] = []
     for claim in paper_claims.claims():
         own = paper_claims.settings(claim, grids)
         answers = [(sides, paper_page.decides(claim, sides)) for sides in own]
         if grids[0].complete and not any(grids[0] is grid for sides in own for grid in sides):
             answers.append(((grids[0],) * len(claim.parts), False))  # nothing to see before every run is there
         found = [(claim, paper_claims.answer(claim, sides, decides=decides)) for sides, decides in answers]
+        start = len(told)
         told += found if own else [(claim, []), *found]
-        deciding = [answer for _, both in found for answer in both if answer.verdict is not None]
+        places.append(range(start, len(told)))
+    analogues = paper_analogues.of(told)
+    verdicts = []
+    for own_places in places:
+        claim = told[own_places[0]][0]
+        deciding = [answer for place in own_places for answer in told[place][1] if answer.verdict is not None]
         first, second = (
             next((a.verdict for a in deciding if a.reading == reading and a.verdict), "not run")
             for reading in paper_claims.STANDARD["cod"]
         )
-        beside = next((both[0] for _, both in found if both[0].verdict is None), None)
-        verdicts.append(Verdict(claim.text, claim.kind, claim.suite, (first, second), _analogue(beside)))
-    return verdicts, paper_page.claims_text(told).split("\n", 2)[2]
-
-
-def _analogue(answer: paper_claims.Answer | None) -> str:
-    """The estimates of a claim's parts in short; three at most, the whole table tells the others."""
-    if answer is None:
-        return NONE
-    timed = answer.claim.kind in ("order", "growth")
-    told = [
-        f"{part.plus[0]} {f'{number(e.estimate, 1)} s' if timed else points(e.estimate)}"
-        for part, e in zip(answer.claim.parts, answer.estimates, strict=True)
-        if e is not None
-    ]
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return ", ".join(told[:3]) + more or NONE
+        labels = dict.fromkeys(label for (place, _), label in analogues.labels.items() if place in own_places)
+        verdicts.append(Verdict(claim.text, claim.kind, claim.suite, (first, second), ", ".join(labels) or NONE))
+    parts = "\n\n".join([paper_page.claims_parts(told, analogues), *paper_page.not_run(told)])
+    return Claims(tuple(verdicts), paper_analogues.text(analogues) if analogues.found else "", parts)
 
 
 def teachers(grids: Sequence[Grid]) -> list[tuple[str, ...]]:

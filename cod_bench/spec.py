@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -128,19 +129,23 @@ class Suite:
 
     def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
         """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
-        seen: set[RunSpec] = set()
-        for proto in (protocol,) if protocol else self.protocols:
-            for seed in self.seeds:
-                for grid in self.grids:
-                    for method in grid.methods:
-                        for k in grid.ks:
-                            for task in self.tasks:
-                                for condition in grid.conditions:
-                                    generator = "" if condition in WITHOUT_GENERATOR else self.generator
-                                    spec = RunSpec(proto, track, task, method, condition, generator, k, seed)
-                                    if spec not in seen:
-                                        seen.add(spec)
-                                        yield spec
+        return iter(_expanded(self, track, (protocol,) if protocol else self.protocols))
+
+
+@lru_cache(maxsize=16)
+def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[RunSpec, ...]:
+    """`Suite.expand`; remembered, since every table of a suite asks for it again."""
+    seen: dict[RunSpec, None] = {}
+    for protocol in protocols:
+        for seed in suite.seeds:
+            for grid in suite.grids:
+                for method in grid.methods:
+                    for k in grid.ks:
+                        for task in suite.tasks:
+                            for condition in grid.conditions:
+                                generator = "" if condition in WITHOUT_GENERATOR else suite.generator
+                                seen[RunSpec(protocol, track, task, method, condition, generator, k, seed)] = None
+    return tuple(seen)
 
 
 def canonical(value: Any) -> str:

@@ -8,15 +8,19 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from cod_bench import index
 from cod_bench.errors import UsageError
-from cod_bench.record import Record, Reference, Summary, record_from_json, reference_from_json, summary, to_json
+from cod_bench.record import Record, Reference, Summary, record_from_json, reference_from_json, to_json
 from cod_bench.spec import RunSpec
 from cod_bench.verdicts import Verdict
 from cod_bench.verdicts import from_json as verdicts_from_json
@@ -31,6 +35,10 @@ UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError)
 INDEX = ".index"
 WORTH_INDEXING = 256
 """So many records read for their summaries take a tenth of a second or more."""
+WORTH_PROCESSES = 8192
+"""So many take as long as starting processes that share the work, twice over."""
+SHARE = 1024
+"""Records that such a process reads before it tells what it found."""
 
 
 def home() -> Path:
@@ -107,12 +115,16 @@ def lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Reading makes millions of objects that all stay: looking for garbage among them is a fifth of the time."""
+    """Reading makes millions of objects that all stay: looking for garbage among them is a fifth of the time.
+
+    What was read is left out of later collections too.
+    """
     on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if on:
             gc.enable()
 
@@ -125,7 +137,7 @@ class BadFile:
     reason: str
 
 
-_read: dict[Path, tuple[index.Stamp, Record]] = {}
+_read: dict[str, tuple[index.Stamp, Record]] = {}
 """Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
 
 
@@ -213,11 +225,14 @@ class Results:
         """The `name` of every run that left a failure."""
         return {name for name, _ in _walk(str(self.root / FAILURES), DEPTH)}
 
-    def glance(self) -> tuple[list[Summary], list[BadFile]]:
+    def glance(self, workers: int = 1) -> tuple[list[Summary], list[BadFile]]:
         """`scan` for those who need summaries alone: records that have not changed since they were read are not read.
 
         What was read is remembered in an index beside the records. It is replaced whole, so that several processes may
         glance and write at once; where it cannot be written, the next glance takes as long as this one.
+
+        Args:
+            workers: processes that share the reading where there is much of it.
         """
         now = time.time_ns()
         path = self.root / INDEX
@@ -225,24 +240,42 @@ class Results:
             known = index.decode(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             known = {}
-        entries: dict[str, index.Entry] = {}
-        bad, read = [], 0
+        entries: dict[str, index.Entry | str] = {}
+        waiting: dict[str, index.Stamp] = {}
         for name, file in self._files():
             try:
                 stamp = index.stamp(file.stat())
-                entry = known.get(name)
-                if entry is None or entry.stamp != stamp:
-                    entry = index.Entry(stamp, summary(self.read(self.root / name)))
-                    read += 1
+            except OSError as error:
+                entries[name] = str(error)
+                continue
+            entry = known.get(name)
+            if entry is None or entry.stamp != stamp:
+                waiting[name] = stamp
+                entries[name] = ""  # keeps its place
+            else:
                 entries[name] = entry
-            except UNREADABLE as error:
-                bad.append(BadFile(self.root / name, str(error)))
-        if read >= WORTH_INDEXING:
+        with _no_collection():
+            for name, found in zip(waiting, self._facts(list(waiting), workers), strict=True):
+                entries[name] = found if isinstance(found, str) else index.entry(name, waiting[name], found)
+        sound = {name: entry for name, entry in entries.items() if not isinstance(entry, str)}
+        if len(waiting) >= WORTH_INDEXING:
             try:
-                write_atomic(path, index.encode(entries, now))
+                write_atomic(path, index.encode(sound, now))
             except UsageError as error:
                 log.debug("no index: %s", error)
-        return [entry.summary for entry in entries.values()], bad
+        bad = [BadFile(self.root / name, reason) for name, reason in entries.items() if isinstance(reason, str)]
+        return [entry.summary for entry in sound.values()], bad
+
+    def _facts(self, names: Sequence[str], workers: int) -> list[index.Facts | str]:
+        """What the index keeps of each record besides its path, or why it is none; in the order of the names."""
+        if workers > 1 and len(names) >= WORTH_PROCESSES:
+            shares = [names[start : start + SHARE] for start in range(0, len(names), SHARE)]
+            try:
+                with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                    return [one for found in pool.map(partial(_facts, self.root), shares) for one in found]
+            except (BrokenProcessPool, OSError) as error:
+                log.debug("no processes to read with: %s", error)
+        return _facts(self.root, names)
 
     def scan(self) -> tuple[list[Record], list[BadFile]]:
         """Every record, and every file that should be one and is not; neither hides the other."""
@@ -251,16 +284,16 @@ class Results:
 
     def _scan(self) -> tuple[list[Record], list[BadFile]]:
         records, bad = [], []
-        for path in self.record_paths():
+        for name, file in self._files():
             try:
-                stamp = index.stamp(path.stat())
-                known, record = _read.get(path, (None, None))
+                stamp = index.stamp(file.stat())
+                known, record = _read.get(file.path, (None, None))
                 if record is None or known != stamp:
-                    record = self.read(path)
-                    _read[path] = stamp, record
+                    record = self.read(self.root / name)
+                    _read[file.path] = stamp, record
                 records.append(record)
             except UNREADABLE as error:
-                bad.append(BadFile(path, str(error)))
+                bad.append(BadFile(self.root / name, str(error)))
         return records, bad
 
     def references(self) -> dict[tuple[str, str, str], Reference]:
@@ -290,7 +323,21 @@ class Results:
         try:
             return verdicts_from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
         except (ValueError, OSError) as error:
-            raise UsageError(f"verdicts {path} are corrupt ({error}); take them from version control again") from error
+            raise UsageError(
+                f"verdicts {path} are corrupt ({error}); take them from version control again, or delete them and run "
+                "`cod-bench reproduce`"
+            ) from error
+
+
+def _facts(root: Path, names: Sequence[str]) -> list[index.Facts | str]:
+    """`Results._facts` in one process."""
+    results, found = Results(root), list[index.Facts | str]()
+    for name in names:
+        try:
+            found.append(index.facts(results.read(root / name)))
+        except UNREADABLE as error:
+            found.append(str(error))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """A re-run beside a stored record -> was it found again; results/reproduced.json as values. Pure.
 
-A method's records are `submitted` until a maintainer's `cod-bench reproduce` has re-run random cells of them.
+A method's records are `submitted` until a maintainer's `cod-bench reproduce` has re-run random cells of them. Verdicts
+are given part by part - a method's records of one task and generator - so that records of another task or generator
+leave them as they were.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from cod_bench.record import Record
-from cod_bench.spec import digest
+from cod_bench.spec import RunSpec, digest
 
-SCHEMA = 1
+SCHEMA = 2
 TOLERANCE = 0.999
 """Two runs are one result when they predict the same class on at least this share of the evaluation rows.
 
@@ -30,6 +32,14 @@ ELSEWHERE = "another teacher or environment"
 CONTRADICTED = "another result"
 """Same teacher, same environment, other predictions."""
 
+Part = tuple[str, str, str, str, str]
+"""(protocol, track, task, method, generator): records that are sampled, and judged, together."""
+
+
+def part(spec: RunSpec) -> Part:
+    """The part that a run's record belongs to."""
+    return spec.protocol, spec.track, spec.task, spec.method, spec.generator
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -43,13 +53,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of the re-run of one method on one (protocol, track)."""
+    """What became of the re-run of one part: a method's records of one task and generator on one (protocol, track)."""
 
     protocol: str
     track: str
+    task: str
     method: str
+    generator: str
+    """Empty for the conditions that never depend on one; they are a part of their own."""
     records: str
-    """Digest of all the method's records there: the verdict holds for these and no others."""
+    """Digest of all records of the part: the verdict holds for these and no others."""
     of: int
     """How many records these are."""
     tolerance: float
@@ -62,8 +75,12 @@ class Verdict:
     @property
     def state(self) -> str:
         """The cells' common verdict: one other result contradicts, one that tells nothing leaves it open."""
-        found = {cell.verdict for cell in self.cells}
-        return next((state for state in (CONTRADICTED, ELSEWHERE) if state in found), REPRODUCED)
+        return _worst(cell.verdict for cell in self.cells)
+
+    @property
+    def part(self) -> Part:
+        """What the verdict is about."""
+        return self.protocol, self.track, self.task, self.method, self.generator
 
 
 def judge(stored: Record, again: Record) -> Cell:
@@ -86,25 +103,40 @@ def records_digest(records: Iterable[Record]) -> str:
 
 
 def standing(verdicts: Iterable[Verdict], records: Sequence[Record]) -> Verdict | None:
-    """The verdict on these records of one method on one (protocol, track); one on other records does not count."""
-    known = records_digest(records)
-    places = {(r.spec.protocol, r.spec.track, r.spec.method) for r in records}
-    own = [v for v in verdicts if {(v.protocol, v.track, v.method)} == places and v.records == known]
-    return own[-1] if own else None
+    """The verdict on these records of one part; one on other records does not count."""
+    parts = {part(r.spec) for r in records}
+    own = [v for v in verdicts if {v.part} == parts]
+    known = records_digest(records) if own else ""  # most records have no verdict, and digests take long
+    return next((v for v in reversed(own) if v.records == known), None)
 
 
-def told(verdicts: Iterable[Verdict], records: Sequence[Record]) -> str:
-    """The state of these records, as tables print it."""
-    found = standing(verdicts, records)
-    if found is None:
+def told(verdicts: Sequence[Verdict], records: Iterable[Record]) -> str:
+    """The state of one method's records, as tables print it: `submitted` while any part of them was never re-run."""
+    parts: dict[Part, list[Record]] = {}
+    for record in records:
+        parts.setdefault(part(record.spec), []).append(record)
+    found = [v for own in parts.values() if (v := standing(verdicts, own)) is not None]
+    if not found:
         return SUBMITTED
-    same = sum(cell.verdict == REPRODUCED for cell in found.cells)
-    return f"{found.state} ({same} of {len(found.cells)} re-run cells found again, of {found.of}; {found.date})"
+    cells = [cell for v in found for cell in v.cells]
+    state = _worst(cell.verdict for cell in cells)
+    if len(found) < len(parts) and state != CONTRADICTED:
+        state = SUBMITTED
+    same = sum(cell.verdict == REPRODUCED for cell in cells)
+    of, total = sum(v.of for v in found), sum(map(len, parts.values()))
+    among = f"{of} of the {total} records" if of < total else str(of)
+    dates = dict.fromkeys((min(v.date for v in found), max(v.date for v in found)))
+    return f"{state} ({same} of {len(cells)} re-run cells found again, of {among}; {' to '.join(dates)})"
+
+
+def _worst(states: Iterable[str]) -> str:
+    found = set(states)
+    return next((state for state in (CONTRADICTED, ELSEWHERE) if state in found), REPRODUCED)
 
 
 def to_json(verdicts: Iterable[Verdict]) -> str:
     """Canonical text, one verdict a line."""
-    ordered = sorted(verdicts, key=lambda v: (v.protocol, v.track, v.method))
+    ordered = sorted(verdicts, key=lambda v: v.part)
     lines = ",\n".join(json.dumps(asdict(v), sort_keys=True) for v in ordered)
     return f'{{"schema": {SCHEMA}, "verdicts": [\n{lines}\n]}}\n'
 
@@ -120,13 +152,13 @@ def from_json(text: str) -> tuple[Verdict, ...]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     if not isinstance(value, dict) or value.get("schema") != SCHEMA or not isinstance(value.get("verdicts"), list):
-        raise ValueError(f"schema: must be {SCHEMA}, with a list of verdicts")
+        raise ValueError(f"schema: must be {SCHEMA}, with a list of verdicts by task and generator")
     return tuple(_verdict(entry) for entry in value["verdicts"])
 
 
 _TYPES: Mapping[str, Any] = {
-    "protocol": str, "track": str, "method": str, "records": str, "of": int, "tolerance": float, "sample": float,
-    "seed": int, "environment": dict, "date": str, "cells": list,
+    "protocol": str, "track": str, "task": str, "method": str, "generator": str, "records": str, "of": int,
+    "tolerance": float, "sample": float, "seed": int, "environment": dict, "date": str, "cells": list,
 }  # fmt: skip
 
 

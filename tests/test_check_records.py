@@ -281,7 +281,7 @@ class TestMergeBase:
         assert {r.check: r for r in check(repository, base="trunk")}["nothing removed"].state == "ok"
 
     def test_verdicts_do_not_come_with_records(self, repository: Path) -> None:
-        (repository / "reproduced.json").write_text('{"schema": 1, "verdicts": []}')
+        (repository / "reproduced.json").write_text('{"schema": 2, "verdicts": []}')
         assert failed(check(repository, base="trunk")) == []
         shutil.copy(first(repository), repository / "new.json")
         assert "verdicts" in failed(check(repository, base="trunk"))

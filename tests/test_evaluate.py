@@ -79,3 +79,23 @@ def test_lengths_and_single_classes_are_refused():
         evaluate.metrics(predictions[:1], p, reference)
     with pytest.raises(UsageError, match="two classes"):
         evaluate.metrics(*made([(0, 0, 0, 5, 5), (0, 1, 1, 5, 5)]))
+
+
+def test_many_runs_at_once_are_the_runs_one_by_one():
+    rng = np.random.default_rng(0)
+    count, rows = evaluate.BLOCK + 3, 101
+    gold = np.arange(rows) % 2
+    runs = [
+        ("".join(map(str, rng.integers(0, 2, rows))), [int(p) for p in rng.integers(1, SCALE, rows)])
+        for _ in range(count)
+    ]
+    _, _, reference = made(
+        [(int(g), 0, 1, 5000, int(q)) for g, q in zip(gold, rng.integers(1, SCALE, rows), strict=True)]
+    )
+    found = evaluate.metrics_of(runs, reference)
+    assert [metrics for metrics, _ in found] == [evaluate.metrics(*run, reference) for run in runs]
+    assert [right.tolist() for _, right in found] == [
+        [int(int(digit) == g) for digit, g in zip(predictions, gold, strict=True)] for predictions, _ in runs
+    ]
+    with pytest.raises(UsageError, match="class 2 in a run on reference"):
+        evaluate.metrics_of([*runs, ("2" * rows, runs[0][1])], reference)

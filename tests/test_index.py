@@ -133,6 +133,19 @@ def test_the_index_is_no_record_and_its_leftovers_are_swept(filled: Results, mon
     assert {path.name for path in filled.root.iterdir()} == {INDEX, "last"}
 
 
+def test_two_processes_find_what_one_finds(filled: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled.record_paths()[1].write_text("{")
+    whole, broken = filled.record_paths()[0], filled.record_paths()[2]
+    broken.write_text(broken.read_text().replace('"seed":2', '"seed":1'))
+    alone = filled.glance()
+    assert (len(alone[0]), [file.path for file in alone[1]]) == (2, filled.record_paths()[1:3])
+    monkeypatch.setattr(store, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(store, "SHARE", 1)
+    (filled.root / INDEX).unlink()
+    assert filled.glance(workers=2) == alone
+    assert whole.relative_to(filled.root).as_posix() in decode((filled.root / INDEX).read_text())
+
+
 def test_small_folders_get_no_index(filled: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "WORTH_INDEXING", 256)
     filled.glance()

@@ -30,7 +30,7 @@ PLUGINS = {
 PURE = {"errors", "spec", "record", "registry", "stats", "track", "verdicts"}
 READERS = (
     "aggregate", "beside", "claims", "compare", "evaluate", "explore", "explore_page", "exports", "leaderboard", "page",
-    "paper", "paper_claims", "paper_page", "plots", "power", "quality", "site", "site_charts",
+    "paper", "paper_analogues", "paper_claims", "paper_page", "plots", "power", "quality", "site", "site_charts",
     "site_data", "site_facts", "stats", "tables", "verdicts",
 )  # fmt: skip
 TRAINING = {

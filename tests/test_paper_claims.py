@@ -130,6 +130,37 @@ def test_an_analogue_has_estimates_over_its_own_tasks_and_no_verdict():
     assert (cod.estimates[0].estimate, cod.estimates[0].ks) == (pytest.approx(0.3), (8, 16))
 
 
+def test_a_figure_of_ours_stands_once_whatever_it_is_like_and_says_whose_it_is():
+    on = grid({"standard": 5, "cod": 8, "unvalidated": 4}, name="embedded", tasks=("t1", "yelp"), ks=(8, 16, 32, 64))
+    answers = [(c, paper_claims.answer(c, [on] * len(c.parts), decides=False)) for c in CLAIMS.values()]
+    text = paper_page.claims_text(answers)
+    table, analogues = text.split("## Analogues")
+    assert "[" not in "".join(line for line in table.splitlines() if line.startswith("|"))
+    rows = [line for line in analogues.splitlines() if line.startswith("| A")]
+    assert len({tuple(row.split("|")[2:4]) for row in rows}) == len(rows)
+    assert all("`embedded`, `deberta-small`, `paper`: t1, yelp" in row for row in rows)
+    (like_many,) = [row for row in rows if "| kd + CoD - kd, k = 8, 16, 32, 64 " in row]
+    assert all(f"{name} (+" in like_many for name in ("few-shot gain, xsmall", "few-shot gain, qwen"))
+    assert "prompt robustness (+" in like_many
+    (with_doubt,) = [row for row in rows if "kd + CoD - kd, k = 8, 16, 32, 64, without yelp at 32, 64" in row]
+    assert "few-shot gain (+4.97)" in with_doubt  # left out of the published figure and of ours
+    label = like_many.split("|")[1].strip()
+    assert sum(f" {label} " in line for line in table.splitlines()) == 6  # xsmall, qwen and four prompts
+    assert "k = 512" not in analogues  # nothing of ours is like it
+
+
+def test_the_pair_behind_an_analogue_is_told_from_the_records():
+    on = grid({"standard": 5, "cod": 8, "unvalidated": 4}, name="embedded")
+    told = {"weights": "minilm", "student": {"weights": "<b>"}, "student_layers": [1, 4]}
+    runs = {
+        spec: replace(run, record=replace(run.record, identity=run.record.identity | {"track": told}))
+        for spec, run in on.runs.items()
+    }
+    stated = claim("superiority", 0.1)
+    answers = [(stated, paper_claims.answer(stated, [replace(on, runs=runs)], decides=False))]
+    assert "minilm to &lt;b&gt; (its layers 1 and 4), on sst2, cola" in paper_page.claims_text(answers)
+
+
 def test_only_the_published_pair_on_canonical_data_under_protocol_paper_decides():
     stated = CLAIMS["few-shot gain"]
     hits = {"standard": 5, "cod": 8, "unvalidated": 4}

@@ -14,6 +14,7 @@ from cod_bench.record import Record
 from cod_bench.spec import RunSpec
 from cod_bench.store import Results
 from cod_bench.verdicts import CONTRADICTED, REPRODUCED, Cell
+from tests import submissions
 from tests.samples import sample_record
 from tests.test_cli import call
 
@@ -37,12 +38,19 @@ def test_random_cells_are_found_again_and_the_tables_say_so(results: Results) ->
     assert "Records:" not in render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
     seen: list[Cell] = []
     made = reproduce.reproduce(results, share=0.3, seed=3, listen=lambda _, cell: seen.append(cell))
-    assert [(v.method, v.of, v.state, len(v.cells)) for v in made] == [("kd", 4, REPRODUCED, 2)]
+    assert [(v.method, v.generator, v.of, v.state, len(v.cells)) for v in made] == [
+        ("kd", "", 2, REPRODUCED, 1), ("kd", "substitution", 2, REPRODUCED, 1),
+    ]  # fmt: skip
     assert {cell.agreement for cell in seen} == {1.0}
     assert results.verdicts() == tuple(made)
     text = render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
     assert "Records: kd reproduced (2 of 2 re-run cells found again, of 4" in text
     assert not results.scan()[1]
+    # records of another generator void nothing
+    replayed = submissions.record(RunSpec("last", "toy", "toy", "kd", "cod", "replay", 8, 0), submissions.reference(),
+                                  params=submissions.PAIRS)  # fmt: skip
+    results.write(replayed)
+    assert render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"] == text
 
 
 def test_a_changed_record_is_another_result(results: Results) -> None:
@@ -51,7 +59,7 @@ def test_a_changed_record_is_another_result(results: Results) -> None:
         swapped = value["predictions"].translate(str.maketrans("01", "10"))
         path.write_text(path.read_text().replace(value["predictions"], swapped))
     made = reproduce.reproduce(results, share=0.1, seed=1, listen=lambda *_: None)
-    assert [v.state for v in made] == [CONTRADICTED]
+    assert [v.state for v in made] == [CONTRADICTED] * 2
 
 
 def records(tasks: tuple[str, ...], seeds: int) -> list[Record]:
@@ -64,9 +72,10 @@ def records(tasks: tuple[str, ...], seeds: int) -> list[Record]:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.01, 1), (0.05, 1), (0.051, 2), (1.0, 20)])
 def test_every_task_is_looked_at(share: float, expected: int) -> None:
-    found = reproduce.sample(records(("a", "b"), 20), share, seed=0)
-    assert [sum(r.spec.task == task for r in found) for task in ("a", "b")] == [expected, expected]
-    assert len({(r.spec.task, r.spec.seed) for r in found}) == len(found)
+    parts = reproduce.groups(records(("a", "b"), 20), ())
+    found = {task: reproduce.sample(own, share, seed=0) for (_, _, task, _, _), own in parts.items()}
+    assert {task: len(own) for task, own in found.items()} == {"a": expected, "b": expected}
+    assert all(len({r.spec.seed for r in own}) == expected for own in found.values())
 
 
 def test_another_seed_is_another_sample() -> None:

@@ -129,6 +129,44 @@ def test_what_a_method_says_and_the_state_of_its_records_stand_in_table_and_sect
     assert {row.state for row in site_data.rows(site_data.section(grid(SUITE, made["records"](SUITE))))} == {""}
 
 
+def submitted(teacher: str = "") -> list[aggregate.Grid]:
+    """The declared suite and a submission to it, trained by another teacher if one is named."""
+    mine = plan.variant(SUITE, submitted=(EVIL,))
+    records, references = made["records"](mine), made["references"](mine.tasks)
+    if teacher:
+        records = [replace(r, teacher_hash=teacher, reference=f"{r.spec.task}-{teacher}") for r in records]
+        references = {
+            (track, task, teacher): replace(r, teacher_hash=teacher) for (track, task, _), r in references.items()
+        }
+    own = aggregate.collect(
+        mine, protocol="last", track="minilm", records=records, expected=made["expected"](records),
+        references=references,
+    )  # fmt: skip
+    told = {EVIL: "reproduced (4 of 4 re-run cells found again, of 80; 2026-11-24)"}
+    return [grid(SUITE, made["records"](SUITE)), replace(own, states=told)]
+
+
+@pytest.mark.parametrize("teacher", ["", "elsewhere"])
+def test_a_submission_stands_beside_the_declared_methods_with_state_and_pairing(teacher: str) -> None:
+    text = outside_scripts(site.page(submitted(teacher)))
+    section = text.split('<section id="submissions"')[1].split("</section>")[0]
+    assert '<a href="#submissions">' in text
+    assert "reproduced (4 of 4 re-run cells found again, of 80; 2026-11-24)" in section
+    assert "<strong>&lt;script&gt;alert(1)&lt;/script&gt;</strong>" in section
+    rows = section.split("<tbody>")[2].split("</tbody>")[0].split("</tr>")[:-1]
+    assert len(rows) == 8  # four conditions, two declared methods
+    how = "<td><strong>unpaired</strong></td>" if teacher else "<td>paired</td>"
+    assert all(how in re.sub(' class="n"', "", row) for row in rows)
+    assert ("a difference may be the teacher's." in section) == bool(teacher)
+    assert section.count("<td>another</td>" if teacher else "<td>same</td>") == 8
+
+
+def test_a_submission_alone_has_its_figures_and_a_page_without_any_no_section() -> None:
+    alone = outside_scripts(site.page(submitted()[1:]))
+    assert "No declared method of its suite has a counted run here." in alone
+    assert 'id="submissions"' not in page()
+
+
 def test_only_the_pages_own_scripts_may_run_and_nothing_may_load() -> None:
     text = page()
     policy = next(attrs["content"] for tag, attrs in Tags(text).found if attrs.get("http-equiv"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cod_bench import site
-from tests.test_site import EVIL, SUITE, grid, made
+from tests.test_site import EVIL, SUITE, grid, made, submitted
 from tests.test_site import page as rendered
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -102,6 +102,25 @@ def test_filters_and_search_leave_what_they_name(opened: Any) -> None:
     choose(opened, "track", "toy")
     assert len(column(opened, "accuracy")) == 9
     assert "9 of" in opened.locator(".dt-info").inner_text()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_submission_is_reached_from_the_top_and_its_tables_scroll_in_their_boxes(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    file = tmp_path / "index.html"
+    file.write_text(site.page(submitted("elsewhere")), encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.locator("nav a[href='#submissions']").click()
+    section = page.locator("#submissions")
+    assert section.locator("h2").is_visible()
+    assert section.locator("table").count() == 2
+    assert "unpaired" in section.locator("table").nth(1).inner_text()
+    assert EVIL in section.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    context.close()
 
 
 def test_the_colour_scheme_follows_the_button(opened: Any) -> None:

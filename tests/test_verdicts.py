@@ -23,6 +23,7 @@ from cod_bench.verdicts import (
     Verdict,
     from_json,
     judge,
+    part,
     records_digest,
     standing,
     to_json,
@@ -41,10 +42,9 @@ def record(wrong: int = 0, **changes: object) -> Record:
     return sample_record(**{**values, **changes})
 
 
-def verdict(records: list[Record], *cells: Cell) -> Verdict:
-    return Verdict(
-        "last", "toy", "kd", records_digest(records), len(records), TOLERANCE, 0.05, 1, {}, "2026-01-01", cells
-    )
+def verdict(records: list[Record], *cells: Cell, date: str = "2026-01-01") -> Verdict:
+    about = part(records[0].spec)
+    return Verdict(*about, records_digest(records), len(records), TOLERANCE, 0.05, 1, {}, date, cells)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,31 @@ def test_a_verdict_holds_for_the_records_it_is_about() -> None:
     assert told([replace(known, method="lwd")], own) == SUBMITTED
 
 
+def of_spec(**changes: object) -> Record:
+    return record(spec=replace(sample_record().spec, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"generator": "replay"}, {"condition": "standard", "generator": ""}, {"task": "other"}]
+)
+def test_records_of_another_generator_or_task_leave_a_verdict_standing(changes: dict[str, str]) -> None:
+    own, new = [record(), record(3)], [of_spec(**changes)]
+    known = verdict(own, Cell("a", REPRODUCED, 1.0))
+    assert told([known], own).startswith("reproduced (1 of 1")
+    assert told([known], [*own, *new]) == (
+        "submitted (1 of 1 re-run cells found again, of 2 of the 3 records; 2026-01-01)"
+    )
+    both = [known, verdict(new, Cell("b", REPRODUCED, 1.0), date="2026-02-03")]
+    assert told(both, [*own, *new]) == ("reproduced (2 of 2 re-run cells found again, of 3; 2026-01-01 to 2026-02-03)")
+
+
+def test_one_contradicted_part_contradicts_the_method_whether_or_not_the_others_were_re_run() -> None:
+    own, new = [record()], [of_spec(generator="replay")]
+    known = verdict(own, Cell("a", CONTRADICTED, 0.5))
+    assert told([known], [*own, *new]).startswith(CONTRADICTED)
+    assert told([known, verdict(new, Cell("b", REPRODUCED, 1.0))], [*own, *new]).startswith(CONTRADICTED)
+
+
 def test_what_is_written_is_read() -> None:
     known = verdict([record()], Cell("a", CONTRADICTED, 0.5))
     assert from_json(to_json([known])) == (known,)
@@ -110,9 +135,9 @@ def test_odd_files_are_refused_with_the_field(change: dict[str, object], sentenc
         from_json(json.dumps(value))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2, "verdicts": []}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1, "verdicts": []}', "[" * 100_000])
 def test_what_is_no_file_of_verdicts_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not JSON|schema: must be 1"):
+    with pytest.raises(ValueError, match=r"not JSON|schema: must be 2"):
         from_json(text)
 
 
