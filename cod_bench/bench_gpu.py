@@ -120,7 +120,8 @@ def an_hour(paces: list[Pace], k: int) -> float:
 
 def hours(paces: list[Pace], conditions: tuple[str, ...]) -> float:
     """Hours that the paper's experiment takes in these conditions (empty: all), by kd's pace, teachers apart."""
-    specs = suites.suite("paper").expand(protocol="last")
+    suite = suites.suite("paper")
+    specs = suite.expand(track=suite.tracks[0], protocol="last")
     return sum(1 / an_hour(paces, spec.k) for spec in specs if not conditions or spec.condition in conditions)
 
 

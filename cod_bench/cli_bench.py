@@ -31,6 +31,8 @@ def bench_(
         for name, about in bench_parts.ABOUT.items():
             print(f"  {name:9} {about}")
         return
+    if gpu and not devices.visible():
+        raise UsageError("--gpu: torch sees no CUDA device here; leave it out to measure the CPU")
     if gpu:
         devices.ask("cuda")
     chosen = [word.strip() for word in only.split(",") if word.strip()] or list(bench_parts.PARTS)
