@@ -58,7 +58,7 @@ def reproduce(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample; drawn anew if left out.")] = None,
     workers: WorkersOption = plan.cores(),
     executor: Annotated[str, typer.Option("--executor", help="How jobs are spread.")] = "local",
-    device: DeviceOption = "auto",
+    device: DeviceOption = "cpu",
     data: Annotated[list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*.")] = None,
     plugin: PluginOption = None,
 ) -> None:  # fmt: skip
