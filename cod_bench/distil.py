@@ -200,12 +200,13 @@ def _train(
 
     setup = _setup(spec, track, hparams, student, teacher, batches, order, rows, protocol)
     # What a method makes there without naming a device is made where the student is.
-    with nullcontext() if student.device.type == "cpu" else student.device:
+    there: Any = nullcontext() if student.device.type == "cpu" else student.device
+    with there:
         outside = distiller.prepare(setup)
     trained = Trained(steps, seconds={"prepare": time.perf_counter() - begun}, prepare_steps=distiller.prepare_steps)
     layers = sorted({layer for layer, _ in track.layer_map}) if distiller.needs_layers else []
     model = Model(student, distiller, outside, layers, track.precision == "bfloat16", skip, spec)
-    stepper = _static(model, hparams) if static else _Ordinary(model, hparams)
+    stepper: Steps | _Ordinary = _static(model, hparams) if static else _Ordinary(model, hparams)
     watch = device.Watch(student.device)
     best: dict[str, Tensor] | None = None
     begun = time.perf_counter()

@@ -58,7 +58,8 @@ def execute(
             for group in sorted(groups, key=lambda group: len(group.running)):
                 group.fill(ready, [other for other in groups if other is not group])
             calls = [call for group in groups for call in group.running]
-            done = wait(calls, return_when=FIRST_COMPLETED)[0] if not any(group.broken for group in groups) else ()
+            some_broken = any(group.broken for group in groups)
+            done = set() if some_broken else wait(calls, return_when=FIRST_COMPLETED)[0]
             for group in groups:
                 for outcome in group.take([call for call in group.running if call in done], ready):
                     yield replace(outcome, workers=counted) if counted else outcome
