@@ -22,6 +22,7 @@ class FineTune(Distiller):
     name = "finetune"
     version = 1
     summary = "Hard labels only: what the rows are worth without the teacher's logits."
+    static_loss = True
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy alone."""

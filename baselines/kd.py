@@ -23,6 +23,7 @@ class KD(Distiller):
     name = "kd"
     version = 1
     summary = "The student learns the gold labels and the teacher's softened logits; the cheapest method, no layers."
+    static_loss = True
 
     def prepare(self, setup: Setup) -> None:
         """Keep the weights of the run's recipe."""

@@ -28,6 +28,7 @@ class LWD(Distiller):
     needs_layers = True
     masks_layers = True
     needs_aligned_tokens = True
+    static_loss = True
 
     def prepare(self, setup: Setup) -> nn.Module:
         """Draw the projections, from a stream that is neither the student's nor the order's."""

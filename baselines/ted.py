@@ -34,6 +34,7 @@ class TED(Distiller):
     needs_layers = True
     masks_layers = True
     needs_aligned_tokens = True
+    static_loss = True
 
     def prepare(self, setup: Setup) -> nn.Module:
         """Run stage 1 on both sides; the student's filters go on training in stage 2."""

@@ -82,7 +82,7 @@ class Loop:
         self.student.train()
         torch.manual_seed(stream_seed("dropout", self.spec.task, self.spec.seed, number))
         batch = self.batch(self.batches[number])
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.track.precision == "bfloat16"):
+        with torch.autocast(self.student.device.type, dtype=torch.bfloat16, enabled=self.track.precision == "bfloat16"):
             parts = self.distiller.loss(self.student(batch.ids, batch.mask, self.layers), batch)
         loss = torch.stack(list(parts.values())).sum()
         loss.backward()
@@ -98,7 +98,7 @@ class Loop:
                 self.step()
                 if evaluation.ids and (number % self.epoch == 0 or number == self.steps):
                     logits = self.evaluate(evaluation.ids)
-                    right = logits.argmax(1) == torch.tensor(evaluation.labels)
+                    right = logits.argmax(1).cpu() == torch.tensor(evaluation.labels)
                     self.done.accuracies.append(float(right.float().mean()))
         return self.done
 
@@ -109,16 +109,16 @@ class Loop:
         with torch.no_grad():
             for start in range(0, len(ids), EVALUATION_BATCH):
                 padded, mask = _padded(ids[start : start + EVALUATION_BATCH], self.pad_id)
-                found.append(self.student(padded, mask).logits)
+                found.append(self.student(padded.to(self.student.device), mask.to(self.student.device)).logits)
         return torch.cat(found)
 
     def batch(self, rows: Sequence[int]) -> Batch:
         """Training rows padded to the longest, with the teacher's outputs."""
-        ids, mask = _padded([self.ids[i] for i in rows], self.pad_id)
+        ids, mask = (part.to(self.student.device) for part in _padded([self.ids[i] for i in rows], self.pad_id))
         logits, hidden = self._given(rows, ids.shape[1]) if self.given else self._asked(ids, mask)
         everywhere = torch.ones_like(mask)
         return Batch(
-            rows=rows, ids=ids, mask=mask, labels=self.labels[list(rows)], teacher_logits=logits,
+            rows=rows, ids=ids, mask=mask, labels=self.labels[list(rows)].to(ids.device), teacher_logits=logits,
             teacher_hidden=hidden, layer_mask=everywhere if self.habits else mask, teacher_mask=mask,
         )  # fmt: skip
 

@@ -34,6 +34,12 @@ ShardOption = Annotated[str, typer.Option("--shard", help="Only the i-th of n pa
 ExecutorOption = Annotated[str, typer.Option("--executor", help="How jobs are spread: local, or ray on a cluster.")]
 AddressOption = Annotated[str, typer.Option("--address", help="Of the ray executor: local, auto or HOST:PORT.")]
 GpusOption = Annotated[float | None, typer.Option("--gpus-per-run", min=0.0, help="Share of a GPU a run takes (ray).")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="What to compute on: auto (CUDA where there is one), cpu, cuda or cuda:N.")
+]
+PerDeviceOption = Annotated[
+    int | None, typer.Option("--workers-per-device", min=1, help="Processes on each CUDA device (local).")
+]
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")

@@ -42,10 +42,11 @@ class Setting:
     teacher: Teacher
     student: Classifier
     tokenizer: Any
+    task: str = TASK
 
     def spec(self) -> RunSpec:
         """The run that is timed."""
-        return RunSpec("last", self.track.name, TASK, METHOD, "standard", "", TIMED_K, 0)
+        return RunSpec("last", self.track.name, self.task, METHOD, "standard", "", TIMED_K, 0)
 
     def rounded(self) -> Setting:
         """The same in bfloat16."""
@@ -92,6 +93,29 @@ def deberta() -> Setting:
     return _setting("deberta", track, teacher, Pretrained(small, tokenizer), tokenizer)
 
 
+def qwen() -> Setting:
+    """Qwen2.5 1.5B -> 0.5B at real dimensions with random weights, in bfloat16; texts as for DeBERTa."""
+    import torch
+    from transformers import Qwen2Config, Qwen2Model
+
+    from cod_bench import model as models
+    from cod_bench.pretrained import Pretrained
+
+    track = replace(tracks.track("qwen"), precision="bfloat16", max_length=64)
+    shared = {"vocab_size": 151_936, "num_key_value_heads": 2, "max_position_embeddings": 1024}
+    sizes = (
+        {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
+        {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
+    )
+    tokenizer = Spread(work.base("minilm-fp32", "").tokenizer)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        large, small = (Qwen2Model(Qwen2Config(**shared, **own)).eval() for own in sizes)
+    teacher = models.teacher(Pretrained(large, tokenizer), track, classes=2)
+    del large
+    return _setting("qwen", track, teacher, Pretrained(small, tokenizer), tokenizer)
+
+
 VOCABULARY = 128_100
 
 
@@ -122,9 +146,9 @@ def _setting(name: str, track: Track, teacher: Classifier, base: Any, tokenizer:
     return Setting(name, track, made, student, tokenizer)
 
 
-def rows(k: int) -> TrainingSet:
+def rows(k: int, task: str = TASK) -> TrainingSet:
     """The first k balanced rows of the training pool, in slots of two classes."""
-    pool = work.corpus(TASK).train
+    pool = work.corpus(task).train
     by_class = [[row for row in pool if row.label == label] for label in (0, 1)]
 
     def made(label: int, number: int, slot: int, role: str) -> Row:
@@ -139,7 +163,7 @@ def evaluation(setting: Setting, count: int) -> list[list[int]]:
     """Token ids of `count` evaluation rows."""
     from cod_bench import model as models
 
-    texts = [row.text for row in work.corpus(TASK).evaluation[:count]]
+    texts = [row.text for row in work.corpus(setting.task).evaluation[:count]]
     return models.tokenise(setting.tokenizer, texts, setting.track.max_length)
 
 
@@ -148,7 +172,8 @@ def plain_loop(setting: Setting, steps: int, *, student: Classifier | None = Non
     from cod_bench.benchmarks.plain import Loop
 
     return Loop(
-        setting.spec(), setting.track, rows(TIMED_K), registry.load("baseline", METHOD)(), setting.hparams(steps),
+        setting.spec(), setting.track, rows(TIMED_K, setting.task), registry.load("baseline", METHOD)(),
+        setting.hparams(steps),
         copy.deepcopy(setting.student) if student is None else student, setting.teacher, setting.tokenizer, **options,
     )  # fmt: skip
 
@@ -158,8 +183,8 @@ def fast_steps(setting: Setting, student: Classifier, steps: int) -> None:
     from cod_bench.distil import train
 
     train(
-        setting.spec(), setting.track, rows(TIMED_K), registry.load("baseline", METHOD)(), setting.hparams(steps),
-        student, setting.teacher, None, setting.tokenizer,
+        setting.spec(), setting.track, rows(TIMED_K, setting.task), registry.load("baseline", METHOD)(),
+        setting.hparams(steps), student, setting.teacher, None, setting.tokenizer,
     )  # fmt: skip
 
 

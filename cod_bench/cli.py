@@ -23,6 +23,7 @@ from cod_bench import (
     suites,
     tracks,
 )
+from cod_bench import device as devices
 from cod_bench import energy as energies
 from cod_bench import plan as plans
 from cod_bench.arguments import (
@@ -30,6 +31,7 @@ from cod_bench.arguments import (
     AddressOption,
     ConditionOption,
     DataOption,
+    DeviceOption,
     ExecutorOption,
     GeneratorOption,
     GpusOption,
@@ -37,6 +39,7 @@ from cod_bench.arguments import (
     LayersOption,
     LengthOption,
     MethodOption,
+    PerDeviceOption,
     PluginOption,
     PrecisionOption,
     ProtocolOption,
@@ -224,6 +227,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes, one thread each; all cores if unset.")] = None,
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: ExecutorOption = "local", address: AddressOption = "", gpus_per_run: GpusOption = None,
+    device: DeviceOption = "auto", workers_per_device: PerDeviceOption = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
@@ -235,6 +239,7 @@ def run(
 
     given.plugins(plugin, data)
     options.endpoint(model, base_url, pairs, yes, attempts)
+    devices.ask(device)
     if energy:
         energies.ask()
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
@@ -243,7 +248,8 @@ def run(
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
         plans.suite_for(suite, filters), filters, given.results_folder(results),
-        workers=workers or 0, rerun=rerun, executor=executor, options=options.executor(address, gpus_per_run),
+        workers=workers or 0, rerun=rerun, executor=executor,
+        options=options.executor(address, gpus_per_run, workers_per_device),
         fail_fast=fail_fast, plan_line=options.plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
@@ -287,13 +293,14 @@ def leaderboard(
 @app.command()
 def judge(
     suite: SuiteOption = suites.DEFAULT_SUITE, track: TrackOption = "", generator: GeneratorOption = "",
-    data: DataOption = None, plugin: PluginOption = None,
+    device: DeviceOption = "auto", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
     from cod_bench import judge as judges
     from cod_bench import work
 
     given.plugins(plugin, data)
+    devices.ask(device)
     chosen = plans.suite_for(suite, Filters(generator=generator))
     if len(chosen.tasks) < 2:
         raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
@@ -320,6 +327,7 @@ def recipe(
     task: TaskOption = None,
     out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    device: DeviceOption = "auto",
     data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
@@ -328,6 +336,7 @@ def recipe(
     from cod_bench.store import write_atomic
 
     given.plugins(plugin, data)
+    devices.ask(device)
     chosen = tracks.track(track)
     fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
     tasks = given.words("task", task) or sorted({t for s in fitting for t in s.tasks})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cod_bench import bench
+from cod_bench import device as devices
 from cod_bench.errors import UsageError, unknown
 
 
@@ -18,15 +20,21 @@ def bench_(
     compare: Annotated[
         Path | None, typer.Option("--compare", help="An earlier file to set the figures against.")
     ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Only the CUDA device: runs an hour at real sizes.")] = False,
+    workers_per_device: Annotated[int, typer.Option("--workers-per-device", min=1, help="Of --gpu.")] = 4,
     parts: Annotated[bool, typer.Option("--parts", help="Name the parts and stop.")] = False,
 ) -> None:
     """How fast it is on this machine against the plain loop of benchmarks/, same weights, texts and steps."""
-    from cod_bench import bench_parts
+    from cod_bench import bench_gpu, bench_parts
 
     if parts:
         for name, about in bench_parts.ABOUT.items():
             print(f"  {name:9} {about}")
         return
+    if gpu and not devices.visible():
+        raise UsageError("--gpu: torch sees no CUDA device here; leave it out to measure the CPU")
+    if gpu:
+        devices.ask("cuda")
     chosen = [word.strip() for word in only.split(",") if word.strip()] or list(bench_parts.PARTS)
     for name in chosen:
         if name not in bench_parts.PARTS:
@@ -37,8 +45,12 @@ def bench_(
     print(bench.heading(bench.machine()))
     print("seconds of CPU (wall), ratios in CPU time (wall)\n")
     lines: list[bench.Line] = []
-    for name in chosen:
-        for line in bench_parts.PARTS[name](quick):
+    asked: list[Callable[[bool], Iterable[bench.Line]]]
+    asked = [bench_parts.PARTS[name] for name in chosen]
+    if gpu:
+        asked = [lambda quick: bench_gpu.bench(quick, workers_per_device)]
+    for part in asked:
+        for line in part(quick):
             lines.append(line)
             print(bench.row(line), flush=True)
     made = bench.report(lines, quick=quick)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cod_bench import cfe as cfes
+from cod_bench import device as devices
 from cod_bench import given, options, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
     ConditionOption,
     DataOption,
+    DeviceOption,
     GeneratorOption,
     KOption,
     MethodOption,
@@ -59,6 +61,7 @@ def generate(
     yes: YesOption = False, budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0,
     batch: BatchOption = False, poll: PollOption = 60.0,
     export: Annotated[Path | None, typer.Option("--export", help="Also write the pairs to this JSONL file.")] = None,
+    device: DeviceOption = "auto",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Make the counterfactuals that a suite's missing runs need; paid ones after an estimate and a yes.
@@ -69,6 +72,7 @@ def generate(
     from cod_bench import work
 
     given.plugins(plugin, data)
+    devices.ask(device)
     options.endpoint(model, base_url, pairs, False, attempts)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator)
     made = plans.make(plans.suite_for(suite, filters), filters, given.results_folder(results))
@@ -94,12 +98,14 @@ def validate(
     pairs: PairsOption = None,
     texts: TextsOption = 20, seed: OneSeedOption = 0,
     longest: Annotated[int, typer.Option("--longest", help="Only pairs with so short an original; 0 is all.")] = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", data: DataOption = None, plugin: PluginOption = None,
+    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "auto",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
     from cod_bench import pairs as pair_files
 
     given.plugins(plugin, data)
+    devices.ask(device)
     options.endpoint(model, base_url)
     where = _track(track)
     if pairs:
@@ -117,13 +123,15 @@ def validate(
 def inspect(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
     pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", data: DataOption = None, plugin: PluginOption = None,
+    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "auto",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
     from cod_bench import work
     from cod_bench.cfe_figures import drawn, word_diff
 
     given.plugins(plugin, data)
+    devices.ask(device)
     options.endpoint(model, base_url, pairs)
     where = _track(track)
     judge, classes = work.teacher(where, task), work.corpus(task).task.classes
@@ -147,12 +155,14 @@ def compare(
     similarity: Annotated[Path | None, typer.Option("--similarity", help="Folder of an encoder.")] = None,
     model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", yes: YesOption = False,
     budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0, batch: BatchOption = False,
-    poll: PollOption = 60.0, data: DataOption = None, plugin: PluginOption = None,
+    poll: PollOption = 60.0, device: DeviceOption = "auto",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
     from cod_bench import cfe_models
 
     given.plugins(plugin, data)
+    devices.ask(device)
     options.endpoint(model, base_url, pairs, False, attempts)
     where, names = _track(track), given.words("generator", generator)
     scorers = {

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from cod_bench import device as devices
 from cod_bench import origin, plan, registry
-from cod_bench.arguments import PluginOption
+from cod_bench.arguments import DeviceOption, PluginOption
 from cod_bench.errors import UsageError
 from cod_bench.store import Results
 
@@ -57,6 +58,7 @@ def reproduce(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample; drawn anew if left out.")] = None,
     workers: WorkersOption = plan.cores(),
     executor: Annotated[str, typer.Option("--executor", help="How jobs are spread.")] = "local",
+    device: DeviceOption = "cpu",
     data: Annotated[list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*.")] = None,
     plugin: PluginOption = None,
 ) -> None:  # fmt: skip
@@ -67,6 +69,7 @@ def reproduce(
     for file in plugin or ():
         registry.add_plugin(file)
     origin.choose(data)
+    devices.ask(device)
     if not results.is_dir():
         raise UsageError(f"--results {results}: no such folder; name one with records")
     found = again.reproduce(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from cod_bench import device
 from cod_bench import model as models
 from cod_bench.condition import TrainingSet, row_batches, slot_batches
 from cod_bench.distiller import Batch, Distiller, Setup
@@ -20,6 +22,7 @@ from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, stream_seed
 from cod_bench.vocabulary import own_rows
 
 if TYPE_CHECKING:
+    from cod_bench.graphs import Steps
     from cod_bench.model import Classifier
     from cod_bench.teacher import Teacher
     from cod_bench.track import Track
@@ -38,17 +41,23 @@ class Trained:
     seconds: dict[str, float] = field(default_factory=dict)
     prepare_steps: int = 0
     """Optimiser steps of first stages."""
+    graphs: str = ""
+    """On a GPU, whether steps were replayed from CUDA graphs, or why not; empty on the CPU."""
 
 
 class Rows:
-    """The training rows of a run as tensors: token ids, labels and the teacher's outputs, each computed once."""
+    """The training rows of a run as tensors: token ids, labels and the teacher's outputs, each computed once.
+
+    Batches lie on the teacher's device.
+    """
 
     def __init__(
         self, training: TrainingSet, teacher: Teacher, tokenizer: Any, track: Track, protocol: Protocol, *, layers: bool
     ) -> None:
+        self._on = teacher.classifier.device
         texts = [row.text for row in training.rows]
         self.ids = models.tokenise(tokenizer, texts, track.max_length)
-        self.labels = torch.tensor([row.label for row in training.rows])
+        self.labels = torch.tensor([row.label for row in training.rows])  # on the CPU, as ids are
         self._pad_id: int = tokenizer.pad_token_id
         self._all_positions = protocol.reference_habits
         # Only a layer loss over padding needs the teacher's states there; position p's state is the same at any length.
@@ -62,7 +71,7 @@ class Rows:
 
     def batch(self, rows: Sequence[int]) -> Batch:
         """Rows padded to the longest of them."""
-        ids, mask = models.pad([self.ids[i] for i in rows], self._pad_id)
+        ids, mask = models.pad([self.ids[i] for i in rows], self._pad_id, on=self._on)
         outputs = [self._teacher[i] for i in rows]
         hidden, teacher_mask = {}, mask
         if self._layers and self._aligned:
@@ -70,7 +79,7 @@ class Rows:
         elif self._layers:
             hidden, teacher_mask = _own_length([out.hidden for out in outputs])
         return Batch(
-            rows=rows, ids=ids, mask=mask, labels=self.labels[list(rows)],
+            rows=rows, ids=ids, mask=mask, labels=device.send(self.labels[list(rows)], self._on),
             teacher_logits=torch.stack([out.logits for out in outputs]), teacher_hidden=hidden,
             layer_mask=torch.ones_like(mask) if self._all_positions else mask, teacher_mask=teacher_mask,
         )  # fmt: skip
@@ -83,7 +92,7 @@ class Rows:
         def row(index: int) -> dict[int, Tensor]:
             if index not in known:
                 student.eval()
-                ids, mask = models.pad([self.ids[index]], self._pad_id)
+                ids, mask = models.pad([self.ids[index]], self._pad_id, on=self._on)
                 with torch.no_grad():
                     hidden = student(ids, mask, layers).hidden
                 known[index] = {layer: state[0] for layer, state in hidden.items()}
@@ -96,7 +105,7 @@ def _stack(states: Sequence[Mapping[int, Tensor]], length: int) -> dict[int, Ten
     """Per-row states of any length -> layer -> [B, length, width], zero where a row has ended."""
     stacked = {}
     for layer in states[0]:
-        out = torch.zeros(len(states), length, states[0][layer].shape[-1])
+        out = torch.zeros(len(states), length, states[0][layer].shape[-1], device=states[0][layer].device)
         for i, row in enumerate(states):
             kept = row[layer][:length]
             out[i, : len(kept)] = kept
@@ -106,9 +115,11 @@ def _stack(states: Sequence[Mapping[int, Tensor]], length: int) -> dict[int, Ten
 
 def _own_length(states: Sequence[Mapping[int, Tensor]]) -> tuple[dict[int, Tensor], Tensor]:
     """Per-row states of a teacher with its own tokens -> layer -> [B, T, width], and the mask [B, T] of real ones."""
-    lengths = torch.tensor([next(iter(row.values())).shape[0] for row in states])
+    one_each = [next(iter(row.values())) for row in states]
+    lengths = torch.tensor([len(state) for state in one_each])
     longest = int(lengths.max())
-    return _stack(states, longest), (torch.arange(longest) < lengths[:, None]).long()
+    mask = (torch.arange(longest) < lengths[:, None]).long()
+    return _stack(states, longest), device.send(mask, one_each[0].device)
 
 
 def _demand_alignment(own: Sequence[Sequence[int]], other: Sequence[Sequence[int]], track: Track) -> None:
@@ -148,11 +159,13 @@ def train(
     teacher: Teacher,
     select: Callable[[Classifier], float] | None,
     tokenizer: Any = None,
+    *,
+    static: bool | None = None,
 ) -> Trained:
-    """Train `student` in place.
+    """Train `student` in place, on its device.
 
     `select` scores it after every epoch under the protocols that keep the best one. `tokenizer` is the student's own;
-    the teacher's if None.
+    the teacher's if None. `static` takes the steps of graphs.py, as it is done on a GPU (None: there alone).
 
     Raises:
         RunError: a loss is not finite.
@@ -161,18 +174,21 @@ def train(
     own = teacher.tokenizer if tokenizer is None else tokenizer
     rows = Rows(training, teacher, own, track, protocol, layers=distiller.needs_layers)
     models.check_layers(student, (layer for layer, _ in track.layer_map), "student")
-    # What stands at padding may be left out where nobody reads it.
+    if static is None:
+        static = student.device.type == "cuda"
+    # What stands at padding may be left out where nobody reads it; which rows these are a GPU would wait to tell.
     unread = not distiller.needs_layers or (distiller.masks_layers and not protocol.reference_habits)
     with ExitStack() as means:
-        means.enter_context(own_rows(student, rows.ids, own.pad_token_id, float(hparams["weight_decay"])))
-        skip = means.enter_context(real_rows(student)) if unread else None
-        return _train(spec, track, training, distiller, hparams, student, teacher, select, rows, skip)
+        decay = float(hparams["weight_decay"])
+        means.enter_context(own_rows(student, rows.ids, own.pad_token_id, decay, kept=static))
+        skip = means.enter_context(real_rows(student)) if unread and not static else None
+        return _train(spec, track, training, distiller, hparams, student, teacher, select, rows, skip, static)
 
 
 def _train(
     spec: RunSpec, track: Track, training: TrainingSet, distiller: Distiller, hparams: Mapping[str, Any],
     student: Classifier, teacher: Teacher, select: Callable[[Classifier], float] | None, rows: Rows,
-    skip: Callable[[Tensor], Any] | None,
+    skip: Callable[[Tensor], Any] | None, static: bool,
 ) -> Trained:  # fmt: skip
     protocol = PROTOCOLS[spec.protocol]
     steps = int(hparams["steps"])
@@ -183,35 +199,30 @@ def _train(
         return batches_of(training, spec, int(hparams["batch_size"]), wanted)[0]
 
     setup = _setup(spec, track, hparams, student, teacher, batches, order, rows, protocol)
-    outside = distiller.prepare(setup)
+    # What a method makes there without naming a device is made where the student is.
+    there: Any = nullcontext() if student.device.type == "cpu" else student.device
+    with there:
+        outside = distiller.prepare(setup)
     trained = Trained(steps, seconds={"prepare": time.perf_counter() - begun}, prepare_steps=distiller.prepare_steps)
-    optimiser, schedule = optimiser_for([student, *([outside] if outside is not None else [])], hparams)
     layers = sorted({layer for layer, _ in track.layer_map}) if distiller.needs_layers else []
+    model = Model(student, distiller, outside, layers, track.precision == "bfloat16", skip, spec)
+    stepper: Steps | _Ordinary = _static(model, hparams) if static else _Ordinary(model, hparams)
+    watch = device.Watch(student.device)
     best: dict[str, Tensor] | None = None
     begun = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         for step, indices in enumerate(batches):
             student.train()
             # Dropout's stream is keyed by the step too, so that it is the same for every method and condition.
-            torch.manual_seed(stream_seed("dropout", spec.task, spec.seed, step))
-            batch = rows.batch(indices)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
-                with nullcontext() if skip is None else skip(batch.mask):
-                    outputs = student(batch.ids, batch.mask, layers)
-                parts = distiller.loss(outputs, batch)
-            if step == 0:
-                _demand_scalars(parts, spec)
-            total = torch.stack(list(parts.values())).sum()
-            _note(trained, parts, total, spec, step)
-            total.backward()
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
+            values = stepper.step(rows.batch(indices), stream_seed("dropout", spec.task, spec.seed, step))
+            _note(trained, model.names, watch.note(values), spec, step)
             if select is not None and ((step + 1) % epoch == 0 or step + 1 == steps):
                 trained.scores.append(select(student))
                 if trained.scores[-1] > max(trained.scores[:-1], default=-1.0):
                     best = {name: value.clone() for name, value in student.state_dict().items()}
                     trained.selected = step + 1
+        _note(trained, model.names, watch.rest(), spec, steps - 1)
+    trained.graphs = stepper.told
     if best is not None:
         student.load_state_dict(best)
     else:
@@ -220,19 +231,89 @@ def _train(
     return trained
 
 
+@dataclass(slots=True)
+class Model:
+    """What a step is taken on: a student, the method that says its loss, and what is trained beside it."""
+
+    student: Classifier
+    distiller: Distiller
+    outside: nn.Module | None
+    layers: Sequence[int]
+    bf16: bool
+    skip: Callable[[Tensor], Any] | None
+    spec: RunSpec
+    names: tuple[str, ...] = ()
+    """Of the values of a step, once there was one: the loss and, if there are several, its parts."""
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """Everything that is trained."""
+        return [self.student, *([self.outside] if self.outside is not None else [])]
+
+    def backward(self, batch: Batch) -> Tensor:
+        """Gradients of a batch's loss; gives the loss and its parts [1 or 1 + parts], by `names`."""
+        student = self.student
+        with torch.autocast(student.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            with nullcontext() if self.skip is None else self.skip(batch.mask):
+                outputs = student(batch.ids, batch.mask, self.layers)
+            parts = self.distiller.loss(outputs, batch)
+        if not self.names:
+            _demand_scalars(parts, self.spec)
+            self.names = ("loss", *(parts if len(parts) > 1 else ()))
+        each = torch.stack(list(parts.values()))
+        total = each.sum()
+        total.backward()
+        return torch.cat([total[None], each]).detach() if len(parts) > 1 else total.detach()[None]
+
+
+class _Ordinary:
+    """Steps one by one: the CPU's."""
+
+    told = ""
+
+    def __init__(self, model: Model, hparams: Mapping[str, Any]) -> None:
+        self._model = model
+        self._optimiser, self._schedule = optimiser_for(model.modules, hparams)
+
+    def step(self, batch: Batch, seed: int) -> Tensor:
+        """One step; its values."""
+        torch.manual_seed(seed)
+        values = self._model.backward(batch)
+        self._optimiser.step()
+        self._schedule.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        return values
+
+
+def _static(model: Model, hparams: Mapping[str, Any]) -> Steps:
+    from cod_bench.graphs import Steps
+
+    return Steps(model, hparams)
+
+
 def optimiser_for(modules: Sequence[nn.Module], hparams: Mapping[str, Any]) -> tuple[torch.optim.Optimizer, Any]:
     """AdamW (no decay on biases and norms) over what is trainable, and its schedule: warm-up, then linear to 0."""
-    import transformers
+    optimiser = adamw(modules, hparams, hparams["learning_rate"])
+    return optimiser, schedule_of(optimiser, hparams)
 
+
+def adamw(modules: Sequence[nn.Module], hparams: Mapping[str, Any], rate: float | Tensor, **own: bool) -> Any:
+    """The fused AdamW of every student, at a rate that may be a tensor; `own` are further options of PyTorch's."""
     trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.dim() > 1], "weight_decay": hparams["weight_decay"]},
         {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
     ]
     adam = {"eps": hparams.get("adam_epsilon", 1e-8), "betas": tuple(hparams.get("adam_betas", (0.9, 0.999)))}
-    optimiser = torch.optim.AdamW(groups, lr=hparams["learning_rate"], fused=True, **adam)
+    return torch.optim.AdamW(groups, lr=rate, fused=True, **adam, **own)
+
+
+def schedule_of(optimiser: torch.optim.Optimizer, hparams: Mapping[str, Any]) -> Any:
+    """Warm-up, then linear to 0."""
+    import transformers
+
     steps = int(hparams["steps"])
-    return optimiser, transformers.get_scheduler(
+    return transformers.get_scheduler(
         "linear", optimiser, num_warmup_steps=int(hparams["warmup"] * steps), num_training_steps=steps
     )
 
@@ -273,9 +354,10 @@ def _demand_scalars(parts: object, spec: RunSpec) -> None:
             raise RunError(f"{spec.method}: loss part {name!r} is {told}; return scalar tensors")
 
 
-def _note(trained: Trained, parts: Mapping[str, Tensor], total: Tensor, spec: RunSpec, step: int) -> None:
-    values = {"loss": total, **(parts if len(parts) > 1 else {})}
-    for name, value in values.items():
-        trained.losses.setdefault(name, []).append(round(float(value.detach()), 6))
-    if not torch.isfinite(total):
-        raise RunError(f"{spec.label}: loss is {float(total.detach())} at step {step + 1}; lower the learning rate")
+def _note(trained: Trained, names: Sequence[str], read: Sequence[Sequence[float]], spec: RunSpec, last: int) -> None:
+    """Keep the values that were read, of the steps up to `last`."""
+    for step, values in enumerate(read, last + 1 - len(read)):
+        for name, value in dict(zip(names, values, strict=True)).items():
+            trained.losses.setdefault(name, []).append(round(value, 6))
+        if not math.isfinite(values[0]):
+            raise RunError(f"{spec.label}: loss is {values[0]} at step {step + 1}; lower the learning rate")

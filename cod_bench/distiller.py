@@ -69,6 +69,12 @@ class Distiller(ABC):
     """Whether `loss` reads them only where `layer_mask` is 1, so that a run need not compute what stands at padding."""
     needs_aligned_tokens: ClassVar[bool] = False
     """Whether `loss` compares states token by token, so that teacher and student must share a tokenizer."""
+    static_loss: ClassVar[bool] = False
+    """Whether `loss` does the same with the batch's tensors and its own at every step of a run.
+
+    It then reads no `Batch.rows` and no value of a tensor, counts no steps and draws from no stream but torch's, so
+    that a GPU may replay it. A class says it of itself: what it inherits does not count, for its `loss` may differ.
+    """
     prepare_steps: int = 0
     """Optimiser steps that `prepare` took; part of the recorded cost."""
 

@@ -6,10 +6,11 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cod_bench import device
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import PROTOCOLS, RunSpec
 
@@ -43,6 +44,12 @@ class Outcome:
     """Whether the error is a user's mistake rather than a failed computation."""
     workers: int = 0
     """How many worked when it came, where the executor's number changes."""
+    starved: bool = False
+    """Whether the error is that memory ran out."""
+    peak: int = 0
+    """Bytes of its GPU's memory that the process took at most; 0 on the CPU."""
+    held: int = 0
+    """Bytes of it that the process keeps."""
 
 
 def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Job]:
@@ -121,6 +128,12 @@ class Ready:
 
 def attempt(job: Job) -> Outcome:
     """Do one job; the one boundary at which exceptions become outcomes."""
+    outcome = _attempt(job)  # what a failed job held is free again here, where its exception is gone
+    peak, held = device.memory()
+    return replace(outcome, peak=peak, held=held)
+
+
+def _attempt(job: Job) -> Outcome:
     from cod_bench.work import perform
 
     try:
@@ -128,11 +141,15 @@ def attempt(job: Job) -> Outcome:
     except (UsageError, RunError) as error:
         return Outcome(job, error=str(error), trace=_tail(), usage=isinstance(error, UsageError))
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; one run must not end the others
-        return Outcome(job, error=f"{type(error).__name__}: {error}", trace=_tail())
+        told = f"{type(error).__name__}: {error}"
+        return Outcome(job, error=told, trace=_tail(), starved=device.exhausted(error))
 
 
-def prepare_process(plugins: Sequence[str]) -> None:
-    """Make a process a worker: it leaves Ctrl-C to its parent, dies with it, and knows the user's plugins."""
+def prepare_process(plugins: Sequence[str], on: str = "") -> None:
+    """Make a process a worker: it leaves Ctrl-C to its parent, dies with it, and knows the user's plugins.
+
+    It computes `on` that device; on the one that its environment names if empty.
+    """
     import logging
     import signal
     from multiprocessing import parent_process
@@ -140,6 +157,8 @@ def prepare_process(plugins: Sequence[str]) -> None:
     from cod_bench import registry
     from cod_bench.work import set_threads
 
+    if on:
+        os.environ[device.VARIABLE] = on
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cod_bench import device
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import stream_seed
 from cod_bench.track import Pooling, Precision, Track
@@ -54,6 +55,11 @@ class Classifier(nn.Module):
         """Size of a hidden state."""
         return self.head.in_features
 
+    @property
+    def device(self) -> torch.device:
+        """What it computes on; everything given to it must be there."""
+        return self.head.weight.device
+
     def forward(self, ids: Tensor, mask: Tensor, layers: Sequence[int] = ()) -> Outputs:
         """Logits and the hidden states after the given layers (1-based; 0 would be the embeddings).
 
@@ -96,10 +102,11 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
 
 def initialise(module: nn.Module, seed: int) -> None:
     """Fill every linear layer inside with N(0, 0.02^2) and bias 0 from a named stream's seed, in module order."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)  # the CPU's whatever the device: one start everywhere
     for part in module.modules():
         if isinstance(part, nn.Linear):
-            part.weight.data.normal_(0.0, INIT_STD, generator=generator)
+            drawn = torch.empty_like(part.weight.data, device="cpu").normal_(0.0, INIT_STD, generator=generator)
+            part.weight.data.copy_(drawn)
             part.bias.data.zero_()
 
 
@@ -137,18 +144,18 @@ def keep_layers(backbone: nn.Module, layers: Sequence[int] | None) -> nn.Module:
 
 
 def student(base: Pretrained, track: Track, *, classes: int) -> Classifier:
-    """A student before its head is drawn: the track's layers of its pretrained model."""
+    """A student before its head is drawn, on the device in use: the track's layers of its pretrained model."""
     side = track.student_side
     model = Classifier(keep_layers(base.backbone, side.layers), classes, side.pooling)
     embeddings: Any = model.backbone
     embeddings.get_input_embeddings().weight.requires_grad_(not track.freeze_embeddings)
-    return model
+    return model.to(device.current())
 
 
 def teacher(base: Pretrained, track: Track, *, classes: int) -> Classifier:
-    """A teacher before it is fine-tuned, without its head drawn."""
+    """A teacher before it is fine-tuned, without its head drawn, on the device in use."""
     side = track.teacher_side
-    return Classifier(keep_layers(base.backbone, side.layers), classes, side.pooling)
+    return Classifier(keep_layers(base.backbone, side.layers), classes, side.pooling).to(device.current())
 
 
 def check_layers(model: Classifier, layers: Iterable[int], what: str) -> None:
@@ -172,15 +179,17 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list
     return ids
 
 
-def pad(rows: Sequence[Sequence[int]], pad_id: int, length: int | None = None) -> tuple[Tensor, Tensor]:
-    """Right-padded (ids, mask), each int64 [B, S] with S the longest row or `length`."""
+def pad(
+    rows: Sequence[Sequence[int]], pad_id: int, length: int | None = None, *, on: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Right-padded (ids, mask), each int64 [B, S] with S the longest row or `length`; on the CPU or `on` a device."""
     size = max(length or 0, *map(len, rows))
-    ids = torch.full((len(rows), size), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), size), dtype=torch.long)
+    ids = torch.full((len(rows), size), pad_id, dtype=torch.long, device="cpu")
+    mask = torch.zeros((len(rows), size), dtype=torch.long, device="cpu")
     for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+        ids[i, : len(row)] = torch.tensor(row, dtype=torch.long, device="cpu")
         mask[i, : len(row)] = 1
-    return ids, mask
+    return (ids, mask) if on is None else (device.send(ids, on), device.send(mask, on))
 
 
 def by_length(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:
@@ -190,20 +199,21 @@ def by_length(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:
 
 
 def predict(
-    model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, size: int = 32, precision: Precision = "float32"
+    model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, size: int = 0, precision: Precision = "float32"
 ) -> NDArray[np.float32]:
-    """Float32 logits [len(rows), classes] in evaluation mode, in the order given.
+    """Float32 logits [len(rows), classes] in evaluation mode, in the order given; `size` rows at once, 0 by device.
 
     `precision` is the backbone's. The head computes in float32 in any case: bfloat16 logits would often tie.
     """
     model.eval()
+    on = model.device
     out = np.empty((len(rows), model.head.out_features), dtype=np.float32)
     with torch.inference_mode():
-        for batch in by_length(rows, size):
-            ids, mask = pad([rows[i] for i in batch], pad_id)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        for batch in by_length(rows, size or device.EVALUATED[on.type]):
+            ids, mask = pad([rows[i] for i in batch], pad_id, on=on)
+            with torch.autocast(on.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
                 vector, _ = model.features(ids, mask)
-            out[batch] = model.head(vector.float()).numpy()
+            out[batch] = model.head(vector.float()).cpu().numpy()
     return out
 
 

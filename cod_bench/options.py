@@ -37,9 +37,9 @@ def endpoint(
             os.environ[name] = value
 
 
-def executor(address: str, gpus_per_run: float | None) -> dict[str, Any]:
+def executor(address: str, gpus_per_run: float | None, workers_per_device: int | None = None) -> dict[str, Any]:
     """Those options of an executor that were given."""
-    given = {"address": address or None, "gpus_per_run": gpus_per_run}
+    given = {"address": address or None, "gpus_per_run": gpus_per_run, "workers_per_device": workers_per_device}
     return {name: value for name, value in given.items() if value is not None}
 
 

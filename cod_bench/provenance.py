@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cod_bench import device
+
 CPUINFO = Path("/proc/cpuinfo")
 
 NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
@@ -29,7 +31,7 @@ def provenance() -> dict[str, Any]:
 def environment() -> dict[str, str]:
     """The environment key: device class, instruction set and library versions. Runs pair only where it is equal."""
     return {
-        "device": "cpu",
+        **device.environment(),
         "machine": f"{platform.system().lower()}-{platform.machine()}",
         "instructions": instructions(),
         "python": ".".join(platform.python_version_tuple()[:2]),

@@ -142,6 +142,7 @@ def _run_locked(
         known = {spec: value for spec, value in known.items() if spec not in stale}
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
+    _refuse_other_device(todo, known, facts["environment"], results)
     for name in sorted({spec.generator for spec in todo} - {""}):
         registry.load("generator", name).ready()
     on_plan(plan, todo)
@@ -234,6 +235,25 @@ def _refuse_other_teacher(
             f"--results {results.root}: holds records of {task} on {track} by teacher {min(others)}, and the teacher "
             f"here is {found}; add --rerun mismatched to replace them or name another folder"
         )
+
+
+def _refuse_other_device(
+    todo: Sequence[RunSpec], known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], here: Mapping[str, str],
+    results: Results,
+) -> None:  # fmt: skip
+    """No device is part of a run id, so that a table could otherwise be filled by two without anybody noticing."""
+    wanted, own = {(spec.track, spec.task) for spec in todo}, _device(here)
+    for spec, (_, made_in) in known.items():
+        if (spec.track, spec.task) in wanted and made_in and _device(made_in) != own:
+            raise UsageError(
+                f"--results {results.root}: holds records of {spec.task} on {spec.track} made on "
+                f"{_device(made_in)}, and this run computes on {own}; choose by --device, name another folder or "
+                "add --rerun mismatched to replace them"
+            )
+
+
+def _device(made_in: Mapping[str, str]) -> str:
+    return made_in.get("gpu") or made_in.get("device", "cpu")
 
 
 def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> dict[tuple[str, str], str]:

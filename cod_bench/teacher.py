@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cod_bench import device
 from cod_bench import model as models
 from cod_bench.errors import RunError
 from cod_bench.evaluate import metrics, stored
@@ -50,7 +52,7 @@ BUCKET = 20
 
 @dataclass(frozen=True, slots=True)
 class TextOutputs:
-    """The teacher on one text alone: logits [classes], hidden: layer -> [tokens, width]."""
+    """The teacher on one text alone: logits [classes], hidden: layer -> [tokens, width], on the teacher's device."""
 
     logits: Tensor
     hidden: dict[int, Tensor]
@@ -99,7 +101,7 @@ class Teacher:
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
         backbone: Any = self.classifier.backbone
-        table = backbone.get_input_embeddings().weight.detach().numpy()
+        table = backbone.get_input_embeddings().weight.detach().cpu().numpy()
         # With a space before it, as inside a text: byte-level tokenizers cut a word otherwise at the start of a line.
         encoded = self.tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
         none = self.tokenizer.unk_token_id
@@ -146,15 +148,16 @@ class Teacher:
     def _computed(self, text: str, pad_to: int) -> TextOutputs:
         layers = sorted({teacher for _, teacher in self.track.layer_map})
         rows = models.tokenise(self.tokenizer, [text], self.track.max_length)
-        ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to)
+        ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to, on=self.classifier.device)
         with torch.inference_mode():
             out = self.classifier(ids, mask, layers)
         return TextOutputs(out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()})
 
 
 def key(track: Track, corpus: Corpus) -> str:
-    """What a teacher is a pure function of (on one kind of machine): the track's teacher and the task's content."""
-    return digest({"track": track.teacher_identity(), "task": corpus.task.identity(), "name": corpus.task.name})
+    """What a teacher is a pure function of (on one kind of machine): the track's teacher, the task's content, a GPU."""
+    own = {"track": track.teacher_identity(), "task": corpus.task.identity()}
+    return digest({**own, "name": corpus.task.name, **device.artifact_key()})
 
 
 def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artifacts) -> Teacher:
@@ -259,7 +262,8 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
     recipe, task = track.teacher, corpus.task.name
     examples = corpus.train[: recipe.rows]
     rows = models.tokenise(tokenizer, [row.text for row in examples], track.max_length)
-    labels = torch.tensor([row.label for row in examples])
+    labels, on = torch.tensor([row.label for row in examples]), classifier.device
+    watch = device.Watch(on)
     batches = [
         batch for epoch in range(recipe.epochs) for batch in _bucketed(rows, recipe.batch_size, f"{task}/{epoch}")
     ]
@@ -274,17 +278,24 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("teacher-dropout", task))
         for step, batch in enumerate(batches):
-            ids, mask = models.pad([rows[i] for i in batch], tokenizer.pad_token_id)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
+            ids, mask = models.pad([rows[i] for i in batch], tokenizer.pad_token_id, on=on)
+            with torch.autocast(on.type, dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
                 logits = classifier(ids, mask).logits
-            loss = torch.nn.functional.cross_entropy(logits.float(), labels[batch])
-            if not torch.isfinite(loss):
-                raise RunError(f"teacher of {task!r} on {track.name!r}: loss is {loss.item()} at step {step}")
+            loss = torch.nn.functional.cross_entropy(logits.float(), device.send(labels[batch], on))
+            _demand_finite(watch.note(loss[None]), step, task, track)
             loss.backward()
             optimiser.step()
             schedule.step()
             optimiser.zero_grad(set_to_none=True)
+    _demand_finite(watch.rest(), len(batches) - 1, task, track)
     return len(batches)
+
+
+def _demand_finite(losses: Sequence[Sequence[float]], last: int, task: str, track: Track) -> None:
+    """Whether the losses of the steps up to `last` are numbers."""
+    for step, (loss,) in enumerate(losses, last + 1 - len(losses)):
+        if not math.isfinite(loss):
+            raise RunError(f"teacher of {task!r} on {track.name!r}: loss is {loss} at step {step}")
 
 
 def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list[int]]:
@@ -304,7 +315,7 @@ def _save(classifier: Classifier, folder: Path, about: dict[str, Any]) -> None:
 
     from safetensors.torch import save
 
-    data = save({name: value.contiguous() for name, value in classifier.state_dict().items()})
+    data = save({name: value.cpu().contiguous() for name, value in classifier.state_dict().items()})
     marked = {**about, "sha256": hashlib.sha256(data).hexdigest()}
     write_atomic(folder / WEIGHTS, data)
     write_atomic(folder / MARKER, json.dumps(marked, indent=1, sort_keys=True) + "\n")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import energy, registry, tracks
+from cod_bench import device, energy, registry, tracks
 from cod_bench.errors import UsageError
 from cod_bench.plan import identify
 from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
@@ -41,6 +41,7 @@ def perform(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def set_threads() -> None:
     """One torch thread: parallelism is processes, and results must not depend on how many threads there are."""
+    device.prepare()
     import torch
 
     torch.set_num_threads(1)
@@ -59,8 +60,27 @@ def _teacher_job(job: Mapping[str, Any]) -> dict[str, Any]:
     made = reference(fitted, corpus(job["task"]))
     return {
         "reference": to_json(made), "teacher_hash": fitted.hash, "accuracy": made.teacher_metrics["accuracy"],
-        "seconds": time.perf_counter() - start,
+        "seconds": time.perf_counter() - start, "run_bytes": _run_bytes(job["track"], job["task"]),
     }  # fmt: skip
+
+
+def _run_bytes(track: str, task: str) -> int:
+    """About what a run on this teacher will take of a GPU's memory; 0 on the CPU, where nobody asks."""
+    if device.name() == device.CPU:
+        return 0
+    from cod_bench.placement import estimate
+
+    found, (model, _) = tracks.track(track), _student(track, task)
+    config: Any = model.backbone.config
+    return estimate(
+        teacher=_count(teacher(track, task).classifier), student=_count(model), trained=_count(model, trained=True),
+        layers=config.num_hidden_layers, width=config.hidden_size, heads=config.num_attention_heads,
+        batch=found.recipe.batch_size, length=found.max_length,
+    )  # fmt: skip
+
+
+def _count(model: Classifier, *, trained: bool = False) -> int:
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad or not trained)
 
 
 def _pool_job(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,7 +191,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
             },
             3,
         ),
-        provenance=dict(provenance),
+        provenance={**provenance, **({"graphs": trained.graphs} if trained.graphs else {})},
     )
 
 

@@ -25,7 +25,7 @@ PLUGINS = {
         "generators",
         "pairs",
     },
-    "cod_bench/executors": {"jobs", "errors", "away"},
+    "cod_bench/executors": {"jobs", "errors", "away", "device", "placement"},
 }
 PURE = {"errors", "spec", "record", "registry", "stats", "track", "verdicts"}
 READERS = (
@@ -35,9 +35,9 @@ READERS = (
 )  # fmt: skip
 TRAINING = {
     "pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary", "pool", "work", "metrics", "split",
-    "condition", "perturb", "task", "corpus", "origin", "hub", "localfiles",
+    "condition", "perturb", "task", "corpus", "origin", "hub", "localfiles", "graphs",
 }  # fmt: skip
-TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary"}
+TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary", "graphs"}
 """The only modules of the core that import torch when they are imported."""
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
+
 from cod_bench import registry
-from cod_bench.errors import RunError
+from cod_bench.errors import RunError, UsageError
 from cod_bench.jobs import Job
 
 execute = registry.load("executor", "local")
+DIED = "its worker process died (out of memory?); this was its second try, alone on this machine"
 TEACHER = Job("teacher/toy/toy", {"stage": "teacher", "track": "toy", "task": "toy"})
 
 
@@ -19,7 +23,7 @@ def test_workers_that_cannot_start_are_told_and_not_tried_for_ever(tmp_path: Pat
     except RunError as error:  # the process may die before or after the job is handed to it
         assert "worker processes died 4 times before any job" in str(error)  # noqa: PT017
     else:
-        assert outcome.error == "its worker process died 3 times (out of memory?)"
+        assert outcome.error == DIED
 
 
 def test_a_job_whose_worker_always_dies_fails_alone(tmp_path: Path) -> None:
@@ -28,14 +32,102 @@ def test_a_job_whose_worker_always_dies_fails_alone(tmp_path: Path) -> None:
         "import os\nfrom cod_bench.baselines.kd import KD\n\n\nclass Deadly(KD):\n    name = 'deadly'\n\n"
         "    def loss(self, student, batch):\n        os._exit(3)\n\n\nDISTILLER = Deadly\n"
     )
-    spec = {
-        "protocol": "last", "track": "toy", "task": "toy", "method": "deadly", "condition": "standard",
-        "generator": "", "k": 8, "seed": 0,
-    }  # fmt: skip
-    jobs = [TEACHER]
-    jobs += [
-        Job(m, {"stage": "run", "spec": {**spec, "method": m}, "provenance": {}}, (TEACHER.key,))
-        for m in ("deadly", "kd")
-    ]
+    jobs = [TEACHER, run("deadly"), run("kd")]
     outcomes = {o.job.key: o.error for o in execute(jobs, workers=1, plugins=[str(path)])}
-    assert outcomes == {TEACHER.key: "", "deadly": "its worker process died 3 times (out of memory?)", "kd": ""}
+    assert outcomes == {TEACHER.key: "", "deadly 0": DIED, "kd 0": ""}
+
+
+def run(method: str, seed: int = 0) -> Job:
+    spec = {
+        "protocol": "last", "track": "toy", "task": "toy", "method": method, "condition": "standard",
+        "generator": "", "k": 8, "seed": seed,
+    }  # fmt: skip
+    return Job(f"{method} {seed}", {"stage": "run", "spec": spec, "provenance": {}}, (TEACHER.key,))
+
+
+METHOD = """
+import json, os, time
+from pathlib import Path
+from cod_bench.baselines.kd import KD
+
+NOTES = Path({notes!r})
+
+
+class Hungry(KD):
+    name = {name!r}
+
+    def prepare(self, setup):
+        import torch
+
+        super().prepare(setup)
+        self._tries = {name!r} + str(setup.spec.seed)
+        started = time.time()
+        if {hungry!r} and setup.spec.seed == 0:
+            tries = len(list(NOTES.glob(self._tries + "-*"))) + 1
+            (NOTES / f"{{self._tries}}-{{tries}}.json").write_text(json.dumps([started, time.time(), os.getpid()]))
+            if {hungry!r} == "always" or tries == 1:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        time.sleep(0.3)
+        note = NOTES / f"{{self._tries}}-done.json"
+        note.write_text(json.dumps([started, time.time(), os.getpid()]))
+
+
+DISTILLER = Hungry
+"""
+
+
+def plugin(folder: Path, name: str, hungry: str) -> str:
+    path = folder / f"{name}.py"
+    path.write_text(METHOD.format(notes=str(folder), name=name, hungry=hungry))
+    return str(path)
+
+
+def spans(folder: Path) -> dict[str, tuple[float, float, int]]:
+    return {path.stem: tuple(json.loads(path.read_text())) for path in folder.glob("*.json")}
+
+
+def beside(one: tuple[float, float, int], other: tuple[float, float, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def test_a_job_that_ran_out_of_memory_is_done_again_alone_and_others_go_on(tmp_path: Path) -> None:
+    jobs = [TEACHER, run("once"), *(run("once", seed) for seed in range(1, 4))]
+    outcomes = {o.job.key: o.error for o in execute(jobs, workers=2, plugins=[plugin(tmp_path, "once", "first")])}
+    assert outcomes == {job.key: "" for job in jobs}
+    found = spans(tmp_path)
+    again = found.pop("once0-done")
+    first = found.pop("once0-1")
+    assert again[2] != first[2]  # a process of its own
+    assert not [name for name, other in found.items() if name.endswith("done") and beside(again, other)]
+
+
+def test_one_that_runs_out_of_memory_twice_has_failed(tmp_path: Path) -> None:
+    jobs = [TEACHER, run("always"), run("always", 1)]
+    outcomes = {o.job.key: o for o in execute(jobs, workers=1, plugins=[plugin(tmp_path, "always", "always")])}
+    assert {key: o.error == "" for key, o in outcomes.items()} == {
+        TEACHER.key: True,
+        "always 0": False,
+        "always 1": True,
+    }
+    failed = outcomes["always 0"]
+    assert failed.error == (
+        "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB.; this was its second try, alone on this "
+        "machine"
+    )
+    assert "OutOfMemoryError" in failed.trace[-1]
+    assert sorted(name for name in spans(tmp_path) if name.startswith("always0")) == ["always0-1", "always0-2"]
+
+
+@pytest.mark.parametrize(("memory", "waits"), [(0, False), (1, True)], ids=["not counted", "too small for two"])
+def test_a_job_that_would_not_fit_waits(memory: int, waits: bool, tmp_path: Path) -> None:
+    jobs = [TEACHER, *(run("patient", seed) for seed in range(4))]
+    options = {"workers": 2, "memory": memory, "plugins": [plugin(tmp_path, "patient", "")]}
+    assert {o.error for o in execute(jobs, **options)} == {""}
+    found = list(spans(tmp_path).values())
+    together = any(beside(one, other) for i, one in enumerate(found) for other in found[:i])
+    assert together != waits
+
+
+def test_workers_per_device_are_of_gpus_alone() -> None:
+    with pytest.raises(UsageError, match=r"--workers-per-device 2: .*--workers says"):
+        list(execute([TEACHER], workers=1, workers_per_device=2))

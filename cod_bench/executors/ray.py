@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import away
+from cod_bench import away, device
 from cod_bench.errors import RunError, UsageError
 from cod_bench.jobs import Job, Outcome, Ready, attempt, prepare_process, warm
 
@@ -127,8 +127,9 @@ def _cores() -> int:
 class Worker:
     """An actor: one process of one node, warm for all its jobs."""
 
-    def hello(self, mark: str) -> tuple[dict[str, str], bool]:
-        """Credentials, and whether this node's cache folder is the coordinator's too."""
+    def hello(self, mark: str, on: str) -> tuple[dict[str, str], bool]:
+        """Credentials, on a device of that name, and whether this node's cache folder is the coordinator's too."""
+        os.environ[device.VARIABLE] = on
         return away.credentials(), away.sees(mark)
 
     def prepare(
@@ -327,7 +328,7 @@ class _Fleet:
             num_cpus=1, num_gpus=self.gpus, max_restarts=0, scheduling_strategy=strategy
         )
         seat = _Seat(made.remote(), node)
-        seat.call = seat.actor.hello.remote(self.mark)
+        seat.call = seat.actor.hello.remote(self.mark, device.name())
         self.seats.append(seat)
 
     def _drop(self, seat: _Seat) -> None:
