@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cod_bench import cfe as cfes
-from cod_bench import given, options, suites, tracks
+from cod_bench import diff, given, options, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
@@ -121,7 +121,6 @@ def inspect(
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
     from cod_bench import work
-    from cod_bench.cfe_figures import drawn, word_diff
 
     given.plugins(plugin, data)
     options.endpoint(model, base_url, pairs)
@@ -136,7 +135,7 @@ def inspect(
         p = [judge.probability(text, target) for text in (original.text, shown)]
         state = "valid" if case.cfe else "NOT VALID"
         print(f"{classes[original.label]} -> {classes[target]}, {state}, p({classes[target]}) {p[0]:.3f} -> {p[1]:.3f}")
-        print(f"  {drawn(word_diff(original.text, shown), colour=colour)}")
+        print(f"  {diff.drawn(diff.words(original.text, shown), colour=colour)}")
 
 
 @verbs.command()
