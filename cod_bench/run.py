@@ -143,7 +143,7 @@ def _run_locked(
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
     for name in sorted({spec.generator for spec in todo} - {""}):
-        registry.load("generator", name).ready()
+        registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
     on_plan(plan, todo)
     jobs = jobs_for(todo, facts)
     planned = {job.key for job in jobs}
