@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
 ResultsOption = Annotated[
@@ -49,3 +50,15 @@ DataOption = Annotated[
 ]
 
 DEFAULT_RESULTS = Path("runs")
+LONGEST_SUMMARY = 300
+"""Characters of a verb's first sentence."""
+
+
+class Verbs(TyperGroup):
+    """A group whose list of verbs says what each does in a whole sentence, over several lines where need be."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """The list of verbs."""
+        rows = [(name, verb.get_short_help_str(LONGEST_SUMMARY)) for name, verb in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

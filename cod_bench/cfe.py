@@ -134,7 +134,7 @@ def generate(found: Sequence[Need], terms: Terms, confirm: Confirm) -> list[Made
         UsageError, RunError: not confirmed, or it cannot be had; what came before is kept.
     """
     for name in dict.fromkeys(need.generator for need in found):
-        registry.load("generator", name).reach()
+        registry.load("generator", name).reach({need.task for need in found if need.generator == name})
     terms = _buy(found, terms, confirm, preserving=False)
     made = [_make(need) for need in found]
     rewritten = [replace(need, k=need.preserving) for need in found if need.preserving]

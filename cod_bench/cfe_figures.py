@@ -1,4 +1,4 @@
-"""Counterfactuals -> what they are worth: validity, distance, margins, length, duplicates, price; and word diffs."""
+"""Counterfactuals -> what they are worth: validity, distance, margins, length, duplicates and price."""
 
 from __future__ import annotations
 
@@ -143,36 +143,3 @@ def _shown(name: str, value: float | None) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:.5f}" if name == "dollars" else f"{value:.3f}"
-
-
-def word_diff(before: str, after: str) -> list[tuple[str, str]]:
-    """Runs of words as (kind, text), kind one of `equal`, `delete`, `insert`, by the fewest word edits."""
-    from rapidfuzz.distance import Levenshtein
-
-    old, new = before.split(), after.split()
-    found: list[tuple[str, str]] = []
-    for op in Levenshtein.opcodes(old, new):
-        if op.tag == "equal":
-            found.append(("equal", " ".join(old[op.src_start : op.src_end])))
-        else:
-            if op.src_end > op.src_start:
-                found.append(("delete", " ".join(old[op.src_start : op.src_end])))
-            if op.dest_end > op.dest_start:
-                found.append(("insert", " ".join(new[op.dest_start : op.dest_end])))
-    return found
-
-
-_MARKS = {"delete": ("[-", "-]", "\x1b[31;9m"), "insert": ("{+", "+}", "\x1b[32;1m")}
-"""Marks as of wdiff, and the colour: red and struck through, green and bold."""
-
-
-def drawn(diff: Sequence[tuple[str, str]], *, colour: bool) -> str:
-    """A word diff as a line; without colour in marks, which a pipe or a colour-blind reader can tell apart."""
-    parts = []
-    for kind, text in diff:
-        if kind == "equal":
-            parts.append(text)
-        else:
-            opening, closing, code = _MARKS[kind]
-            parts.append(f"{code}{text}\x1b[0m" if colour else f"{opening}{text}{closing}")
-    return " ".join(parts)

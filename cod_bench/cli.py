@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,6 +53,7 @@ from cod_bench.arguments import (
     TaskOption,
     TeacherOption,
     TrackOption,
+    Verbs,
 )
 from cod_bench.errors import RunError, UsageError
 from cod_bench.options import AttemptsOption, BaseUrlOption, EnergyOption, ModelOption, PairsOption, YesOption
@@ -59,6 +61,7 @@ from cod_bench.plan import Filters
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 
 app = typer.Typer(
+    cls=Verbs,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -67,12 +70,21 @@ app = typer.Typer(
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
 )
 
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+STOPPED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM, as shells have them."""
+
+_asked_to_end: list[int] = []
+
+
+def _end(number: int, _: object) -> None:
+    """SIGTERM is Ctrl-C with an exit code of its own: workers end and locks are freed."""
+    _asked_to_end.append(number)
+    raise KeyboardInterrupt
 
 
 def main() -> None:
     """Run the command line; every expected failure is one sentence on standard error."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -96,6 +108,7 @@ def main() -> None:
         sys.exit(2)
     if code == STOPPED:  # typer turns Ctrl-C into this code
         print("cod-bench: stopped; the same command goes on from here", file=sys.stderr)
+        code = TERMINATED if _asked_to_end else STOPPED
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -166,7 +179,7 @@ def plan(
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, given.results_folder(results))
-    print(options.plan_line(made, workers))
+    print(options.plan_line(made, workers, given.results_folder(results).root))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
         print(f"not applicable on {made.track}: {method_} {reason}")
     for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
@@ -194,7 +207,7 @@ def status(
     folder = given.results_folder(results)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     made = plans.make(plans.suite_for(suite, filters), filters, folder)
-    print(options.plan_line(made, plans.cores()))
+    print(options.plan_line(made, plans.cores(), folder.root))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for planned in made.runs:
         spec = planned.spec

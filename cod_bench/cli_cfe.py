@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cod_bench import beat, diff, given, options, suites, tracks
 from cod_bench import cfe as cfes
 from cod_bench import device as devices
-from cod_bench import given, options, suites, tracks
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
@@ -29,6 +29,7 @@ from cod_bench.arguments import (
     SuiteOption,
     TaskOption,
     TrackOption,
+    Verbs,
 )
 from cod_bench.counterfactual import Terms
 from cod_bench.errors import UsageError
@@ -36,9 +37,13 @@ from cod_bench.options import AttemptsOption, BaseUrlOption, ModelOption, PairsO
 
 if TYPE_CHECKING:
     from cod_bench.counterfactual import Bill
+    from cod_bench.teacher import Teacher
 
 verbs = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Counterfactuals: generate, validate, inspect, compare."
+    cls=Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Counterfactuals: make, judge, show, compare.",
 )
 
 BudgetOption = Annotated[str, typer.Option("--budget", help="Of this command: 500 (requests), 5usd, or 500,5usd.")]
@@ -82,7 +87,9 @@ def generate(
         return
     work.set_threads()
     terms = _terms(budget, concurrency, rate, batch, poll)
-    for one in cfes.generate(needs, terms, lambda found: _confirm(found, yes=yes)):
+    with beat.step(f"counterfactuals of {len(needs)} draws", _say):
+        ready = cfes.generate(needs, terms, lambda found: _confirm(found, yes=yes))
+    for one in ready:
         print(
             f"{one.need.task} seed={one.need.seed}{' with teacher-wrong rows' if one.need.kept_wrong else ''}: "
             f"{one.valid} of {one.slots} counterfactuals by {one.need.generator} valid, "
@@ -108,6 +115,7 @@ def validate(
     devices.ask(device)
     options.endpoint(model, base_url)
     where = _track(track)
+    _teacher(where, task)
     if pairs:
         found = [p for p in pair_files.read(pairs).pairs if not longest or len(p.original) <= longest]
         if not found:
@@ -128,13 +136,12 @@ def inspect(
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
     from cod_bench import work
-    from cod_bench.cfe_figures import drawn, word_diff
 
     given.plugins(plugin, data)
     devices.ask(device)
     options.endpoint(model, base_url, pairs)
     where = _track(track)
-    judge, classes = work.teacher(where, task), work.corpus(task).task.classes
+    judge, classes = _teacher(where, task), work.corpus(task).task.classes
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     slots = cfes.slots_known(where, task, seed, texts, [generator])
     cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
@@ -144,7 +151,7 @@ def inspect(
         p = [judge.probability(text, target) for text in (original.text, shown)]
         state = "valid" if case.cfe else "NOT VALID"
         print(f"{classes[original.label]} -> {classes[target]}, {state}, p({classes[target]}) {p[0]:.3f} -> {p[1]:.3f}")
-        print(f"  {drawn(word_diff(original.text, shown), colour=colour)}")
+        print(f"  {diff.drawn(diff.words(original.text, shown), colour=colour)}")
 
 
 @verbs.command()
@@ -169,6 +176,7 @@ def compare(
         "fluency": cfe_models.perplexity_ratio(fluency) if fluency else None,
         "similarity": cfe_models.embedding_cosine(similarity) if similarity else None,
     }
+    _teacher(where, task)
     slots = cfes.slots_known(where, task, seed, texts, names)
     terms = _terms(budget, concurrency, rate, batch, poll)
     cfes.buy_cases(where, task, names, slots, terms, lambda quoted: _confirm(quoted, yes=yes))
@@ -202,11 +210,23 @@ def _track(name: str) -> str:
     return plans.choose_track(suites.suite(suites.DEFAULT_SUITE))
 
 
+def _teacher(track: str, task: str) -> Teacher:
+    """The task's teacher, whose fitting may take minutes."""
+    from cod_bench import work
+
+    with beat.step(f"teacher of {task} on {track}", _say):
+        return work.teacher(track, task)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _terms(budget: str, concurrency: int, rate: float, batch: bool, poll: float) -> Terms:
     requests, dollars = options.parse_budget(budget) if budget else (None, None)
     return Terms(
         concurrency=concurrency, per_minute=rate or None, requests=requests, dollars=dollars, batch=batch, poll=poll,
-        tell=lambda line: print(line, file=sys.stderr),
+        tell=_say,
     )  # fmt: skip
 
 

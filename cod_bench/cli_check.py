@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cod_bench import device as devices
-from cod_bench import origin, plan, registry
+from cod_bench import locks, origin, plan, registry, sources, tracks
 from cod_bench.arguments import DeviceOption, PluginOption
 from cod_bench.errors import UsageError
 from cod_bench.store import Results
@@ -51,6 +51,22 @@ def check(
     raise typer.Exit(1 if failed else 0)
 
 
+def lock() -> None:
+    """Write the hub models and learning rates that this machine took into tasks.lock.json here, to be committed."""
+    taken: dict[str, dict[str, Any]] = {"models": sources.seen(), "rates": dict(tracks.rates(own=True))}
+    for part, entries in taken.items():
+        for name in locks.add(part, entries):
+            value = entries[name]
+            print(f"{part}: {name} {value if part == 'rates' else value['revision']}")
+        for name, own in entries.items():
+            if locks.committed(part)[name] != own:
+                print(f"{part}: {name} stays as {locks.LOCK} has it, not as here; delete the entry to replace it")
+    kept = {part: len(locks.committed(part)) for part in ("tasks", "models", "rates")}
+    if not any(kept.values()):
+        raise UsageError("lock: no hub task, hub model or learning rate was taken on this machine yet; run them first")
+    print(f"{locks.LOCK}: {', '.join(f'{count} {part}' for part, count in kept.items())}; commit it")
+
+
 def reproduce(
     share: Annotated[float, typer.Option("--sample", help="Share of every method's records to run again.")] = 0.05,
     results: Annotated[Path, typer.Option("--results", help="Folder of records.")] = Path("results"),
@@ -89,5 +105,5 @@ def reproduce(
     raise typer.Exit(1 if any(verdict.state == CONTRADICTED for verdict in found) else 0)
 
 
-VERBS = (new, check, reproduce)
+VERBS = (new, check, lock, reproduce)
 """Registered by cli.py under their own names."""

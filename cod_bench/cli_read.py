@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +37,7 @@ def table(
     shown = paper.table(number)
     name = suite or (shown.suite if shown.suite in suites.SUITES else "")
     grids = _grids(name, results, track, protocol, family=shown.kind in ("prompts", "soft labels")) if name else []
+    _say(results, grids)
     rows = paper.rows(number, grids)
     told = paper_page.markdown_text(shown, rows, grids)
     print(told, end="")
@@ -57,6 +60,7 @@ def claims(
     listed = paper_claims.claims()
     every = {paper_claims.suite_of(claim, part) for claim in listed for part in claim.parts}
     grids = [grid for name in ([suite] if suite else sorted(every)) for grid in _grids(name, results, track, protocol)]
+    _say(results, grids)
     found: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
     for claim in listed:
         own: list[tuple[Grid | None, ...]] = (
@@ -93,15 +97,18 @@ def compare(
         sides = [((first, left, m, c), (second, right, m, c)) for m in first.methods for c in first.conditions(m)]
     else:
         grid = _one(suite, results, track, protocol)
+        _say(results, [grid])
         conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
         if left in grid.methods and right in grid.methods:
             sides = [((grid, "", left, c), (grid, "", right, c)) for c in grid.conditions(left)]
         elif left in conditions and right in conditions:
             sides = [((grid, "", m, left), (grid, "", m, right)) for m in grid.methods]
         else:
+            known = {**dict.fromkeys(grid.methods, "a method"), **dict.fromkeys(conditions, "a condition")}
+            kinds = [known.get(side, "a folder" if Path(side).is_dir() else "none of these") for side in (left, right)]
             raise UsageError(
-                f"compare {left!r} {right!r}: name two methods ({', '.join(grid.methods)}), two conditions "
-                f"({', '.join(conditions)}) or two folders of records"
+                f"compare: {left!r} is {kinds[0]} and {right!r} is {kinds[1]}; name two methods "
+                f"({', '.join(grid.methods)}), two conditions ({', '.join(conditions)}) or two folders of records"
             )
     grids = {id(side[0]): side[0] for pair in sides for side in pair}.values()
     whole = all(grid.complete for grid in grids)
@@ -136,6 +143,7 @@ def power(
     from cod_bench import power as powers
 
     grid = _one(suite, results, track, protocol)
+    _say(results, [grid])
     for need in powers.needs(grid, effect):
         spread = ", ".join(f"{task} {100 * sd:.1f}" for task, sd in zip(grid.suite.tasks, need.spread, strict=True))
         enough = f"{need.seeds} seeds a task" if need.seeds else f"more than {powers.MOST_SEEDS} seeds a task"
@@ -144,6 +152,20 @@ def power(
             f"{powers.WANTED:.0%} power after Holm over {len(grid.methods)} methods; {len(grid.suite.seeds)} seeds "
             f"have {need.power_now:.0%} (points between seeds: {spread})"
         )
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet.")],
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    protocol: ProtocolOption = "",
+) -> None:  # fmt: skip
+    """One row a run with its metrics, for pandas, R or a spreadsheet."""
+    from cod_bench import frame
+
+    _one(suite, results, track, protocol)
+    table = frame.frame(_grids(suite, results, track, protocol))
+    frame.write(table, out)
+    print(f"wrote {len(table)} runs to {out}")
 
 
 def site(
@@ -179,15 +201,23 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     return [grid for grid in found if grid.runs]
 
 
+def _say(folder: Path, grids: Sequence[Grid]) -> None:
+    """Which folder was read, where nobody named it or nothing was in it."""
+    if folder == DEFAULT_RESULTS or not grids:
+        none = "" if grids else "; no run of ours in it, so the paper's side stands alone"
+        print(f"records: {folder.resolve()} (another folder by --results){none}", file=sys.stderr)
+
+
 def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     found = _grids(name, folder, track, protocol)
     if not found:
         where = "".join(f" on {what} {value}" for what, value in (("track", track), ("protocol", protocol)) if value)
         raise UsageError(
-            f"--results {folder}: has no run of suite {name!r}{where}; run `cod-bench run --suite {name} --all` first"
+            f"--results {folder.resolve()}: has no run of suite {name!r}{where}; first run "
+            f"`cod-bench run --suite {name} --all`"
         )
     return found[0]
 
 
-VERBS = (table, claims, compare, power, site)
+VERBS = (table, claims, compare, power, export, site)
 """Registered by cli.py under their own names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -149,15 +149,16 @@ class Generator(ABC):
     def preserve(self, query: Query, counterfactual: str, oracle: Oracle, state: Mapping[str, Any]) -> tuple[str, ...]:
         """Rewrites at the counterfactual's positions that keep the original's class, best first, at most 20."""
 
-    def ready(self) -> None:  # noqa: B027
-        """Whether a `run` may start; nothing to do for most.
+    def ready(self, tasks: Collection[str]) -> None:  # noqa: B027
+        """Whether a `run` that needs texts of these tasks may start; nothing to do for most.
 
         Raises:
             UsageError: something is missing that no run could go without, with the remedy.
         """
 
-    def reach(self) -> None:  # noqa: B027
-        """Whether what is to be bought could be asked for at all, before hours go into teachers; nothing for most.
+    def reach(self, tasks: Collection[str]) -> None:  # noqa: B027
+        """Whether what is to be bought for these tasks could be asked for at all, before hours go into teachers;
+        nothing for most.
 
         Raises:
             UsageError: no key, or an address that is none.

@@ -304,8 +304,9 @@ def adamw(modules: Sequence[nn.Module], hparams: Mapping[str, Any], rate: float 
         {"params": [p for p in trainable if p.dim() > 1], "weight_decay": hparams["weight_decay"]},
         {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    adam = {"eps": hparams.get("adam_epsilon", 1e-8), "betas": tuple(hparams.get("adam_betas", (0.9, 0.999)))}
-    return torch.optim.AdamW(groups, lr=rate, fused=True, **adam, **own)
+    adam: dict[str, Any] = {"eps": hparams.get("adam_epsilon", 1e-8), **own}
+    adam["betas"] = tuple(hparams.get("adam_betas", (0.9, 0.999)))
+    return torch.optim.AdamW(groups, lr=rate, fused=True, **adam)
 
 
 def schedule_of(optimiser: torch.optim.Optimizer, hparams: Mapping[str, Any]) -> Any:

@@ -252,7 +252,7 @@ def _alike(old: Any, new: Any, pairs: list[tuple[Tensor, Tensor]]) -> bool:
     if isinstance(old, Tensor):
         pairs.append((old, new))
         same = old.shape == new.shape and old.dtype == new.dtype and old.device == new.device
-        return same and old.requires_grad == new.requires_grad
+        return bool(same and old.requires_grad == new.requires_grad)
     if isinstance(old, nn.Module):
         own, other = [*old.named_parameters(), *old.named_buffers()], [*new.named_parameters(), *new.named_buffers()]
         if repr(old) != repr(new) or old.training != new.training or [n for n, _ in own] != [n for n, _ in other]:

@@ -17,11 +17,10 @@ from cod_bench import corpus as corpora
 from cod_bench import locks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import digest
-from cod_bench.store import home, lock, write_atomic
+from cod_bench.store import home, lock
 from cod_bench.task import Corpus, Hub, RawRow, Task
 
 LOCK = locks.LOCK
-SCHEMA = 1
 BATCH = 1 << 16
 """Rows read at a time: the largest of these files has 3.6 million."""
 
@@ -240,7 +239,7 @@ def _locked(path: Path, modified: int, size: int) -> Mapping[str, Mapping[str, A
         value = json.loads(path.read_text(encoding="utf-8"))
         entries: dict[str, dict[str, Any]] = value["tasks"]
         wanted = {"commit", "pool_sha256", "evaluation_sha256", "valid_for"}
-        if value["schema"] != SCHEMA or not all(wanted <= set(entry) for entry in entries.values()):
+        if value["schema"] != locks.SCHEMA or not all(wanted <= set(entry) for entry in entries.values()):
             raise ValueError("unknown form")  # noqa: TRY301 - one sentence for all
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: is corrupt ({error}); restore it or delete it to pin anew") from error
@@ -261,5 +260,4 @@ def _write(task: Task, commit: str, made: Corpus) -> None:
             "pool_sha256": made.pool_sha256, "evaluation_sha256": made.evaluation_sha256,
             "valid_for": _valid_for(task),
         }  # fmt: skip
-        value = {**locks.committed(), "schema": SCHEMA, "tasks": entries}
-        write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+        locks.put("tasks", entries)

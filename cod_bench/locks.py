@@ -1,19 +1,22 @@
 """The lock file that a repository commits: what hub tasks, hub models and chosen learning rates are, on any machine.
 
-Tasks are written by their first load. Models and rates are kept in the cache folder; their entries in the working
-folder's file, copied there by whoever commits it, count before those.
+Tasks are written by their first load. Models and rates are kept in the cache folder until `cod-bench lock` writes them
+into the working folder's file; what stands there counts before those.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cod_bench.errors import UsageError
+from cod_bench.store import home, lock, write_atomic
 
 LOCK = "tasks.lock.json"
+SCHEMA = 1
 
 
 def committed(part: str = "") -> dict[str, Any]:
@@ -29,6 +32,26 @@ def committed(part: str = "") -> dict[str, Any]:
         return {}
     value = _read(path, stat.st_mtime_ns, stat.st_size)
     return dict(value.get(part, {}) if part else value)
+
+
+def add(part: str, entries: Mapping[str, Any]) -> list[str]:
+    """Write entries into a part of the working folder's lock file; what it says already stays. Returns what was new.
+
+    Raises:
+        UsageError: the file is corrupt or cannot be written.
+    """
+    with lock(home() / "tasks" / ".lockfile.lock"):
+        before = committed(part)
+        new = [name for name in sorted(entries) if name not in before]
+        if new:
+            put(part, {**before, **{name: entries[name] for name in new}})
+    return new
+
+
+def put(part: str, entries: Mapping[str, Any]) -> None:
+    """Replace a part of the working folder's lock file; whoever calls holds its lock."""
+    value = {"tasks": {}, **committed(), "schema": SCHEMA, part: dict(entries)}
+    write_atomic(Path.cwd() / LOCK, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
 @cache

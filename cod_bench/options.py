@@ -43,20 +43,22 @@ def executor(address: str, gpus_per_run: float | None, workers_per_device: int |
     return {name: value for name, value in given.items() if value is not None}
 
 
-def plan_line(made: Plan, workers: int) -> str:
-    """How many runs of a plan are in which state, and about how long the missing ones take."""
+def plan_line(made: Plan, workers: int, where: Path | None = None) -> str:
+    """How many runs of a plan are in which state, in which folder, and about how long the missing ones take."""
     done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
     hours = made.hours(workers)
-    rest = f"about {max(1, round(hours * 60))} min with {workers} workers" if hours < 1 else f"about {hours:.1f} h"
-    tail = f"; {rest} to go" if missing else ""
+    # the estimate is good to a factor of two: no decimals
+    rest = f"{round(hours):,} h" if hours >= 1.5 else f"{max(1, round(hours * 60))} min"
+    tail = f"; about {rest} with {workers} workers to go" if missing else ""
     retry = " (again with --rerun failed)" if failed else ""
     apart = made.count("not applicable")
     corrupt = f", {apart} not applicable" if apart else ""
     corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
+    folder = "" if where is None else f" in {where}"
     part = f"shard {made.shard} of " if made.shard else ""
     return (
         f"{part}suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
-        f"{failed} failed{retry}{corrupt}{tail}"
+        f"{failed} failed{retry}{corrupt}{folder}{tail}"
     )
 
 

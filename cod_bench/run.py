@@ -66,7 +66,7 @@ def run_all(
     executor: str = "local",
     options: Mapping[str, Any] | None = None,
     fail_fast: bool = False,
-    on_plan: Callable[[Plan, Sequence[RunSpec]], None],
+    on_plan: Callable[[Plan, Tally], None],
     listen: Listener,
     partial: Callable[[], None],
 ) -> Tally:
@@ -76,7 +76,7 @@ def run_all(
         workers: 0 for the executor's own choice: all cores of this machine, or all of a cluster.
         rerun: empty for the missing runs, or one of RERUN.
         options: of the executor, by the names of its parameters.
-        on_plan: called with the plan before the first job.
+        on_plan: called with the plan and the tally of what is to be done before the first job.
         listen: called after every job.
         partial: called when a first table can be shown and after every complete seed.
 
@@ -116,7 +116,7 @@ def choose_executor(name: str, workers: int, options: Mapping[str, Any]) -> tupl
 def _run_locked(
     suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, execute: Callable[..., Any],
     fail_fast: bool,
-    on_plan: Callable[[Plan, Sequence[RunSpec]], None], listen: Listener, partial: Callable[[], None],
+    on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
     results.sweep()
     tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
@@ -144,8 +144,7 @@ def _run_locked(
         known = {spec: value for spec, value in known.items() if spec not in ids}
     _refuse_other_device(todo, known, facts["environment"], results)
     for name in sorted({spec.generator for spec in todo} - {""}):
-        registry.load("generator", name).ready()
-    on_plan(plan, todo)
+        registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
     jobs = jobs_for(todo, facts)
     planned = {job.key for job in jobs}
     there = {(track, task) for track, task, _ in results.references()}
@@ -157,6 +156,7 @@ def _run_locked(
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
     tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers or cores())
+    on_plan(plan, tally)
     waiting = Counter(spec.seed for spec in todo)
     shown = False
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import leaderboard, plan, render
 from cod_bench import run as runs
+from cod_bench.beat import Beat
 from cod_bench.errors import UsageError
 from cod_bench.jobs import Outcome
 from cod_bench.run import Tally
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from cod_bench.store import Results
 
 
+STAGES = {"teacher": "teachers", "pool": "blocks of counterfactuals", "run": "runs"}
+
+
 class Show:
     """Lines and a bar on standard error; nothing but the closing figure on standard output."""
 
@@ -28,20 +32,26 @@ class Show:
         self._console, self._plan_line, self._workers = console, plan_line, workers
         self._bar: Any = None
         self._task: Any = None
+        self._beat: Beat | None = None
 
-    def plan(self, made: Plan, todo: Sequence[RunSpec]) -> None:
-        """Say what there is to do and start the bar on a terminal."""
+    def plan(self, made: Plan, tally: Tally) -> None:
+        """Say what there is to do and start the bar on a terminal, the heartbeat on a log."""
         self._line(self._plan_line(made, self._workers))
-        if not todo:
+        if not tally.total:
             self._line("nothing to run")
-        elif self._console.is_terminal:
+        elif not self._console.is_terminal:
+            self._line(f"steps: {_stages(tally)}; what is in the cache folder is not made again")
+            self._beat = Beat(
+                self._line, lambda: f"at work for {_minutes(time.monotonic() - tally.started)}: {_stages(tally)}"
+            )
+        else:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"), console=self._console, transient=True,
             )  # fmt: skip
-            self._task = self._bar.add_task("teachers", total=len(todo), left="")
+            self._task = self._bar.add_task("teachers", total=tally.total, left="")
             self._bar.start()
 
     def note(self, outcome: Outcome, tally: Tally) -> None:
@@ -62,11 +72,15 @@ class Show:
         self._line(text)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bar away and end the heartbeat."""
+        if self._beat is not None:
+            self._beat.stop()
         if self._bar is not None:
             self._bar.stop()
 
     def _line(self, text: str) -> None:
+        if self._beat is not None:
+            self._beat.heard()
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -154,8 +168,14 @@ def _line(outcome: Outcome, tally: Tally) -> str:
     return f"{count}{what}: {told}, {result['seconds']:.1f} s; {_left(tally)}"
 
 
+def _stages(tally: Tally) -> str:
+    """How much of each stage is done."""
+    return ", ".join(f"{STAGES.get(name, name)} {done}/{of}" for name, (done, of) in tally.stages.items())
+
+
 def _left(tally: Tally) -> str:
-    return f"about {_minutes(tally.left())} left"
+    seconds = tally.left()
+    return f"about {f'{seconds:.0f} s' if seconds < 90 else f'{seconds / 60:.0f} min'} left"
 
 
 def _minutes(seconds: float) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from cod_bench import diff
 from cod_bench.errors import UsageError
 from cod_bench.spec import PROTOCOLS
 from cod_bench.store import Artifacts
@@ -32,8 +33,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
 }
 """Text of a pool entry -> the condition whose partner it is, and what it should be."""
 
-Tag = Literal["equal", "del", "ins"]
-
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -41,7 +40,7 @@ class Version:
 
     condition: str
     meaning: str
-    words: tuple[tuple[Tag, str], ...] | None
+    words: tuple[tuple[diff.Tag, str], ...] | None
     """Runs of words that stayed, went or came; None where no such text was found."""
     p: float | None
     """Teacher's probability of the target class; None with more than two classes."""
@@ -66,24 +65,6 @@ class Shown:
     p: float | None
     margin: float
     versions: tuple[Version, ...]
-
-
-def diff(before: str, after: str) -> tuple[tuple[Tag, str], ...]:
-    """Runs of words that stayed, went (`del`) or came (`ins`), by minimal word-level Levenshtein distance.
-
-    Left out the `ins` the words are those of `before`; left out the `del`, those of `after`.
-    """
-    from rapidfuzz.distance import Levenshtein
-
-    a, b = before.split(), after.split()
-    found: list[tuple[Tag, str]] = []
-    for op in Levenshtein.opcodes(a, b):
-        gone, came = " ".join(a[op.src_start : op.src_end]), " ".join(b[op.dest_start : op.dest_end])
-        if op.tag == "equal":
-            found.append(("equal", gone))
-            continue
-        found += [(tag, text) for tag, text in (("del", gone), ("ins", came)) if text]  # type: ignore[misc]
-    return tuple(found)
 
 
 def examples(grids: Sequence[Grid]) -> list[Shown]:
@@ -148,7 +129,7 @@ def _shown(
         versions.append(
             Version(
                 condition, meaning,
-                words=None if text is None else diff(original.text, text),
+                words=None if text is None else diff.words(original.text, text),
                 p=_p(margin) if binary else None,
                 margin=margin,
                 flipped=margin is not None and margin > 0,

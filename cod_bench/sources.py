@@ -88,6 +88,11 @@ def known(side: Side) -> Side:
     return replace(side, revision=str(pin.get("revision", "")), sha256=str(pin.get("sha256", "")))
 
 
+def seen() -> dict[str, Any]:
+    """Hub models that this machine has pinned: id -> revision and sha256; raises RunError for a corrupt file."""
+    return dict(_locked())
+
+
 def side_of(text: str, option: str) -> Side:
     """The pinned side that a user names: a folder, or the id of a hub model.
 

@@ -215,7 +215,8 @@ def track(name: str) -> Track:
     base, plus, recipe = name.partition("+")
     found = TRACKS.get(base) or _made(base)
     if found is None:
-        raise unknown("track", base, names())
+        error = unknown("track", base, names())
+        raise UsageError(f"{error}; a track of your own is made by --track {base} --teacher MODEL --student MODEL")
     found = replace(
         found, teacher_side=sources.known(found.teacher_side), student_side=sources.known(found.student_side)
     )
@@ -317,7 +318,7 @@ def keep_rate(name: str, method: str, rate: float) -> None:
     """Keep the learning rate that `cod-bench recipe` chose for a method on a track."""
     file = _rates_file()
     with lock(file.parent / ".rates.lock"):  # another process may choose for another method meanwhile
-        kept = {**_rates(own=True), f"{name}/{method}": rate}
+        kept = {**rates(own=True), f"{name}/{method}": rate}
         write_atomic(file, json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 
@@ -327,8 +328,8 @@ def _variant(found: Track, name: str) -> Track:
         raise unknown(f"recipe of track {found.name!r}", name, found.variants)
     full = f"{found.name}+{name}"
     recipe, recipes = found.variants[name]
-    rates = {key.partition("/")[2]: rate for key, rate in _rates().items() if key.partition("/")[0] == full}
-    by_method = {method: replace(recipes.get(method, recipe), learning_rate=rate) for method, rate in rates.items()}
+    own = {key.partition("/")[2]: rate for key, rate in rates().items() if key.partition("/")[0] == full}
+    by_method = {method: replace(recipes.get(method, recipe), learning_rate=rate) for method, rate in own.items()}
     return replace(
         found, name=full, title=f"{found.title}; recipe {name}", recipe=recipe, recipes={**recipes, **by_method}
     )
@@ -383,7 +384,7 @@ def _rates_file() -> Path:
     return home() / "locks" / "rates.json"
 
 
-def _rates(*, own: bool = False) -> dict[str, float]:
+def rates(*, own: bool = False) -> dict[str, float]:
     """Chosen learning rates; those of the committed lock file count before this machine's `own`."""
     before: dict[str, float] = {} if own else locks.committed("rates")
     file = _rates_file()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cod_bench import cfe, pairs, plan, suites, work
-from cod_bench.cfe_figures import distance, drawn, duplicates, word_diff
+from cod_bench.cfe_figures import distance, duplicates
 from cod_bench.cli import main
 from cod_bench.counterfactual import Bill
 from cod_bench.plan import Filters
@@ -139,15 +139,6 @@ def test_a_total_is_a_sum_and_an_unknown_price_stays_unknown() -> None:
     unknown = Bill(1, 1, 5, 1.6, 100, 50, None, None, "x")
     assert cfe.total([one, unknown]).dollars is None
     assert "no price known" in cfe.told(unknown)
-
-
-def test_a_word_diff_gives_both_texts_back() -> None:
-    before, after = "a dull film , so long", "a great film , and so very long"
-    diff = word_diff(before, after)
-    assert " ".join(text for kind, text in diff if kind != "insert") == before
-    assert " ".join(text for kind, text in diff if kind != "delete") == after
-    assert drawn(diff, colour=False) == "a [-dull-] {+great+} film , {+and+} so {+very+} long"
-    assert "\x1b[31;9mdull\x1b[0m" in drawn(diff, colour=True)
 
 
 def test_distance_and_duplicates() -> None:

@@ -52,6 +52,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["status", "--suite", "toy", "--results", ""], "--results '.': is not a folder of its own"),
         (["run", "--all", "--workers", "0"], "Invalid value for '--workers'"),
         (["plan", "--nonsense"], "No such option"),
+        (["run", "--all", "--suite", "toy", "--track", "mine"], "made by --track mine --teacher MODEL --student MODEL"),
         (["leaderboard", "--results", "empty"], "has no records; run `cod-bench run --all` first"),
         (["list", "--plugin", "nothing.py"], "no such file"),
         (["run", "--suite", "toy", "--all", "--shard", "4/3"], "--shard '4/3': write i/n with whole numbers"),
@@ -94,7 +95,7 @@ def test_a_stale_table_and_a_missing_figure_fail_the_check(finished: Path, tmp_p
 
 def test_plan_and_status_say_what_is_there(finished: Path) -> None:
     planned = call("plan", "--suite", "toy", "--runs", cwd=finished)
-    assert "48 runs: 4 done, 44 missing, 0 failed" in planned.stdout
+    assert f"48 runs: 4 done, 44 missing, 0 failed in {finished / 'runs'}; about 1 min with" in planned.stdout
     assert planned.stdout.count("\n  done ") == 4
     status = call("status", "--suite", "toy", "--method", "kd", cwd=finished)
     assert "cod              2 done" in status.stdout
@@ -281,6 +282,34 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     done = call("run", "--suite", "toy", "--all", cwd=tmp_path)
     assert done.returncode == 0
     assert "0 missing" in call("plan", "--suite", "toy", cwd=tmp_path).stdout
+
+
+@pytest.mark.slow
+def test_a_polite_kill_is_ctrl_c_with_its_own_exit_code(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--suite", "toy", "--all"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "standard" in line:
+            break
+    assert said[1].startswith("steps: teachers 0/1, blocks of counterfactuals 0/2, runs 0/48; what is in the cache")
+    process.terminate()
+    told = process.stderr.read()
+    assert process.wait(timeout=60) == 143
+    assert told.splitlines()[-1] == "cod-bench: stopped; the same command goes on from here"
+    assert "semaphore" not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["cfe", "--help"]], ids=" ".join)
+def test_help_says_what_verbs_do_in_whole_sentences(arguments: list[str], tmp_path: Path) -> None:
+    done = call(*arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "..." not in done.stdout.split("Commands:")[1]
 
 
 def _children(group: int) -> list[Any]:

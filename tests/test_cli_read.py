@@ -76,7 +76,8 @@ def test_power_tells_seeds_per_method(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["table", "12"], "tables 1 to 9"),
-        (["compare", "cod", "kd"], "name two methods"),
+        (["compare", "cod", "kd"], "'cod' is a condition and 'kd' is a method; name two methods"),
+        (["compare", "lwd", "nope"], "'lwd' is a method and 'nope' is none of these; name two methods"),
         (["power", "--effect", "2"], "--effect 2.0"),
         (["compare", "cod", "standard", "--track", "nowhere"], "has no run of suite 'embedded' on track nowhere"),
         (["table", "1", "--suite", "nowhere"], "unknown suite 'nowhere'"),
@@ -87,6 +88,14 @@ def test_a_users_mistake_is_one_sentence(arguments: list[str], sentence: str, tm
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_folder_is_named_where_nobody_did_and_where_it_is_empty(tmp_path: Path) -> None:
+    done = call("table", "5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"records: {tmp_path / 'results'} (another folder by --results); no run of ours in it" in done.stderr
+    done = call("compare", "cod", "standard", cwd=ROOT)
+    assert done.stderr == f"records: {ROOT / 'results'} (another folder by --results)\n"
 
 
 def test_claims_list_an_analogue_without_a_verdict(tmp_path: Path) -> None:

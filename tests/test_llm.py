@@ -271,14 +271,30 @@ def test_without_leave_nothing_is_sent_and_kept_answers_do(server: Server, monke
     server.answer(MISS, FLIP)
     monkeypatch.delenv("COD_BENCH_LLM_YES")
     assert Llm().answer(QUERY, Linear(), {}).attempts == (FLIP, MISS)
-    Llm().ready()
+    Llm().ready(["toy", "toy+local-0123abcd"])
     other = Query(Example("b", f"{TEXT} again", 0), 1, TOY)
     with pytest.raises(UsageError, match=r"buy them with `cod-bench cfe generate --generator llm`.*or add --yes"):
         Llm().answer(other, Linear(), {})
     assert len(server.sent) == 2
-    kept().unlink()
-    with pytest.raises(UsageError, match="nothing is among the kept answers of maker/tiny"):
-        Llm().ready()
+
+
+def test_a_run_of_a_task_model_or_prompt_without_kept_answers_is_refused_before_it_starts(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer(FLIP)
+    Llm().ready(["sst2"])  # with leave, whatever there is
+    monkeypatch.delenv("COD_BENCH_LLM_YES")
+    Llm().ready(["toy"])
+    with pytest.raises(UsageError, match=r"nothing for sst2 is among the kept answers of maker/tiny; buy them with"):
+        Llm().ready(["sst2", "toy"])
+    with pytest.raises(UsageError, match="nothing for toy is among"):
+        registry.load("generator", "llm_v1").ready(["toy"])
+    monkeypatch.setenv("COD_BENCH_LLM_MODEL", "another")
+    with pytest.raises(UsageError, match="nothing for toy is among the kept answers of another"):
+        Llm().ready(["toy"])
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    with pytest.raises(UsageError, match="OPENAI_API_KEY"):
+        Llm().reach(["toy"])
 
 
 def test_what_is_gathered_is_all_that_answers_need(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import hub, locks, tracks
+from cod_bench import hub, locks, origin, tracks
 from cod_bench.errors import UsageError
+from tests.test_cli import call
 
 TRACK = "deberta-small+paper-c4"
 
@@ -39,6 +40,27 @@ def test_models_and_rates_come_from_the_committed_file(tmp_path: Path) -> None:
     assert [found.recipe_for(method).learning_rate for method in ("kd", "lwd")] == [3e-5, 2e-5]
     tracks.keep_rate(TRACK, "ted", 2e-5)  # of this machine: what is committed is not copied into its own file
     assert json.loads((tmp_path / "home" / "locks" / "rates.json").read_text())[f"{TRACK}/kd"] == 1e-5
+
+
+def test_lock_writes_down_what_this_machine_took_and_never_replaces(tmp_path: Path) -> None:
+    assert "no hub task, hub model or learning rate was taken" in call("lock", cwd=tmp_path).stderr
+    (tmp_path / "home" / "locks").mkdir(parents=True)
+    (tmp_path / "home" / "locks" / "models.json").write_text(json.dumps(pins()))
+    tracks.keep_rate(TRACK, "kd", 1e-5)
+    before = tracks.track(TRACK).identity()
+    done = call("lock", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "tasks.lock.json: 0 tasks, 2 models, 1 rates; commit it"
+    value = json.loads((tmp_path / locks.LOCK).read_text())
+    assert value == {"schema": 1, "tasks": {}, "models": pins(), "rates": {f"{TRACK}/kd": 1e-5}}
+    tracks.keep_rate(TRACK, "kd", 2e-5)
+    again = call("lock", cwd=tmp_path)
+    assert f"rates: {TRACK}/kd stays as tasks.lock.json has it" in again.stdout
+    assert json.loads((tmp_path / locks.LOCK).read_text()) == value
+    (tmp_path / "home" / "locks" / "models.json").unlink()
+    (tmp_path / "home" / "locks" / "rates.json").unlink()
+    assert tracks.track(TRACK).identity() == before  # on a machine that has taken nothing
+    assert origin.find("sst2").name == "sst2"  # and the file is a lock file of tasks too
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"models": 1}', '{"models": {"x": {}}}', '{"rates": {"a/b": "fast"}}'])

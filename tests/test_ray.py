@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,14 @@ needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install -c constraints.txt -e '.[ray]'"
 )
 COMMAND = [sys.executable, "-m", "cod_bench", "run", "--suite", "toy", "--all"]
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0",
+    # A busy machine answers late; only a process that is gone is dead.
+    "RAY_gcs_server_request_timeout_seconds": "180", "RAY_worker_register_timeout_seconds": "240",
+    "RAY_health_check_timeout_ms": "60000", "RAY_health_check_initial_delay_ms": "20000",
+}  # fmt: skip
+STORE = 80 * 2**20
+"""Bytes of a node's object store, the least that Ray takes; teachers of the toy task have some hundred kilobytes."""
 TEACHER = Job("teacher/toy/toy", {"stage": "teacher", "track": "toy", "task": "toy"})
 RUNS = 48
 
@@ -34,10 +43,12 @@ class Nodes:
     def __init__(self, folder: Path) -> None:
         from ray.cluster_utils import Cluster
 
-        os.environ.update(QUIET)
         self.folder, self.count = folder, 0
+        # of this cluster alone, and short: paths of sockets have at most 107 characters
+        self.sockets = tempfile.mkdtemp(prefix="ray-")
+        self.common = {"object_store_memory": STORE, "include_dashboard": False, "temp_dir": self.sockets}
         self.cluster: Any = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "env_vars": QUIET}
+            initialize_head=True, head_node_args={"num_cpus": 0, "env_vars": QUIET, **self.common}
         )
 
     @property
@@ -47,17 +58,23 @@ class Nodes:
     def add(self, **resources: float) -> Any:
         self.count += 1
         environment = {**QUIET, "COD_BENCH_HOME": str(self.home(self.count))}
-        return self.cluster.add_node(**{"num_cpus": 1, **resources}, env_vars=environment)
+        return self.cluster.add_node(**{"num_cpus": 1, **self.common, **resources}, env_vars=environment)
+
+    def close(self) -> None:
+        self.cluster.shutdown()
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def home(self, number: int) -> Path:
         return self.folder / f"node-{number}"
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[Nodes]:
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    for name, value in QUIET.items():  # before the first import of Ray, which reads some of them then
+        monkeypatch.setenv(name, value)
     made = Nodes(tmp_path)
     yield made
-    made.cluster.shutdown()
+    made.close()
 
 
 def started(folder: Path, address: str, *more: str) -> subprocess.Popen[str]:

@@ -72,7 +72,7 @@ def test_the_content_of_the_file_is_the_identity(file: Path, monkeypatch: pytest
 def test_what_is_no_pair_is_told_with_its_line(file: Path, text: str, sentence: str) -> None:
     file.write_text(text)
     with pytest.raises(UsageError, match=sentence):
-        Replay().ready()
+        Replay().ready(["toy"])
 
 
 def test_a_missing_file_and_a_missing_option_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,28 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cod_bench import origin, pool, site_examples
 from cod_bench.spec import RunSpec
 from cod_bench.store import Results
 from tests.samples import sample_record
 from tests.test_cli import call, finished  # noqa: F401 - a fixture
-
-WORDS = st.lists(st.sampled_from(["a", "b", "good", "bad", "film."]), max_size=8).map(" ".join)
-
-
-@given(WORDS, WORDS)
-def test_a_diff_holds_both_texts(before: str, after: str) -> None:
-    found = site_examples.diff(before, after)
-    for left_out, text in (("ins", before), ("del", after)):
-        assert " ".join(words for tag, words in found if tag != left_out) == text
-
-
-def test_a_diff_names_what_went_and_what_came() -> None:
-    found = site_examples.diff("a dull film", "a bright film")
-    assert found == (("equal", "a"), ("del", "dull"), ("ins", "bright"), ("equal", "film"))
 
 
 def test_kept_entries_end_where_a_block_is_missing(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,8 @@ def _execute(
 ) -> Iterator[Outcome]:
     if not jobs:
         return
-    _connect(ray, address, workers)
+    with _own_signals():
+        _connect(ray, address, workers)
     mark = away.leave_mark()
     most = min(workers or len(jobs), len(jobs))
     fleet = _Fleet(ray, jobs, most, gpus, mark.name, away.sources(plugins), away.credentials())
@@ -76,6 +79,17 @@ def _execute(
         mark.unlink(missing_ok=True)
         fleet.dismiss()
         ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Put back the answer to SIGTERM, which Ray replaces when it connects by one without a sentence."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _connect(ray: Any, address: str, workers: int) -> None:
@@ -191,6 +205,10 @@ class _Fleet:
     looked: float = 0.0
     since: float = field(default_factory=time.monotonic)
     """When there was last an actor that had started."""
+    known: dict[str, dict[str, float]] = field(default_factory=dict)
+    """The nodes that the head told of last."""
+    heard: float = field(default_factory=time.monotonic)
+    """When that was."""
 
     def outcomes(self) -> Iterator[Outcome]:
         """Give every idle actor the earliest job it can do, take what comes, until all is done."""
@@ -317,8 +335,22 @@ class _Fleet:
             log.warning("waiting for the cluster: none of %s workers has started yet", len(self.seats))
 
     def _nodes(self) -> dict[str, dict[str, float]]:
-        """Living node -> its resources."""
-        return {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
+        """Living node -> its resources; while a busy head does not answer, what it told last.
+
+        Raises:
+            RunError: it has not answered for PATIENCE seconds.
+        """
+        now = time.monotonic()
+        try:
+            self.known = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
+            self.heard = now
+        except Exception as error:  # of RPC, of time or plain, as Ray thinks fit
+            if now - self.heard > PATIENCE:
+                raise RunError(
+                    f"the head of the Ray cluster does not answer: {_said(error)}; start it again"
+                ) from error
+            log.info("the head of the Ray cluster does not answer: %s", _said(error))
+        return self.known
 
     def _seat(self, node: str) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -79,6 +79,7 @@ class Ledger:
         self.path, self._read = path, 0
         self._replies: dict[str, Reply] = {}
         self._kinds: Counter[str] = Counter()
+        self._tasks: dict[str, set[str]] = {}
         self._mutex = threading.RLock()
 
     @classmethod
@@ -99,6 +100,12 @@ class Ledger:
             self._catch_up()
             first, edits = self._kinds["edit first"], self._kinds["edit"]
         return edits / first if first >= least else None
+
+    def tasks(self, prompt: str) -> set[str]:
+        """Tasks of whose texts a prompt, named by its hash, was asked for counterfactuals."""
+        with self._mutex:
+            self._catch_up()
+            return set(self._tasks.get(prompt, ()))
 
     @contextmanager
     def asking(self, key: str) -> Iterator[None]:
@@ -145,4 +152,6 @@ class Ledger:
             return
         self._replies[key] = reply
         kind = str(of.get("kind"))
+        if kind == "edit":
+            self._tasks.setdefault(str(of.get("prompt")), set()).add(str(of.get("task")))
         self._kinds.update([kind, f"{kind} first"] if of.get("attempt") == 0 else [kind])

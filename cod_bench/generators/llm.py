@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Generator as Talk
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from cod_bench.counterfactual import Answer, Bill, Bought, Generator
@@ -13,6 +13,7 @@ from cod_bench.generators import _batch, _prices, _prompts
 from cod_bench.generators._endpoint import Endpoint, unique
 from cod_bench.generators._ledger import Ledger, Reply, Request
 from cod_bench.perturb import edits
+from cod_bench.spec import base_name
 from cod_bench.task import normalise
 
 if TYPE_CHECKING:
@@ -66,23 +67,28 @@ class Llm(Generator):
             "keep_temperatures": list(KEEP_TEMPERATURES), "longest": list(_prompts.LONGEST), "tokens": list(TOKENS),
         }  # fmt: skip
 
-    def ready(self) -> None:
-        """Whether there is anything in the ledger or leave to ask.
+    def ready(self, tasks: Collection[str]) -> None:
+        """Whether there is leave to ask, or an answer of this model to this prompt for each of the tasks.
 
         Raises:
             UsageError: neither.
         """
-        if not _leave() and not self._ledger().path.exists():
-            raise UsageError(self._no_leave("nothing is"))
+        if not _leave() and (lacking := self._lacking(tasks)):
+            raise UsageError(self._no_leave(f"nothing for {', '.join(lacking)} is"))
 
-    def reach(self) -> None:
-        """Whether there is a key; not asked where answers of this model are kept, since nothing may be missing.
+    def reach(self, tasks: Collection[str]) -> None:
+        """Whether there is a key; not asked where each task has kept answers, since nothing may be missing.
 
         Raises:
             UsageError: there is none.
         """
-        if not self._ledger().path.exists():
+        if self._lacking(tasks):
             self._endpoint.client()
+
+    def _lacking(self, tasks: Collection[str]) -> list[str]:
+        """Tasks without any kept answer to this prompt; slices of a task share its texts and so its answers."""
+        asked = {base_name(task) for task in self._ledger().tasks(_prompts.hashed(self.prompt))}
+        return sorted(task for task in tasks if base_name(task) not in asked)
 
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:  # noqa: ARG002
         """Nothing: the model sees no other text of the pool."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,7 +42,7 @@ class Replay(Generator):
         """
         return {"pairs_sha256": self._load()[0]}
 
-    def ready(self) -> None:
+    def ready(self, tasks: Collection[str]) -> None:  # noqa: ARG002
         """Raises UsageError as `params`."""
         self._load()
 
