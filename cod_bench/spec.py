@@ -192,7 +192,7 @@ def identity(
         "condition": spec.condition,
         "generator": None
         if generator is None
-        else {"name": spec.generator, "pool": POOL_VERSIONS[track["precision"]], **generator},
+        else {"name": spec.generator, "pool": POOL_VERSIONS[track.get("precision", "float32")], **generator},
         "k": spec.k,
         "seed": spec.seed,
     }

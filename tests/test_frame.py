@@ -42,5 +42,5 @@ def test_files_are_read_back_as_they_were(table: pd.DataFrame, suffix: str, tmp_
 
 
 def test_another_ending_is_told(table: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="must end in .csv or .parquet"):
+    with pytest.raises(UsageError, match=r"must end in \.csv or \.parquet"):
         frame.write(table, tmp_path / "runs.xlsx")
