@@ -240,7 +240,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes, one thread each; all cores if unset.")] = None,
     rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
     executor: ExecutorOption = "local", address: AddressOption = "", gpus_per_run: GpusOption = None,
-    device: DeviceOption = "auto", workers_per_device: PerDeviceOption = None,
+    device: DeviceOption = "cpu", workers_per_device: PerDeviceOption = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
@@ -306,7 +306,7 @@ def leaderboard(
 @app.command()
 def judge(
     suite: SuiteOption = suites.DEFAULT_SUITE, track: TrackOption = "", generator: GeneratorOption = "",
-    device: DeviceOption = "auto", data: DataOption = None, plugin: PluginOption = None,
+    device: DeviceOption = "cpu", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
     from cod_bench import judge as judges
@@ -340,7 +340,7 @@ def recipe(
     task: TaskOption = None,
     out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
     workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
-    device: DeviceOption = "auto",
+    device: DeviceOption = "cpu",
     data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:

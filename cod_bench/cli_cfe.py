@@ -66,7 +66,7 @@ def generate(
     yes: YesOption = False, budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0,
     batch: BatchOption = False, poll: PollOption = 60.0,
     export: Annotated[Path | None, typer.Option("--export", help="Also write the pairs to this JSONL file.")] = None,
-    device: DeviceOption = "auto",
+    device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Make the counterfactuals that a suite's missing runs need; paid ones after an estimate and a yes.
@@ -105,7 +105,7 @@ def validate(
     pairs: PairsOption = None,
     texts: TextsOption = 20, seed: OneSeedOption = 0,
     longest: Annotated[int, typer.Option("--longest", help="Only pairs with so short an original; 0 is all.")] = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "auto",
+    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
@@ -131,7 +131,7 @@ def validate(
 def inspect(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
     pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "auto",
+    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
@@ -162,7 +162,7 @@ def compare(
     similarity: Annotated[Path | None, typer.Option("--similarity", help="Folder of an encoder.")] = None,
     model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", yes: YesOption = False,
     budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0, batch: BatchOption = False,
-    poll: PollOption = 60.0, device: DeviceOption = "auto",
+    poll: PollOption = 60.0, device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""

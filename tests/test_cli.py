@@ -364,5 +364,5 @@ def test_a_missing_key_is_told_before_any_teacher_is_trained(tmp_path: Path) -> 
     named = ("cfe", "generate", "--generator", "llm", "--suite", "toy", "--budget", "5usd")
     done = call(*named, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "home"), OPENAI_API_KEY="")
     assert done.returncode == 2
-    assert done.stderr.startswith("cod-bench: OPENAI_API_KEY is empty")
+    assert "cod-bench: OPENAI_API_KEY is empty" in done.stderr
     assert not list((tmp_path / "home").rglob("teacher.json"))
