@@ -12,8 +12,9 @@ test: .venv/installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
+# File by file, since what a file's tests share takes longest.
 slow: .venv/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n 2 --dist loadfile
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

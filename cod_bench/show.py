@@ -170,7 +170,8 @@ def _line(outcome: Outcome, tally: Tally) -> str:
 
 def _stages(tally: Tally) -> str:
     """How much of each stage is done."""
-    return ", ".join(f"{STAGES.get(name, name)} {done}/{of}" for name, (done, of) in tally.stages.items())
+    there = [(STAGES[name], *tally.stages[name]) for name in STAGES if name in tally.stages]
+    return ", ".join(f"{name} {done}/{of}" for name, done, of in there)
 
 
 def _left(tally: Tally) -> str:

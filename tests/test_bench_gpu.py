@@ -44,7 +44,8 @@ def test_a_run_is_scaled_from_its_parts() -> None:
 
 
 @pytest.mark.slow
-def test_every_mode_is_timed_at_toy_size() -> None:
+def test_every_mode_is_timed_at_toy_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])  # its worker processes import `toy` from here
     work.set_threads()
     lines = list(bench_gpu.measure("toy", toy, SIZES, workers=2, told=lambda: 50.0))
     modes = ("plain", "one", "many", "graphs")
