@@ -75,7 +75,7 @@ def resolve(side: Side) -> Side:
             found = replace(side, revision=where.name, sha256=fingerprint(where))
             pin = {"revision": found.revision, "sha256": found.sha256}
             write_atomic(_lock_file(), json.dumps({**_locked(), name: pin}, indent=1, sort_keys=True) + "\n")
-            log.warning("hub model %s is pinned to %s in %s", name, found.revision, _lock_file())
+            log.warning("hub model %s is pinned to %s; `cod-bench lock` writes it down here", name, found.revision)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -44,9 +43,7 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         self.folder, self.count = folder, 0
-        # of this cluster alone, and short: paths of sockets have at most 107 characters
-        self.sockets = tempfile.mkdtemp(prefix="ray-")
-        self.common = {"object_store_memory": STORE, "include_dashboard": False, "temp_dir": self.sockets}
+        self.common = {"object_store_memory": STORE, "include_dashboard": False}
         self.cluster: Any = Cluster(
             initialize_head=True, head_node_args={"num_cpus": 0, "env_vars": QUIET, **self.common}
         )
@@ -60,10 +57,6 @@ class Nodes:
         environment = {**QUIET, "COD_BENCH_HOME": str(self.home(self.count))}
         return self.cluster.add_node(**{"num_cpus": 1, **self.common, **resources}, env_vars=environment)
 
-    def close(self) -> None:
-        self.cluster.shutdown()
-        shutil.rmtree(self.sockets, ignore_errors=True)
-
     def home(self, number: int) -> Path:
         return self.folder / f"node-{number}"
 
@@ -72,9 +65,13 @@ class Nodes:
 def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     for name, value in QUIET.items():  # before the first import of Ray, which reads some of them then
         monkeypatch.setenv(name, value)
-    made = Nodes(tmp_path)
-    yield made
-    made.close()
+    # of this cluster alone, and short: paths of sockets have at most 107 characters
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as sockets:
+        monkeypatch.setenv("RAY_TMPDIR", sockets)
+        (Path(sockets) / "ray").mkdir()
+        made = Nodes(tmp_path)
+        yield made
+        made.cluster.shutdown()
 
 
 def started(folder: Path, address: str, *more: str) -> subprocess.Popen[str]:
@@ -119,6 +116,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_node_killed_in_the_middle_costs_nothing(nodes: Nodes, local: dict[str, str], tmp_path: Path) -> None:
     first, _ = nodes.add(), nodes.add()
@@ -140,6 +138,7 @@ def test_a_node_killed_in_the_middle_costs_nothing(nodes: Nodes, local: dict[str
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_node_that_joins_late_takes_part(nodes: Nodes, local: dict[str, str], tmp_path: Path) -> None:
     process = started(tmp_path / "run", nodes.address)
@@ -154,6 +153,7 @@ def test_a_node_that_joins_late_takes_part(nodes: Nodes, local: dict[str, str], 
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_driver_killed_and_started_again_goes_on(nodes: Nodes, local: dict[str, str], tmp_path: Path) -> None:
     nodes.add(), nodes.add()
@@ -176,6 +176,7 @@ def test_a_driver_killed_and_started_again_goes_on(nodes: Nodes, local: dict[str
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.alone
 def test_actors_take_shares_of_gpus_and_dying_ones_fail_their_job_alone(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +209,7 @@ def test_actors_take_shares_of_gpus_and_dying_ones_fail_their_job_alone(
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_node_of_another_environment_is_left_out(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -227,6 +229,7 @@ def test_a_node_of_another_environment_is_left_out(
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
