@@ -59,6 +59,11 @@ class Candidates:
         row = self.words.get(word)
         return 0.0 if row is None else float((row[1 + self.target] - row[1 + self.source]) / self.spread)
 
+    def felt(self, phrase: str) -> float:
+        """How far readers' ratings of the words of a phrase lean to the target, -1 to 1; 0 for words not rated."""
+        rated = (self.state["felt"].get(part.strip("!,")) for part in phrase.lower().split())
+        return min(max(sum(float(row[self.target]) for row in rated if row is not None), -1.0), 1.0)
+
     def edits(self) -> list[Edit]:
         """Edits of words that carry the source's polarity, and negations; best expected first."""
         found: dict[tuple[int, str], Edit] = {}
@@ -136,14 +141,21 @@ class Candidates:
             for rank, other in enumerate(opposites):
                 gain = self.pull(other) - self.pull(word)
                 if self.usable(other) and gain > SETTINGS["least_gain"] and self.pull(other) > -SETTINGS["least_gain"]:
-                    cost = 0.08 * rank + self.strangeness(position, other)
+                    cost = 0.08 * rank + self.strangeness(position, other) - SETTINGS["agreed"] * self.felt(other)
                     found.append(Edit(position, other, min(gain, SETTINGS["most_gain"]), cost))
         if word not in lexicon.ONLY_OPPOSITES:
             found += self.listed(position, loose=False)
         return found
 
+    def follower(self, position: int) -> str:
+        """The next word in lower case, "" beyond punctuation or at the end."""
+        after = self.text.tokens[position + 1 : position + 2]
+        return after[0].lower if after and after[0].joined else ""
+
     def fits(self, position: int, kind: str) -> bool:
-        """Whether a word of several classes can have this one here, by the word before it: "I love", "a love"."""
+        """Whether a word of several classes can have this one here, by its neighbours: "I love", "a love"."""
+        if kind == "adjective" and self.follower(position) == "of":
+            return False  # "the kind of", "little of"
         if len(self.state["classes"].get(self.text.tokens[position].lower, ())) < 2:
             return True
         before = self.text.tokens[position - 1].lower if position and self.text.tokens[position].joined else ""
@@ -178,6 +190,7 @@ class Candidates:
                     odd += 0.0 if general else _STRANGER_COST.get(kind, 0.3)
                     odd += 0.5 if loose else 0.0
                     cost = odd + self.strangeness(position, other) - SETTINGS["nearness"] * float(closeness)
+                    cost -= SETTINGS["agreed"] * self.felt(other)
                     found.append(Edit(position, other, min(gain, SETTINGS["most_gain"]), cost))
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cod_bench.generators import _lexicon as lexicon
+from cod_bench.generators import _valence as valence
 from cod_bench.generators._text import Text, parse, words_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "few": 1,
     "listed_pull": 0.2,
     "stranger_pull": 0.7,
-    "singles": 20,
+    "singles": 16,
     "insertions": 9,
     "hope": 1.0,
     "per_position": 4,
@@ -34,7 +35,7 @@ SETTINGS: dict[str, Any] = {
     "last": 12,
     "per_place": 3,
     "beam": 4,
-    "width": 20,
+    "width": 14,
     "depth": 6,
     "share": 0.5,
     "margin": 0.5,
@@ -49,15 +50,19 @@ SETTINGS: dict[str, Any] = {
     "oddness": 0.3,
     "hurried": 0.1,
     "enough": 3.5,
-    "dear": 32.0,
+    "dear": 64.0,
     "carried": 0.5,
     "rounds": 2,
     "rescues": 6,
     "rescue": 90,
-    "extra": 30,
-    "around": 16,
+    "extra": 18,
+    "around": 9,
     "better": -0.5,
     "trust": 0.5,
+    "felt": 2.0,
+    "agreed": 0.6,
+    "contrary": 0.1,
+    "related": 0.2,
 }
 """Search settings; all part of the run identity. Gains and pulls are in spreads of the teacher's word scores."""
 
@@ -93,9 +98,25 @@ def survey(train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
         "pairs": {left: dict(sorted(rights.items())) for left, rights in sorted(pairs.items())},
         "spread": round(2 * float(max(logits.std(), 1e-6)), 4),
     }
+    state["felt"] = _felt(state, logits.shape[1])
     state["classes"] = _word_classes(state)
     state["lists"] = _candidate_lists(state, logits.shape[1])
     return state
+
+
+def _felt(state: Mapping[str, Any], labels: int) -> dict[str, list[float]]:
+    """Word -> its rating by readers as it leans to each label, -1 to 1; empty where ratings tell nothing of labels."""
+    known = valence.ratings()
+    rated = [word for word in state["words"] if word in known]
+    if len(rated) < 2:
+        return {}
+    values = np.array([known[word] for word in rated])
+    rows = np.array([state["words"][word][1:] for word in rated])
+    related = np.array([np.corrcoef(values, rows[:, label])[0, 1] for label in range(labels)])
+    signs = np.where(np.abs(related) >= SETTINGS["related"], np.sign(related), 0.0)
+    if not signs.any():
+        return {}
+    return {word: [round(float(value * sign), 4) for sign in signs] for word, value in zip(rated, values, strict=True)}
 
 
 def _pairs(text: Text) -> list[tuple[str, str]]:
@@ -174,7 +195,8 @@ def _candidate_lists(state: Mapping[str, Any], labels: int) -> dict[str, dict[st
                 continue  # words of a line of their own only replace their opposites
             for label in range(labels):
                 pull = (row[label] - max(x for y, x in enumerate(row) if y != label)) / state["spread"]
-                if pull > SETTINGS["listed_pull" if general else "stranger_pull"]:
+                contrary = state["felt"].get(word, [0.0] * labels)[label] < -SETTINGS["contrary"]
+                if pull > SETTINGS["listed_pull" if general else "stranger_pull"] and not contrary:
                     found[kind][str(label)].append((not general, -pull, word))
 
     def listed(kind: str, entries: list[tuple[bool, float, str]]) -> list[str]:

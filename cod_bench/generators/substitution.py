@@ -11,6 +11,7 @@ import numpy as np
 
 from cod_bench.counterfactual import Answer, Generator
 from cod_bench.generators import _lexicon as lexicon
+from cod_bench.generators import _valence as valence
 from cod_bench.generators._candidates import Candidates, Edit, cosines
 from cod_bench.generators._pool import SETTINGS, survey
 from cod_bench.generators._text import changed_positions, parse, render
@@ -27,21 +28,22 @@ class Substitution(Generator):
     """Teacher-guided minimal word substitution; see `card` and the module's functions for the rules."""
 
     name: ClassVar[str] = "substitution"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     card: ClassVar[str] = (
         "Replaces, negates, deletes or inserts few words until the teacher flips clearly: of the versions found, the "
         "one with the best margin for the share of words edited, better if it takes away words of the old verdict; so "
-        "one edit more than the fewest may be made. Inserted words come "
-        "from the training pool alone; hand-written tables of opposites and word classes say which fit, the teacher's "
-        "scores of single words say which way they pull, word pairs of the pool say what reads well. @names, #tags, "
-        "links, names, numbers and contractions stay. No third-party data. For English opinion texts; weak where a "
-        "verdict is told without opinion words (a noun or an exclamation then does the work), with irony, with mixed "
-        "verdicts (one half flips), and where a teacher decides by a #tag."
+        "one edit more than the fewest may be made. Inserted words come from the training pool alone; hand-written "
+        "tables of opposites and word classes say which fit, the teacher's scores of single words say which way they "
+        "pull, word pairs of the pool say what reads well. Of words that do, those are preferred that people rate like "
+        "the target (word list of vaderSentiment, MIT licence, Hutto and Gilbert 2014), where ratings and teacher go "
+        "together at all. @names, #tags, links, names, numbers and contractions stay. For English opinion texts; weak "
+        "where a verdict is told without opinion words (a noun or an exclamation then does the work), with irony, with "
+        "mixed verdicts (one half flips), and where a teacher decides by a #tag."
     )
 
     def params(self) -> dict[str, Any]:
-        """Search settings and the hash of the hand-written tables."""
-        return {**SETTINGS, "tables": digest(lexicon.tables())}
+        """Search settings, the hash of the hand-written tables, and that of the ratings."""
+        return {**SETTINGS, "tables": digest(lexicon.tables()), "ratings": valence.sha256()[:12]}
 
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
         """What the training pool knows (`_pool.survey`): only its words are ever inserted, only they are scored."""
@@ -70,6 +72,7 @@ class _Search:
         self.text = parse(self.original, state["names"], state["words"])
         self.passes = 0
         self.seen: dict[tuple[Edit, ...], float] = {}
+        self.prices: dict[Edit, float] = {}
         base = self.logits([self.original])[0]
         self.source = int(base.argmax()) if int(base.argmax()) != query.target else query.example.label
         self.base = _margin(base, self.target)
@@ -150,17 +153,26 @@ class _Search:
     def worth(self, edits: Sequence[Edit], margin: float, *, dear: bool = True) -> float:
         """What orders versions, in logits: the margin up to `enough`, less the price of its edits.
 
-        The share of words edited and oddness cost, words of the source's polarity taken away pay: they are what a
-        reader of another domain would still see. Unless `dear`, when nothing flips yet, any number of edits is welcome.
+        The share of words edited and oddness cost. Words of the source's polarity taken away pay, and words that people
+        rate as the target put in: they are what a reader of another domain sees. Unless `dear`, when nothing flips yet,
+        any number of edits is welcome.
         """
         sure = min(margin, float(SETTINGS["enough"]))
-        odd = sum(edit.cost for edit in edits)
         if not dear:
-            return sure - float(SETTINGS["hurried"]) * odd
-        share = sum(_size(edit) for edit in edits) / max(len(self.text.tokens), 1)
-        removed = sum(self.removed(edit) for edit in edits)
-        price = SETTINGS["dear"] * share + SETTINGS["oddness"] * odd - SETTINGS["carried"] * removed
-        return sure - float(price)
+            return sure - float(SETTINGS["hurried"]) * sum(edit.cost for edit in edits)
+        return sure - sum(self.price(edit) for edit in edits)
+
+    def price(self, edit: Edit) -> float:
+        """What one edit costs in `worth`, less what it pays."""
+        if edit not in self.prices:
+            share = _size(edit) / max(len(self.text.tokens), 1)
+            asked = SETTINGS["dear"] * share + SETTINGS["oddness"] * edit.cost
+            self.prices[edit] = asked - SETTINGS["carried"] * self.removed(edit) - SETTINGS["felt"] * self.felt(edit)
+        return self.prices[edit]
+
+    def felt(self, edit: Edit) -> float:
+        """Readers' ratings of the words put in, less that of the word taken away."""
+        return self.candidates.felt(edit.phrase) - self.candidates.felt(self.text.tokens[edit.position].lower)
 
     def removed(self, edit: Edit) -> float:
         """Pull to the source of the word that an edit takes away, 0 when the word stays."""
