@@ -139,7 +139,7 @@ class Generator(ABC):
 
     @abstractmethod
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
-        """JSON state, computed once per (task, teacher) from the training pool alone."""
+        """JSON state, computed once per (task, teacher); of the task's texts it sees the training pool alone."""
 
     @abstractmethod
     def answer(self, query: Query, oracle: Oracle, state: Mapping[str, Any]) -> Answer:

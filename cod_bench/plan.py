@@ -34,7 +34,7 @@ State = Literal["done", "missing", "failed", "not applicable"]
 
 STEP_SECONDS = {"float32": 0.09, "bfloat16": 0.048}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
-EVALUATION_SECONDS = {"float32": 2.6, "bfloat16": 0.9}
+EVALUATION_SECONDS = {"float32": 1.3, "bfloat16": 0.9}
 """Core-seconds of evaluating 1,000 rows, likewise."""
 TEACHER_SECONDS = {"float32": 180.0, "bfloat16": 100.0}
 """Core-seconds of fitting one teacher on its whole pool, with its counterfactuals' word scores, likewise."""

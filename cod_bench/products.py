@@ -18,16 +18,19 @@ from torch import Tensor, nn
 
 @contextmanager
 def onednn(model: nn.Module) -> Iterator[None]:
-    """Let the linear layers of a float32 model on the CPU multiply by oneDNN, without gradients; elsewhere a no-op."""
+    """Let the linear layers of a float32 model on the CPU multiply by oneDNN, without gradients.
+
+    For one thread at a time. Elsewhere, and in a PyTorch without oneDNN (some builds for macOS), nothing changes.
+    """
     layers: list[Any] = [part for part in model.modules() if type(part) is nn.Linear and _takes(part)]
     before = [layer.__dict__.get("forward") for layer in layers]  # training may have put its own there
-    for layer in layers:
-        layer.forward = partial(_linear, layer)
     try:
+        for layer in layers:
+            layer.forward = partial(_linear, layer)
         yield
     finally:
         for layer, own in zip(layers, before, strict=True):
-            del layer.forward
+            layer.__dict__.pop("forward", None)
             if own is not None:
                 layer.forward = own
 

@@ -18,6 +18,10 @@ NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
 """Libraries whose versions may move a number; part of the environment key."""
 
 
+ARITHMETIC = 2
+"""How evaluation computes, raised when its last bits change; 2: float32 products by oneDNN. Runs of two never pair."""
+
+
 def provenance() -> dict[str, Any]:
     """What stands in every record of one `run`."""
     return {
@@ -35,6 +39,7 @@ def environment() -> dict[str, str]:
         "machine": f"{platform.system().lower()}-{platform.machine()}",
         "instructions": instructions(),
         "python": ".".join(platform.python_version_tuple()[:2]),
+        "arithmetic": str(ARITHMETIC),
         **{name: _version(name) for name in NUMERIC},
     }
 

@@ -37,7 +37,7 @@ TRAINING = {
     "pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary", "pool", "work", "metrics", "split",
     "condition", "perturb", "task", "corpus", "origin", "hub", "localfiles", "graphs",
 }  # fmt: skip
-TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary", "graphs"}
+TORCH_ROOMS = {"pretrained", "model", "teacher", "distil", "losses", "padding", "vocabulary", "graphs", "products"}
 """The only modules of the core that import torch when they are imported."""
 
 

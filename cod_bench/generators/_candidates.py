@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cod_bench.counterfactual import Oracle
     from cod_bench.generators._text import Text
 
+RANK = 0.08
+"""Cost of each place that an opposite stands further back in its table."""
 TURNED = 4
 """Words after a negation that it is taken to turn."""
 
@@ -30,7 +32,7 @@ class Edit:
     gain: float
     """Expected move toward the target, from the teacher's scores of single words."""
     cost: float
-    """Oddness: 0 is a direct opposite whose neighbours the pool knows."""
+    """Oddness less valence: 0 is a direct opposite that nobody rated and whose neighbours the pool knows."""
     turns: bool = False
     """Whether it is a negation put in or taken out, which turns the words that follow."""
 
@@ -59,9 +61,9 @@ class Candidates:
         row = self.words.get(word)
         return 0.0 if row is None else float((row[1 + self.target] - row[1 + self.source]) / self.spread)
 
-    def felt(self, phrase: str) -> float:
-        """How far readers' ratings of the words of a phrase lean to the target, -1 to 1; 0 for words not rated."""
-        rated = (self.state["felt"].get(part.strip("!,")) for part in phrase.lower().split())
+    def valence(self, phrase: str) -> float:
+        """How far the valence of the words of a phrase leans to the target, -1 to 1; 0 for words that nobody rated."""
+        rated = (self.state["valence"].get(part.strip("!,")) for part in phrase.lower().split())
         return min(max(sum(float(row[self.target]) for row in rated if row is not None), -1.0), 1.0)
 
     def edits(self) -> list[Edit]:
@@ -141,7 +143,11 @@ class Candidates:
             for rank, other in enumerate(opposites):
                 gain = self.pull(other) - self.pull(word)
                 if self.usable(other) and gain > SETTINGS["least_gain"] and self.pull(other) > -SETTINGS["least_gain"]:
-                    cost = 0.08 * rank + self.strangeness(position, other) - SETTINGS["agreed"] * self.felt(other)
+                    cost = (
+                        RANK * rank
+                        + self.strangeness(position, other)
+                        - SETTINGS["valence_first"] * self.valence(other)
+                    )
                     found.append(Edit(position, other, min(gain, SETTINGS["most_gain"]), cost))
         if word not in lexicon.ONLY_OPPOSITES:
             found += self.listed(position, loose=False)
@@ -154,11 +160,11 @@ class Candidates:
 
     def fits(self, position: int, kind: str) -> bool:
         """Whether a word of several classes can have this one here, by its neighbours: "I love", "a love"."""
-        if kind == "adjective" and self.follower(position) == "of":
-            return False  # "the kind of", "little of"
+        before = self.text.tokens[position - 1].lower if position and self.text.tokens[position].joined else ""
+        if kind == "adjective" and before in _ARTICLES and self.follower(position) == "of":
+            return False  # "the kind of", "a little of"
         if len(self.state["classes"].get(self.text.tokens[position].lower, ())) < 2:
             return True
-        before = self.text.tokens[position - 1].lower if position and self.text.tokens[position].joined else ""
         if before in _SUBJECTS or before in _BEFORE_BASE:
             return not kind.startswith("noun")
         return before not in _ARTICLES or not kind.startswith("verb") or kind in ("verbed", "verbing")
@@ -190,7 +196,7 @@ class Candidates:
                     odd += 0.0 if general else _STRANGER_COST.get(kind, 0.3)
                     odd += 0.5 if loose else 0.0
                     cost = odd + self.strangeness(position, other) - SETTINGS["nearness"] * float(closeness)
-                    cost -= SETTINGS["agreed"] * self.felt(other)
+                    cost -= SETTINGS["valence_first"] * self.valence(other)
                     found.append(Edit(position, other, min(gain, SETTINGS["most_gain"]), cost))
         return found
 

@@ -59,12 +59,14 @@ SETTINGS: dict[str, Any] = {
     "around": 9,
     "better": -0.5,
     "trust": 0.5,
-    "felt": 2.0,
-    "agreed": 0.6,
-    "contrary": 0.1,
+    "valence": 2.0,
+    "valence_first": 0.6,
+    "rated": 50,
     "related": 0.2,
 }
-"""Search settings; all part of the run identity. Gains and pulls are in spreads of the teacher's word scores."""
+"""Search settings; all part of the run identity. Gains, pulls and `valence_first` (what a whole point of valence takes
+off an edit's cost) are in spreads of the teacher's word scores, `valence` (what it adds to a version's worth) is in
+logits; `rated` and `related` are the fewest rated words and the least correlation with which valence counts at all."""
 
 
 def survey(train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
@@ -73,7 +75,8 @@ def survey(train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
     Returns:
         `words`: word -> [count, centred logit per class], most frequent first; `names`: words mostly written as
         names -> how often; `pairs`: word -> {next word: count}; `classes`: word -> its coarse classes; `lists`: word
-        class -> class label -> words that pull there; `spread`: standard deviation of a word's pull, the unit of gains.
+        class -> class label -> words that pull there; `spread`: standard deviation of a word's pull, the unit of gains;
+        `valence`: word -> how far people's rating of it leans to each label.
     """
     counts: Counter[str] = Counter()
     named: Counter[str] = Counter()
@@ -96,24 +99,26 @@ def survey(train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
         "words": {w: [counts[w], *(round(float(x), 4) for x in row)] for w, row in zip(scored, logits, strict=True)},
         "names": {word: named[word] for word in ranked if named[word] * 2 > counts[word]},
         "pairs": {left: dict(sorted(rights.items())) for left, rights in sorted(pairs.items())},
-        "spread": round(2 * float(max(logits.std(), 1e-6)), 4),
+        "spread": max(round(2 * float(logits.std()), 4), 1e-4),
     }
-    state["felt"] = _felt(state, logits.shape[1])
+    state["valence"] = _valences(state, logits.shape[1])
     state["classes"] = _word_classes(state)
     state["lists"] = _candidate_lists(state, logits.shape[1])
     return state
 
 
-def _felt(state: Mapping[str, Any], labels: int) -> dict[str, list[float]]:
-    """Word -> its rating by readers as it leans to each label, -1 to 1; empty where ratings tell nothing of labels."""
+def _valences(state: Mapping[str, Any], labels: int) -> dict[str, list[float]]:
+    """Word -> its valence as it leans to each label, -1 to 1; empty where it is unrelated to what the teacher says."""
     known = valence.ratings()
     rated = [word for word in state["words"] if word in known]
-    if len(rated) < 2:
-        return {}
     values = np.array([known[word] for word in rated])
-    rows = np.array([state["words"][word][1:] for word in rated])
-    related = np.array([np.corrcoef(values, rows[:, label])[0, 1] for label in range(labels)])
-    signs = np.where(np.abs(related) >= SETTINGS["related"], np.sign(related), 0.0)
+    rows = np.array([state["words"][word][1:] for word in rated]).reshape(len(rated), labels)
+    if len(rated) < SETTINGS["rated"] or values.std() == 0.0:
+        return {}
+    signs = np.zeros(labels)
+    for label in np.flatnonzero(rows.std(axis=0)):
+        related = float(np.corrcoef(values, rows[:, label])[0, 1])
+        signs[label] = np.sign(related) if abs(related) >= SETTINGS["related"] else 0.0
     if not signs.any():
         return {}
     return {word: [round(float(value * sign), 4) for sign in signs] for word, value in zip(rated, values, strict=True)}
@@ -195,8 +200,7 @@ def _candidate_lists(state: Mapping[str, Any], labels: int) -> dict[str, dict[st
                 continue  # words of a line of their own only replace their opposites
             for label in range(labels):
                 pull = (row[label] - max(x for y, x in enumerate(row) if y != label)) / state["spread"]
-                contrary = state["felt"].get(word, [0.0] * labels)[label] < -SETTINGS["contrary"]
-                if pull > SETTINGS["listed_pull" if general else "stranger_pull"] and not contrary:
+                if pull > SETTINGS["listed_pull" if general else "stranger_pull"]:
                     found[kind][str(label)].append((not general, -pull, word))
 
     def listed(kind: str, entries: list[tuple[bool, float, str]]) -> list[str]:

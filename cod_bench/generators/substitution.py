@@ -12,7 +12,7 @@ import numpy as np
 from cod_bench.counterfactual import Answer, Generator
 from cod_bench.generators import _lexicon as lexicon
 from cod_bench.generators import _valence as valence
-from cod_bench.generators._candidates import Candidates, Edit, cosines
+from cod_bench.generators._candidates import RANK, Candidates, Edit, cosines
 from cod_bench.generators._pool import SETTINGS, survey
 from cod_bench.generators._text import changed_positions, parse, render
 from cod_bench.spec import digest
@@ -32,7 +32,7 @@ class Substitution(Generator):
     card: ClassVar[str] = (
         "Replaces, negates, deletes or inserts few words until the teacher flips clearly: of the versions found, the "
         "one with the best margin for the share of words edited, better if it takes away words of the old verdict; so "
-        "one edit more than the fewest may be made. Inserted words come from the training pool alone; hand-written "
+        "more edits than the fewest may be made. Inserted words come from the training pool alone; hand-written "
         "tables of opposites and word classes say which fit, the teacher's scores of single words say which way they "
         "pull, word pairs of the pool say what reads well. Of words that do, those are preferred that people rate like "
         "the target (word list of vaderSentiment, MIT licence, Hutto and Gilbert 2014), where ratings and teacher go "
@@ -43,7 +43,7 @@ class Substitution(Generator):
 
     def params(self) -> dict[str, Any]:
         """Search settings, the hash of the hand-written tables, and that of the ratings."""
-        return {**SETTINGS, "tables": digest(lexicon.tables()), "ratings": valence.sha256()[:12]}
+        return {**SETTINGS, "tables": digest(lexicon.tables()), "ratings": valence.SHA256[:12]}
 
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
         """What the training pool knows (`_pool.survey`): only its words are ever inserted, only they are scored."""
@@ -167,12 +167,14 @@ class _Search:
         if edit not in self.prices:
             share = _size(edit) / max(len(self.text.tokens), 1)
             asked = SETTINGS["dear"] * share + SETTINGS["oddness"] * edit.cost
-            self.prices[edit] = asked - SETTINGS["carried"] * self.removed(edit) - SETTINGS["felt"] * self.felt(edit)
+            self.prices[edit] = (
+                asked - SETTINGS["carried"] * self.removed(edit) - SETTINGS["valence"] * self.valence(edit)
+            )
         return self.prices[edit]
 
-    def felt(self, edit: Edit) -> float:
-        """Readers' ratings of the words put in, less that of the word taken away."""
-        return self.candidates.felt(edit.phrase) - self.candidates.felt(self.text.tokens[edit.position].lower)
+    def valence(self, edit: Edit) -> float:
+        """Valence of the words put in, as it leans to the target, less that of the word taken away."""
+        return self.candidates.valence(edit.phrase) - self.candidates.valence(self.text.tokens[edit.position].lower)
 
     def removed(self, edit: Edit) -> float:
         """Pull to the source of the word that an edit takes away, 0 when the word stays."""
@@ -317,13 +319,19 @@ def _same_class(candidates: Candidates, position: int, phrase: str) -> list[Edit
     if len(parts) > 1 and token.lower in (parts[0].lower(), parts[-1].lower()):
         return _other_insertions(candidates, position, parts)
     found: list[str] = []
+
+    def liked(word: str) -> float:  # as in the search for counterfactuals
+        return float(SETTINGS["valence_first"] * candidates.valence(word))
+
     for others in lexicon.COMPANIONS.get(token.lower, {}).values():
-        found += others
+        cost = {word: RANK * rank - liked(word) for rank, word in enumerate(others)}
+        found += sorted(others, key=lambda word: cost[word])
     for kind in candidates.state["classes"].get(token.lower, ()):
         listed = candidates.state["lists"][kind][str(candidates.target)]
         near = cosines(candidates.oracle, token.lower, listed)
         pulls = [min(candidates.pull(word), 1.5) for word in listed]
-        order = sorted(range(len(listed)), key=lambda i: (-pulls[i] - float(near[i]), listed[i]))
+        worth = [pull + liked(word) + float(close) for pull, word, close in zip(pulls, listed, near, strict=True)]
+        order = sorted(range(len(listed)), key=lambda i: (-worth[i], listed[i]))
         found += [listed[i] for i in order if pulls[i] > SETTINGS["least_gain"]]
     found += lexicon.FUNCTION_SWAPS.get(token.lower, ())
     courtesies = token.lower in lexicon.GREETINGS  # which only another courtesy may follow
@@ -341,7 +349,8 @@ def _other_insertions(candidates: Candidates, position: int, parts: Sequence[str
     pool: tuple[str, ...] = lexicon.INTENSIFIERS
     for table in (lexicon.ATTRIBUTES, lexicon.SENTENCE_ADVERBS):
         if inserted in table:
-            pool = tuple(sorted((w for w in table if candidates.pull(w) > 0), key=lambda w: (-candidates.pull(w), w)))
+            lean = {w: candidates.pull(w) + SETTINGS["valence_first"] * candidates.valence(w) for w in table}
+            pool = tuple(sorted((w for w in table if candidates.pull(w) > 0), key=lambda w: (-lean[w], w)))
     if inserted in lexicon.ATTRIBUTES and before:
         form = token.form
     mark = "!" if inserted in lexicon.ATTRIBUTES else "," if inserted in lexicon.SENTENCE_ADVERBS else ""
