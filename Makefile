@@ -12,9 +12,10 @@ test: .venv/installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
-# File by file, since what a file's tests share takes longest.
+# File by file, since what a file's tests share takes longest; then those that start clusters, one at a time.
 slow: .venv/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "slow and not alone" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "slow and alone" -n 0
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -153,7 +153,8 @@ class Track:
     layer_map: tuple[tuple[int, int], ...]
     """(student layer, teacher layer), 1-based as in hidden states: 0 would be the embedding output."""
     precision: Precision
-    """Of training and, of a student, of its evaluation. Teachers, searches and verdicts are evaluated in float32."""
+    """Of training and, of a student, of its evaluation. It leads searches too; teachers'
+    outputs and verdicts are float32."""
     max_length: int
     """In tokens, of either side's own tokenizer."""
     teacher: TeacherRecipe

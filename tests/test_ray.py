@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from cod_bench.jobs import Job
 from tests.test_merge import essentials
 
 needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install -c constraints.txt -e '.[ray]'"
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install -c constraints.txt -e '.[test]'"
 )
 COMMAND = [sys.executable, "-m", "cod_bench", "run", "--suite", "toy", "--all"]
 QUIET = {
@@ -95,6 +96,26 @@ def until(process: subprocess.Popen[str], *words: str) -> list[str]:
     raise AssertionError("".join(said))
 
 
+@contextmanager
+def paused(home: Path) -> Iterator[None]:
+    """Actors that have this cache folder stand still."""
+    own = f"COD_BENCH_HOME={home}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            actor = (folder / "cmdline").read_bytes().startswith(b"ray::")
+            if actor and own in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    assert found
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+
+
 def finish(process: subprocess.Popen[str]) -> str:
     _, said = process.communicate(timeout=280)
     assert process.returncode == 0, said
@@ -146,9 +167,13 @@ def test_a_node_that_joins_late_takes_part(nodes: Nodes, local: dict[str, str], 
     nodes.add()
     until(process, "[2/48]")
     nodes.add()
+    with paused(nodes.home(1)):  # else the first could be through before the second has started
+        deadline = time.monotonic() + 200
+        while not list(nodes.home(2).glob("artifacts/teachers/toy/toy-*/teacher.json")):
+            assert time.monotonic() < deadline, "the second node had no part in it"
+            time.sleep(0.1)
     finish(process)
     assert essentials(tmp_path / "run" / "runs") == local
-    assert list(nodes.home(2).glob("artifacts/teachers/toy/toy-*/teacher.json")), "the second node had no part in it"
 
 
 @needs_ray
@@ -177,7 +202,7 @@ def test_a_driver_killed_and_started_again_goes_on(nodes: Nodes, local: dict[str
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.alone
-def test_actors_take_shares_of_gpus_and_dying_ones_fail_their_job_alone(
+def test_actors_take_shares_of_gpus_and_dying_or_starving_ones_fail_their_job_alone(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray believes what it is told of GPUs; an actor with half of one sees which."""
@@ -189,6 +214,18 @@ def test_actors_take_shares_of_gpus_and_dying_ones_fail_their_job_alone(
         "    def loss(self, student, batch):\n        assert os.environ['CUDA_VISIBLE_DEVICES'] == '0'\n"
         "        os._exit(3)\n\n\nDISTILLER = Deadly\n"
     )
+    (tmp_path / "hungry.py").write_text(
+        "from pathlib import Path\n\nimport torch\nfrom cod_bench.baselines.kd import KD\n\n\nclass Hungry(KD):\n"
+        f"    name, tries = 'hungry', Path({str(tmp_path / 'tries')!r})\n\n    def loss(self, student, batch):\n"
+        "        with self.tries.open('a') as told:\n            told.write('x')\n"
+        "        if self.tries.read_text() == 'x':\n            raise torch.cuda.OutOfMemoryError('no memory')\n"
+        "        return super().loss(student, batch)\n\n\nDISTILLER = Hungry\n"
+    )
+    (tmp_path / "starving.py").write_text(
+        "from cod_bench.baselines.kd import KD\n\n\nclass Starving(KD):\n    name = 'starving'\n\n"
+        "    def loss(self, student, batch):\n        raise MemoryError('no memory')\n\n\nDISTILLER = Starving\n"
+    )
+    plugins = [str(plugin), str(tmp_path / "hungry.py"), str(tmp_path / "starving.py")]
     spec = {
         "protocol": "last", "track": "toy", "task": "toy", "method": "kd", "condition": "standard", "generator": "",
         "k": 8, "seed": 0,
@@ -196,12 +233,13 @@ def test_actors_take_shares_of_gpus_and_dying_ones_fail_their_job_alone(
     jobs = [TEACHER]
     jobs += [
         Job(m, {"stage": "run", "spec": {**spec, "method": m}, "provenance": {}}, (TEACHER.key,))
-        for m in ("deadly", "kd", "lwd", "ted")
+        for m in ("deadly", "hungry", "starving", "kd", "lwd", "ted")
     ]
     execute = registry.load("executor", "ray")
-    outcomes = list(execute(jobs, workers=0, plugins=[str(plugin)], address=nodes.address, gpus_per_run=0.5))
+    outcomes = list(execute(jobs, workers=0, plugins=plugins, address=nodes.address, gpus_per_run=0.5))
     assert {o.job.key: o.error for o in outcomes if o.error} == {
-        "deadly": "its worker process died 3 times (out of memory?)"
+        "deadly": "its worker process died 3 times (out of memory?)",
+        "starving": "MemoryError: no memory; this was its second try, alone on its node",
     }
     assert len(outcomes) == len(jobs)
     assert 1 <= max(outcome.workers for outcome in outcomes) <= 2

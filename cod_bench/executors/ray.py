@@ -200,6 +200,8 @@ class _Fleet:
     placed: dict[str, set[str]] = field(default_factory=dict)
     """Node -> keys of jobs whose files it has."""
     strikes: dict[str, int] = field(default_factory=dict)
+    again: set[str] = field(default_factory=set)
+    """Keys of jobs that ran out of memory once: they are done again where nothing else runs."""
     barren: int = 0
     """Actors that died since the last outcome."""
     looked: float = 0.0
@@ -236,7 +238,10 @@ class _Fleet:
     def _occupy(self, seat: _Seat, ready: Ready, payloads: Mapping[str, Mapping[str, Any]]) -> None:
         """A job for an idle actor; first the files that its node lacks, which one actor fetches for all of it."""
         coming = {key for other in self.seats if other.node == seat.node for key in other.keys}
-        job = ready.take(lambda job: coming.isdisjoint(_wants(job)))
+        beside = {other.job.key for other in self.seats if other.node == seat.node and other.job is not None}
+        if beside & self.again:  # which must be alone here
+            return
+        job = ready.take(lambda job: coming.isdisjoint(_wants(job)) and not (beside and job.key in self.again))
         if job is None:
             return
         there = self.placed.setdefault(seat.node, set())
@@ -267,6 +272,15 @@ class _Fleet:
             self.placed[seat.node].update(keys)
         elif state == "running" and job is not None:
             outcome, files = value
+            if outcome.starved and job.key not in self.again:
+                log.warning("%s: %s; it is tried again alone", job.key, outcome.error)
+                self.again.add(job.key)
+                self._drop(seat)  # what it still holds goes with it
+                ready.put_back(job)
+                return
+            if outcome.starved:
+                outcome = replace(outcome, error=f"{outcome.error}; this was its second try, alone on its node")
+            self.again.discard(job.key)
             away.unpack(files)
             if outcome.result is not None:
                 self.placed[seat.node].add(job.key)
