@@ -15,7 +15,7 @@ from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
 from cod_bench.render import PUBLISHED, on_slices
 from cod_bench.spec import LOCAL, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
-from cod_bench.store import FAILURES, REFERENCE, REPRODUCED, Results
+from cod_bench.store import FAILURES, INDEX, REFERENCE, REPRODUCED, Results
 from cod_bench.tables import counted
 
 LARGEST = 4_000_000
@@ -104,8 +104,8 @@ def read(root: Path) -> Folder:
 
 def _read(found: Folder, path: Path, name: str) -> None:
     parts = name.split("/")
-    if name == ".lock" or (parts[0] == "leaderboard" and found.results.root.name != PUBLISHED):
-        return  # `run` leaves both in a folder of its own
+    if name in (".lock", INDEX) or (parts[0] == "leaderboard" and found.results.root.name != PUBLISHED):
+        return  # `run` and `status` leave these in a folder of their own
     if path.is_symlink() or path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
     if path.stat().st_size > LARGEST:

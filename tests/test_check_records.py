@@ -20,7 +20,7 @@ from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes
 from cod_bench.record import record_from_json, reference_from_json, to_json
 from cod_bench.spec import digest
-from cod_bench.store import Results
+from cod_bench.store import INDEX, Results
 from tests.samples import sample_record, sample_reference
 from tests.test_cli import call
 
@@ -68,6 +68,12 @@ def test_a_sound_submission_passes_though_its_method_is_not_installed(folder: Pa
     results = check(folder)
     assert [r.check for r in results] == [one.name for one in CHECKS]
     assert {r.check for r in results if r.state != "ok"} == {"nothing removed"}
+
+
+def test_what_run_and_status_leave_beside_the_records_is_no_part_of_them(folder: Path) -> None:
+    for name in (".lock", INDEX):
+        (folder / name).write_text("{}")
+    assert failed(check(folder)) == []
 
 
 def test_the_published_records_pass() -> None:
