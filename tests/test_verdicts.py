@@ -141,17 +141,23 @@ def test_what_is_no_file_of_verdicts_is_refused(text: str) -> None:
         from_json(text)
 
 
-def test_no_two_different_published_runs_are_within_the_tolerance() -> None:
-    """What the tolerance means: another method, seed or condition never passes for a re-run."""
+def test_hardly_two_different_published_runs_are_within_the_tolerance() -> None:
+    """What the tolerance means: another method, seed or condition does not pass for a re-run.
+
+    Of some 55,000 pairs one does: `kd` and `lwd` say the same of all 600 Yelp reviews once, so that one cell alone
+    tells these two apart only with the others of its sample.
+    """
     records, _ = Results(ROOT / "results").scan()
     rows: dict[tuple[str, str, str], list[np.ndarray]] = {}
     for r in records:
         found = np.frombuffer(r.predictions.encode(), dtype=np.uint8)
         rows.setdefault((r.spec.protocol, r.spec.track, r.spec.task), []).append(found)
     assert rows
-    nearest = []
+    alike = []
     for runs in rows.values():
         same = np.array([(np.array(runs) == one).mean(axis=1) for one in runs])
-        np.fill_diagonal(same, 0)
-        nearest.append(same.max())
-    assert 0.99 < max(nearest) < TOLERANCE
+        alike.append(same[np.triu_indices(len(runs), 1)])
+    shares = np.concatenate(alike)
+    assert len(shares) > 50_000
+    assert (shares > 0.99).sum() > 10  # the tolerance has something to tell apart
+    assert (shares >= TOLERANCE).mean() < 1e-4
