@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cod_bench import device, products
+from cod_bench import device
 from cod_bench.errors import RunError, UsageError
+from cod_bench.products import Products
 from cod_bench.spec import stream_seed
 from cod_bench.track import Pooling, Precision, Track
 
@@ -200,17 +200,23 @@ def by_length(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:
 
 
 def predict(
-    model: Classifier, rows: Sequence[Sequence[int]], *, pad_id: int, size: int = 0, precision: Precision = "float32"
+    model: Classifier,
+    rows: Sequence[Sequence[int]],
+    *,
+    pad_id: int,
+    size: int = 0,
+    precision: Precision = "float32",
+    faster: Products | None = None,
 ) -> NDArray[np.float32]:
     """Float32 logits [len(rows), classes] in evaluation mode, in the order given; `size` rows at once, 0 by device.
 
-    `precision` is the backbone's. The head computes in float32 in any case: bfloat16 logits would often tie.
+    `precision` is the backbone's. The head computes in float32 in any case: bfloat16 logits would often tie. `faster`
+    is of the backbone's present weights in that precision, for who asks often; it is made anew if it is not given.
     """
     model.eval()
     on = model.device
     out = np.empty((len(rows), model.head.out_features), dtype=np.float32)
-    faster = products.onednn(model.backbone) if precision == "float32" else nullcontext()
-    with torch.inference_mode(), faster:
+    with torch.inference_mode(), (faster or Products(model.backbone, precision)).used():
         for batch in by_length(rows, size or device.EVALUATED[on.type]):
             ids, mask = pad([rows[i] for i in batch], pad_id, on=on)
             with torch.autocast(on.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):

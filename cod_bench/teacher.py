@@ -18,6 +18,7 @@ from cod_bench import device
 from cod_bench import model as models
 from cod_bench.errors import RunError
 from cod_bench.evaluate import metrics, stored
+from cod_bench.products import Products
 from cod_bench.record import SCHEMA, Reference
 from cod_bench.spec import digest, stream, stream_seed
 from cod_bench.store import Artifacts, lock, write_atomic
@@ -75,6 +76,8 @@ class Teacher:
         self._outputs: dict[tuple[str, int], TextOutputs] = {}
         self._bytes = 0
         self._verdicts: dict[str, Tensor] = {}
+        self._products: dict[Precision, Products] = {}
+        self._vectors: dict[str, NDArray[np.float32]] = {}
 
     @property
     def hash(self) -> str:
@@ -83,8 +86,9 @@ class Teacher:
 
     @property
     def size(self) -> int:
-        """Bytes of the weights."""
-        return sum(parameter.nbytes for parameter in self.classifier.parameters())
+        """Bytes of the weights and of their copies in another layout."""
+        copied = sum(copy.size for copy in self._products.values())
+        return copied + sum(parameter.nbytes for parameter in self.classifier.parameters())
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
@@ -96,17 +100,23 @@ class Teacher:
 
     def _logits(self, texts: Sequence[str], precision: Precision) -> NDArray[np.float32]:
         rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
-        return models.predict(self.classifier, rows, pad_id=self.tokenizer.pad_token_id, precision=precision)
+        if precision not in self._products:
+            self._products[precision] = Products(self.classifier.backbone, precision)
+        pad_id, faster = self.tokenizer.pad_token_id, self._products[precision]
+        return models.predict(self.classifier, rows, pad_id=pad_id, precision=precision, faster=faster)
 
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
-        backbone: Any = self.classifier.backbone
-        table = backbone.get_input_embeddings().weight.detach().cpu().numpy()
-        # With a space before it, as inside a text: byte-level tokenizers cut a word otherwise at the start of a line.
-        encoded = self.tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
-        none = self.tokenizer.unk_token_id
-        unknown = [self.tokenizer.pad_token_id if none is None else none]
-        return np.stack([table[ids or unknown].mean(0) for ids in encoded])
+        new = [word for word in dict.fromkeys(words) if word not in self._vectors]
+        if new:
+            backbone: Any = self.classifier.backbone
+            table = backbone.get_input_embeddings().weight.detach().cpu().numpy()
+            # With a space before it, as inside a text: byte-level tokenizers cut a word otherwise at a line's start.
+            encoded = self.tokenizer([f" {word}" for word in new], add_special_tokens=False)["input_ids"]
+            none = self.tokenizer.unk_token_id
+            unknown = [self.tokenizer.pad_token_id if none is None else none]
+            self._vectors |= {word: table[ids or unknown].mean(0) for word, ids in zip(new, encoded, strict=True)}
+        return np.stack([self._vectors[word] for word in words])
 
     def outputs(self, text: str, pad_to: int = 0) -> TextOutputs:
         """Outputs on one text alone, remembered; hidden states of the mapped layers cover `pad_to` positions.

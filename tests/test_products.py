@@ -13,7 +13,7 @@ from torch import nn
 from cod_bench import model as models
 from cod_bench.model import Classifier
 from cod_bench.padding import real_rows
-from cod_bench.products import onednn
+from cod_bench.products import Products
 from tests.checkpoints import FAMILIES, make_model, make_tokenizer
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
@@ -45,21 +45,21 @@ def test_every_linear_layer_multiplies_by_onednn_and_is_itself_again(
 ) -> None:
     from cod_bench import products
 
-    used: list[nn.Linear] = []
+    used: list[tuple[int, int]] = []
     own = products._linear
 
-    def counted(layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
-        used.append(layer)
-        return own(layer, states)
+    def counted(packed: Any, weight: torch.Tensor, own_bias: torch.Tensor | None, states: torch.Tensor) -> torch.Tensor:
+        used.append((weight.shape[1], weight.shape[0]))
+        return own(packed, weight, own_bias, states)
 
     monkeypatch.setattr(products, "_linear", counted)
     model = nn.Sequential(nn.Linear(8, 16, bias=bias), nn.GELU(), nn.Linear(16, 3, bias=bias))
     x = torch.randn(5, 7, 8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         wanted = model(x)
-        with onednn(model):
+        with Products(model).used():
             found = model(x)
-        assert used == [model[0], model[2]]
+        assert used == [(8, 16), (16, 3)]
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
         assert torch.equal(model(x), wanted)
     assert len(used) == 2
@@ -94,5 +94,65 @@ def test_training_after_an_evaluation_keeps_its_bits() -> None:
 
 def test_other_precisions_are_left_alone() -> None:
     layer = nn.Linear(4, 4).bfloat16()
-    with onednn(layer):
+    with Products(layer).used():
         assert "forward" not in layer.__dict__
+
+
+SHAPES = pytest.mark.parametrize("shape", [(384, 384), (384, 1536), (1536, 384), (768, 3072), (64, 64)])
+LENGTHS = pytest.mark.parametrize("rows", [1, 2, 13, 32, 245, 800])
+
+
+@SHAPES
+@LENGTHS
+def test_the_other_layout_of_weights_keeps_every_bit(shape: tuple[int, int], rows: int) -> None:
+    layer = nn.Linear(*shape)
+    x = torch.randn(1, rows, shape[0], generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
+        with Products(layer).used():
+            assert torch.equal(layer(x), wanted)
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU rounds no products to bfloat16")
+@SHAPES
+@LENGTHS
+def test_weights_that_are_rounded_once_keep_every_bit_of_autocast(shape: tuple[int, int], rows: int) -> None:
+    layer = nn.Linear(*shape)
+    x = torch.randn(1, rows, shape[0], generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        wanted = layer(x)
+        with Products(layer, "bfloat16").used():
+            found = layer(x)
+    assert found.dtype == wanted.dtype == torch.bfloat16
+    assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_in_bfloat16_gives_the_logits_of_autocast(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cod_bench import products
+
+    model = classifier(family)
+    found = models.predict(model, ROWS, pad_id=0, size=4, precision="bfloat16")
+    monkeypatch.setattr(products, "_takes", lambda *_: False)
+    np.testing.assert_array_equal(found, models.predict(model, ROWS, pad_id=0, size=4, precision="bfloat16"))
+
+
+def test_products_that_are_kept_give_what_new_ones_give() -> None:
+    model = classifier()
+    kept = Products(model.backbone)
+    assert kept.size > 0
+    for _ in range(2):
+        found = models.predict(model, ROWS, pad_id=0, size=4, faster=kept)
+        np.testing.assert_array_equal(found, models.predict(model, ROWS, pad_id=0, size=4))
+
+
+def test_a_student_that_was_trained_on_is_multiplied_by_its_new_weights() -> None:
+    model = classifier()
+    before = models.predict(model, ROWS, pad_id=0)
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.mul_(1.5)
+    after = models.predict(model, ROWS, pad_id=0)
+    fresh = copy.deepcopy(model)
+    np.testing.assert_array_equal(after, models.predict(fresh, ROWS, pad_id=0))
+    assert not np.array_equal(before, after)

@@ -36,6 +36,9 @@ class Edit:
     turns: bool = False
     """Whether it is a negation put in or taken out, which turns the words that follow."""
 
+    def __hash__(self) -> int:
+        return hash((self.position, self.phrase))  # asked a hundred thousand times a text; the rest tells few apart
+
     @property
     def merit(self) -> float:
         """What orders edits before the teacher has seen them."""
@@ -43,7 +46,7 @@ class Edit:
 
     def clashes(self, other: Edit) -> bool:
         """Whether both would change the same place, or one word and the negation that turns it."""
-        first, second = sorted((self, other), key=lambda edit: edit.position)
+        first, second = (self, other) if self.position <= other.position else (other, self)
         return second.position - first.position <= (TURNED if first.turns else 0)
 
 
@@ -55,6 +58,7 @@ class Candidates:
         self.oracle, self.state = oracle, state
         self.words: Mapping[str, Sequence[float]] = state["words"]
         self.spread: float = state["spread"]
+        self._loose: dict[int, list[Edit]] = {}
 
     def pull(self, word: str) -> float:
         """How far the teacher's view of the word alone leans to the target and from the source, in spreads."""
@@ -94,7 +98,10 @@ class Candidates:
         token = self.text.tokens[position]
         if not token.editable or token.lower in lexicon.FUNCTION_WORDS:
             return []
-        return sorted(self.listed(position, loose=True), key=lambda edit: (-edit.merit, edit.phrase))
+        if position not in self._loose:
+            found = self.listed(position, loose=True)
+            self._loose[position] = sorted(found, key=lambda edit: (-edit.merit, edit.phrase))
+        return self._loose[position]
 
     def insertions(self, *, exclamations: bool = False) -> list[Edit]:
         """An adjective before a noun, an adverb (or an exclamation) before a statement; best expected first."""

@@ -135,15 +135,16 @@ class _Search:
         """Sets that differ from one of these by one edit, with the worth expected of them."""
         alone = {edits[0]: margin - self.base for edits, margin in self.seen.items() if len(edits) == 1}
         hoped: dict[tuple[Edit, ...], float] = {}
+        moves = {edit: self.expected(edit, alone) for edit in (*alone, *known)}
         for edits in sets:
-            for edit in dict.fromkeys([*alone, *known]):
+            for edit, move in moves.items():
                 others = tuple(e for e in edits if e.position != edit.position)
                 if any(edit.clashes(e) for e in others):
                     continue
                 grown = tuple(sorted((*others, edit), key=lambda e: e.position))
                 if grown not in self.seen and grown not in hoped:
                     left = sum(self.expected(e, alone) for e in edits if e.position == edit.position)
-                    hoped[grown] = self.worth(grown, self.seen[edits] + self.expected(edit, alone) - left, dear=dear)
+                    hoped[grown] = self.worth(grown, self.seen[edits] + move - left, dear=dear)
         return hoped
 
     def expected(self, edit: Edit, alone: Mapping[Edit, float]) -> float:
