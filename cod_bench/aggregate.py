@@ -251,7 +251,7 @@ def _reference(record: Record, references: References) -> Reference:
 def _refuse_other_metrics(record: Record, found: Mapping[str, float | bool]) -> None:
     for key in sorted(found.keys() | record.metrics.keys()):
         stored, value = record.metrics.get(key), found.get(key)
-        if stored is None or value is None or abs(float(stored) - float(value)) > TOLERANCE:
+        if stored is None or value is None or not abs(float(stored) - float(value)) <= TOLERANCE:
             raise UsageError(
                 f"metrics.{key}: record {record.run_id} ({record.spec.label}) says {stored!r}, its predictions give "
                 f"{value!r}; one of the two was changed: delete the file with {record.run_id} in its name and run again"

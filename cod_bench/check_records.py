@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import aggregate, check_gold, evaluate, grids, origin, plan, registry, suites, verdicts
+from cod_bench import aggregate, check_gold, check_rows, evaluate, grids, origin, plan, registry, suites, verdicts
 from cod_bench.check import Result, State
 from cod_bench.check_texts import text_in
 from cod_bench.errors import UsageError
@@ -15,13 +15,11 @@ from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
 from cod_bench.render import PUBLISHED, on_slices
 from cod_bench.spec import LOCAL, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
-from cod_bench.store import FAILURES, INDEX, REFERENCE, REPRODUCED, Results
+from cod_bench.store import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
 from cod_bench.tables import counted
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
-ODD = (ValueError, TypeError, KeyError, AttributeError, OSError)
-"""What reading a file of somebody else's may raise."""
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ def read(root: Path) -> Folder:
         name = path.relative_to(root).as_posix()
         try:
             _read(found, path, name)
-        except ODD as error:
+        except UNREADABLE as error:
             found.broken[name] = str(error)
     return found
 
@@ -106,7 +104,7 @@ def _read(found: Folder, path: Path, name: str) -> None:
     parts = name.split("/")
     if name in (".lock", INDEX) or (parts[0] == "leaderboard" and found.results.root.name != PUBLISHED):
         return  # `run` and `status` leave these in a folder of their own
-    if path.is_symlink() or path.suffix != ".json" or parts[0] == FAILURES:
+    if path.is_symlink() or not path.is_file() or path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
     if path.stat().st_size > LARGEST:
         raise ValueError(f"has {path.stat().st_size} bytes; a record has less than {LARGEST}")
@@ -182,13 +180,31 @@ def _metrics(found: Folder) -> Mapping[str, str]:
         if reference.eval_hash != record.eval_hash:
             return f"eval_hash={record.eval_hash!r} and its reference file has {reference.eval_hash!r}"
         given = evaluate.metrics(record.predictions, record.probabilities, reference)
-        for key in sorted({*given, *record.metrics}):
-            said, value = record.metrics.get(key), given.get(key)
-            if said is None or value is None or not abs(float(said) - float(value)) <= aggregate.TOLERANCE:
-                return f"metrics.{key} is {said!r} and the predictions give {value!r}"
-        return ""
+        return _apart(record.metrics, given, sorted({*given, *record.metrics}))
 
-    return _each(found, differs)
+    return _each(found, differs) | _teachers(found)
+
+
+def _teachers(found: Folder) -> dict[str, str]:
+    """What reference files say of their teacher and its own values do not give."""
+    reasons = {}
+    for path, reference in found.by_path.items():
+        try:
+            given = evaluate.metrics(reference.teacher_predictions, reference.teacher_probabilities, reference)
+            reason = _apart(reference.teacher_metrics, given, sorted(reference.teacher_metrics))
+        except UsageError as error:
+            reason = str(error)
+        if reason:
+            reasons[path] = f"teacher_{reason}"
+    return reasons
+
+
+def _apart(told: Mapping[str, float], given: Mapping[str, float], names: Iterable[str]) -> str:
+    for name in names:
+        said, value = told.get(name), given.get(name)
+        if said is None or value is None or not abs(float(said) - float(value)) <= aggregate.TOLERANCE:
+            return f"metrics.{name} is {said!r} and the predictions give {value!r}"
+    return ""
 
 
 def _mixed(found: Folder) -> Mapping[str, str]:
@@ -220,12 +236,6 @@ def _gold(found: Folder) -> Mapping[str, str] | None:
 def _judge_gold(found: Folder) -> check_gold.Judged:
     before = {} if found.changes is None else found.changes.before
     return check_gold.judge(found.by_path, [reference_from_json(text) for text in before.values()])
-
-
-def _dirty(record: Record) -> str:
-    git = record.provenance.get("git")
-    dirty = isinstance(git, Mapping) and git.get("dirty") is not False
-    return "provenance.git.dirty: made by changed code; commit it and run again" if dirty else ""
 
 
 def _ranked(record: Record) -> str:
@@ -345,7 +355,11 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
     Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
-    Check("clean code", "made by committed code", _by_record(_dirty)),
+    Check(
+        "training rows", "k rows, the same originals on both sides of every pair", lambda f: check_rows.rows(f.records)
+    ),
+    Check("history", "losses are numbers", _by_record(check_rows.history)),
+    Check("clean code", "made by committed code", _by_record(check_rows.provenance)),
     Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
     Check("grid complete", "every record belongs to a suite that is there whole", _complete, _whole),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept),

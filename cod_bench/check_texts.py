@@ -34,10 +34,14 @@ def text_in(content: str) -> str:
     """What reads like a text in a JSON file, with its field; empty if nothing does.
 
     Raises:
-        ValueError: no JSON, or a field twice in one object, of which a reader would only see the second.
+        ValueError: no JSON, nested too deeply, or a field twice in one object, of which a reader would only see the
+            second.
     """
-    value = json.loads(content, object_pairs_hook=_once)
-    return next((f"{'.'.join(where)}: {told[:40]!r}" for where, told in _strange(value, ())), "")
+    try:
+        value = json.loads(content, object_pairs_hook=_once)
+        return next((f"{'.'.join(where)}: {told[:40]!r}" for where, told in _strange(value, ())), "")
+    except RecursionError:
+        raise ValueError("not JSON: nested too deeply") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

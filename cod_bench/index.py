@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from os import stat_result
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from cod_bench import record as records
@@ -43,7 +44,13 @@ class Entry:
 
 
 def stamp(stat: stat_result) -> Stamp:
-    """Size in bytes and the times of the last change of content and of anything, in nanoseconds."""
+    """Size in bytes and the times of the last change of content and of anything, in nanoseconds.
+
+    Raises:
+        ValueError: it is no file; reading a pipe would wait for ever.
+    """
+    if not S_ISREG(stat.st_mode):
+        raise ValueError("is no file; remove it")
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -15,20 +14,12 @@ SCALE = 10_000
 """Probabilities are stored as integers in 1/SCALE, clipped to 1..SCALE-1."""
 
 
-CFE_FIELDS = frozenset(
-    (
-        "slots",
-        "valid",
-        "first_flips",
-        "edit_fraction",
-        "margin_before",
-        "margin_after",
-        "redraws",
-        "exhausted",
-        "refused",
-    )
-)
-"""What a record says of its counterfactuals; readers need every one."""
+CFE_COUNTS = ("slots", "valid", "first_flips", "redraws", "exhausted", "refused")
+"""Whole numbers that a record tells of its counterfactuals; readers need every one."""
+CFE_MEANS = ("edit_fraction", "margin_before", "margin_after")
+"""Means over the same slots; None where no slot has one."""
+LARGEST = 10**12
+"""No number in a record is larger; whole numbers of hundreds of digits cannot be computed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +130,7 @@ def to_json(value: Record | Reference) -> str:
 
 
 _WHOLE = tuple(range(SCALE))
+DIGITS = frozenset("0123456789")
 
 
 def record_from_json(text: str) -> Record:
@@ -160,10 +152,9 @@ def record_from_json(text: str) -> Record:
 def reference_from_json(text: str) -> Reference:
     """The reference file in `text`; raises ValueError as `record_from_json` does."""
     reference = Reference(**_object(text, Reference))
-    rows = len(reference.row_ids)
-    for name in ("gold", "teacher_predictions", "teacher_probabilities"):
-        if len(getattr(reference, name)) != rows:
-            raise ValueError(f"{name}: has {len(getattr(reference, name))} entries for {rows} rows")
+    found = reference_problems(reference)
+    if found:
+        raise ValueError(found[0])
     return reference
 
 
@@ -191,16 +182,86 @@ def problems(record: Record) -> list[str]:
         found.append(f"identity.generator: {generator!r} does not fit condition {spec.condition!r}")
     if len(record.predictions) != len(record.probabilities):
         found.append(f"probabilities: {len(record.probabilities)} entries for {len(record.predictions)} predictions")
-    if not set(record.predictions) <= set("0123456789") or not record.predictions:
+    if not set(record.predictions) <= DIGITS or not record.predictions:
         found.append("predictions: must be one digit a row")
-    p = record.probabilities
-    if not set(map(type, p)) <= {int} or (p and not 1 <= min(p) <= max(p) < SCALE):
+    if not _are_probabilities(record.probabilities):
         found.append(f"probabilities: must be integers in 1..{SCALE - 1}")
-    if record.cfe is not None and (lacking := sorted(CFE_FIELDS - set(record.cfe))):
-        found.append(f"cfe.{lacking[0]}: is missing")
-    if any(isinstance(v, float) and not math.isfinite(v) for v in record.metrics.values()):
-        found.append("metrics: must be finite")
+    found += _odd_numbers("metrics", record.metrics, least=-LARGEST)
+    found += _cfe_problems(record)
+    found += ["cost.seconds: is missing"] if "seconds" not in record.cost else _odd_numbers("cost", record.cost)
+    environment = record.provenance.get("environment", {})
+    if not isinstance(environment, Mapping) or not all(isinstance(value, str) for value in environment.values()):
+        found.append("provenance.environment: must be words by name")
     return found
+
+
+def _cfe_problems(record: Record) -> list[str]:
+    """What a record tells of its counterfactuals: numbers that can be summed up, in every record that has any."""
+    cfe, bare = record.cfe, record.spec.condition in WITHOUT_GENERATOR
+    if cfe is None or bare:
+        told = "is missing" if cfe is None else "is told"
+        return [] if (cfe is None) == bare else [f"cfe: {told}, and the condition is {record.spec.condition!r}"]
+    lacking = [name for name in (*CFE_COUNTS, *CFE_MEANS) if name not in cfe]
+    if lacking:
+        return [f"cfe.{lacking[0]}: is missing"]
+    odd = [name for name in CFE_COUNTS if type(cfe[name]) is not int]
+    if odd:
+        return [f"cfe.{odd[0]}: {_short(cfe[odd[0]])} is no whole number"]
+    found = _odd_numbers("cfe", {name: value for name, value in cfe.items() if name not in CFE_MEANS})
+    found += _odd_numbers("cfe", {name: cfe[name] for name in CFE_MEANS if cfe[name] is not None}, least=-LARGEST)
+    parts = [name for name in ("valid", "first_flips", "exhausted") if cfe[name] > cfe["slots"]]
+    found += [f"cfe.{name}: {cfe[name]} of {cfe['slots']} slots" for name in parts]
+    return found
+
+
+def reference_problems(reference: Reference) -> list[str]:
+    """What is wrong with a reference file by itself; empty when nothing is. Never raises."""
+    found = []
+    rows = len(reference.row_ids)
+    for name in ("row_ids", "classes"):
+        words = getattr(reference, name)
+        if not words or not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+            found.append(f"{name}: must be words, each once")
+    for name in ("gold", "teacher_predictions", "teacher_probabilities"):
+        values = getattr(reference, name)
+        if len(values) != rows:
+            found.append(f"{name}: has {len(values)} entries for {rows} rows")
+        elif name != "teacher_probabilities" and not set(values) <= DIGITS:
+            found.append(f"{name}: must be one digit a row")
+    p = reference.teacher_probabilities
+    if not _are_probabilities(p):
+        found.append(f"teacher_probabilities: must be integers in 1..{SCALE - 1}")
+    elif len(reference.classes) == 2:
+        off = [
+            i for i, (c, value) in enumerate(zip(reference.teacher_predictions, p, strict=False)) if opposed(c, value)
+        ]
+        if off:
+            found.append(f"teacher_predictions: row {off[0]} is of another class than its probability {p[off[0]]} says")
+    found += _odd_numbers("teacher_metrics", reference.teacher_metrics, least=-LARGEST)
+    return found + _odd_numbers("teacher_cost", reference.teacher_cost)
+
+
+def opposed(predicted: str, p: int) -> bool:
+    """Whether the class predicted of two is not the one that p(class 1) says; at one half it may be either."""
+    return p != SCALE // 2 and (predicted == "1") != (p > SCALE // 2)
+
+
+def _are_probabilities(values: Sequence[int]) -> bool:
+    return set(map(type, values)) <= {int} and (not values or 1 <= min(values) <= max(values) < SCALE)
+
+
+def _odd_numbers(field: str, values: Mapping[str, Any], least: int = 0) -> list[str]:
+    """Values that are no number from `least` to LARGEST. NaN is none; true and false are 1 and 0 in metrics alone."""
+    kinds = (int, float, bool) if field == "metrics" else (int, float)
+    odd = [name for name, value in values.items() if type(value) not in kinds or not least <= value <= LARGEST]
+    return [f"{field}.{odd[0]}: {_short(values[odd[0]])} is no number from {least} to {LARGEST}"] if odd else []
+
+
+def _short(value: Any) -> str:
+    if type(value) is int and abs(value) > LARGEST:
+        return "a whole number of many digits"  # which Python may refuse to write out
+    told = repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
+    return told[:40]
 
 
 _RECORD_TYPES: Mapping[str, Any] = {
@@ -223,8 +284,8 @@ def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
         raise ValueError("not JSON: nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every broken file
-    if value.get("schema") != SCHEMA:
-        raise ValueError(f"schema: {value.get('schema')!r} is not {SCHEMA}")
+    if type(value.get("schema")) is not int or value["schema"] != SCHEMA:
+        raise ValueError(f"schema: {_short(value.get('schema'))} is not {SCHEMA}")
     names = {f.name for f in fields(kind)}
     if set(value) != names:
         off = sorted(set(value) ^ names)
@@ -232,9 +293,17 @@ def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     for name, types in (_RECORD_TYPES if kind is Record else _REFERENCE_TYPES).items():
         if not isinstance(value[name], types):
             raise ValueError(f"{name}: is a {type(value[name]).__name__}")  # noqa: TRY004 - as above
-    numbers = value["metrics"] if kind is Record else value["teacher_metrics"]
-    if not all(isinstance(number, (int, float)) for number in numbers.values()):
-        raise ValueError("metrics: must be numbers")
-    if kind is Record and (not isinstance(value["spec"], dict) or set(value["spec"]) != set(RunSpec.__slots__)):
-        raise ValueError("spec: must have exactly the fields " + ", ".join(RunSpec.__slots__))
+    if kind is Record:
+        _demand_spec(value["spec"])
     return value
+
+
+def _demand_spec(spec: Any) -> None:
+    if not isinstance(spec, dict) or set(spec) != set(RunSpec.__slots__):
+        raise ValueError("spec: must have exactly the fields " + ", ".join(RunSpec.__slots__))
+    for name, value in spec.items():
+        if name not in ("k", "seed"):
+            if not isinstance(value, str):
+                raise ValueError(f"spec.{name}: {_short(value)} is no word")
+        elif type(value) is not int or not 0 <= value <= LARGEST:
+            raise ValueError(f"spec.{name}: {_short(value)} is no whole number from 0 to {LARGEST}")

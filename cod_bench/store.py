@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 REFERENCE = "_reference"
 FAILURES = "failures"
 REPRODUCED = "reproduced.json"
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError)
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, OSError)
 """What `Results.read` raises for a file that should be a record and is not."""
 INDEX = ".index"
 WORTH_INDEXING = 256
@@ -245,7 +245,7 @@ class Results:
         for name, file in self._files():
             try:
                 stamp = index.stamp(file.stat())
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 entries[name] = str(error)
                 continue
             entry = known.get(name)
@@ -305,10 +305,11 @@ class Results:
         found = {}
         for path in sorted((self.root / REFERENCE).glob("*/*.json")):
             try:
+                index.stamp(path.stat())
                 reference = reference_from_json(path.read_text(encoding="utf-8"))
                 if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
-                    raise ValueError("its content belongs elsewhere")  # noqa: TRY301 - one sentence for all
-            except (ValueError, TypeError, OSError) as error:
+                    raise ValueError("its content belongs elsewhere")
+            except UNREADABLE as error:
                 raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
             found[reference.track, reference.task, reference.teacher_hash] = reference
         return found
@@ -321,8 +322,8 @@ class Results:
         """
         path = self.reproduced_path()
         try:
-            return verdicts_from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
-        except (ValueError, OSError) as error:
+            return verdicts_from_json(path.read_text(encoding="utf-8")) if path.is_file() else ()
+        except UNREADABLE as error:
             raise UsageError(
                 f"verdicts {path} are corrupt ({error}); take them from version control again, or delete them and run "
                 "`cod-bench reproduce`"

@@ -8,6 +8,14 @@ from cod_bench.record import Record, Reference
 from cod_bench.spec import RunSpec, digest, identity
 
 
+def sample_cfe(**changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "slots": 4, "valid": 4, "first_flips": 2, "edit_fraction": 0.1, "margin_before": -0.5, "margin_after": 0.5,
+        "redraws": 0, "exhausted": 0, "refused": 0,
+    }  # fmt: skip
+    return {**values, **changes}
+
+
 def sample_record(**changes: Any) -> Record:
     spec = changes.pop("spec", RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0))
     generator = None if not spec.generator else {"version": 1, "params": {}}
@@ -15,7 +23,8 @@ def sample_record(**changes: Any) -> Record:
     values: dict[str, Any] = {
         "schema": 1, "run_id": digest(found), "spec": spec, "identity": found, "metrics": {"accuracy": 0.5},
         "history": {"loss": [1.0, 0.5]}, "predictions": "0110", "probabilities": [1, 9999, 5001, 20],
-        "reference": "toy-abc", "eval_hash": "e", "train_hash": "t", "teacher_hash": "abc", "rows": {}, "cfe": None,
+        "reference": "toy-abc", "eval_hash": "e", "train_hash": "t", "teacher_hash": "abc", "rows": {},
+        "cfe": sample_cfe() if spec.generator else None,
         "cost": {"seconds": 1.0}, "provenance": {},
     }  # fmt: skip
     return Record(**{**values, **changes})

@@ -8,15 +8,11 @@ from typing import Any
 
 from cod_bench import evaluate, grids, origin, plan, registry, suites
 from cod_bench.record import SCALE, Record, Reference
-from cod_bench.spec import RunSpec, Suite, digest, stream
+from cod_bench.spec import PARTNERS, RunSpec, Suite, digest, stream
 from cod_bench.store import Results
-from tests.samples import sample_record, sample_reference
+from tests.samples import sample_cfe, sample_record, sample_reference
 
 PAIRS = {"pairs_sha256": "a" * 64}
-CFE = {
-    "slots": 4, "valid": 4, "first_flips": 3, "edit_fraction": 0.1, "margin_before": -0.7, "margin_after": 0.5,
-    "redraws": 0, "exhausted": 0, "refused": 0,
-}  # fmt: skip
 
 
 def reference(teacher: str = "0123456789ab", *, track: str = "toy") -> Reference:
@@ -31,6 +27,25 @@ def reference(teacher: str = "0123456789ab", *, track: str = "toy") -> Reference
         classes=list(origin.find("toy").classes), gold="".join(map(str, gold)),
         teacher_predictions="".join(map(str, p)), teacher_probabilities=[9000 if v else 1000 for v in p],
     )  # fmt: skip
+
+
+def rows(spec: RunSpec) -> dict[str, Any]:
+    """What a record says of its rows: the first of the training pool, class by class in turn, and their partners."""
+    columns = [[row.id for row in origin.corpus(spec.task).train if row.label == label] for label in (0, 1)]
+    found: list[tuple[str, int, str]] = []
+    for slot in range(spec.k // 2):
+        label, place = slot % 2, slot // 2
+        found.append((columns[label][place], label, "o"))
+        if spec.condition == "standard":
+            found.append((columns[1 - label][spec.k + place], 1 - label, "p"))
+        elif spec.condition != "half":
+            found.append((columns[label][place], 1 - label if PARTNERS[spec.condition][1] else label, "p"))
+    sources, labels, roles = (list(column) for column in zip(*found, strict=True))
+    return {
+        "hash": digest([spec.condition, spec.k, found]), "sources": sources, "labels": "".join(map(str, labels)),
+        "balance": [labels.count(label) for label in sorted(set(labels))], "roles": "".join(map(str, roles)),
+        "substituted": 0, "passed_over": 0,
+    }  # fmt: skip
 
 
 def record(
@@ -61,7 +76,8 @@ def record(
         spec=spec, identity=identity, run_id=digest(identity), teacher_hash=target.teacher_hash, predictions=digits,
         probabilities=probabilities, metrics=dict(evaluate.metrics(digits, probabilities, target)),
         reference=f"{spec.task}-{target.teacher_hash}", eval_hash=target.eval_hash, train_hash=task.pool_sha256[:12],
-        cfe=CFE if spec.generator else None, provenance={"git": None, "environment": {"machine": "one"}},
+        rows=rows(spec), cfe={**sample_cfe(), "slots": spec.k // 2} if spec.generator else None,
+        provenance={"git": None, "date": "2026-01-01", "cod_bench": "0.1.0", "environment": {"machine": "one"}},
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -85,15 +86,40 @@ def _flip(value: dict[str, Any]) -> None:
     value["predictions"] = ("1" if value["predictions"][0] == "0" else "0") + value["predictions"][1:]
 
 
+def _right_everywhere(value: dict[str, Any]) -> None:
+    """Classes and the metrics that follow from them forged, and the probabilities forgotten."""
+    reference = sample_reference(gold="01" * 50, teacher_predictions="01" * 50, teacher_probabilities=[1, 9999] * 50)
+    value["predictions"] = reference.gold
+    p = [9999 if c == "1" else 1 for c in reference.gold]
+    value["metrics"] = evaluate.metrics(reference.gold, p, reference)
+
+
+def _flip_teacher(value: dict[str, Any]) -> None:
+    value["teacher_predictions"] = "10"[int(value["teacher_predictions"][0])] + value["teacher_predictions"][1:]
+
+
 def _other_teacher(value: dict[str, Any]) -> None:
     value["identity"]["track"]["max_length"] += 1
     value["run_id"] = digest(value["identity"])
 
 
+def _stranger(value: dict[str, Any]) -> None:
+    """Another row, in every place where the first one stands."""
+    first = value["rows"]["sources"][0]
+    value["rows"]["sources"] = ["0" * 12 if source == first else source for source in value["rows"]["sources"]]
+
+
+def _turned(value: dict[str, Any]) -> None:
+    """All labels turned over; pairs and balance still fit."""
+    value["rows"]["labels"] = "".join("10"[int(label)] for label in value["rows"]["labels"])
+    value["rows"]["balance"].reverse()
+
+
 @pytest.mark.parametrize(
     ("change", "caught_by", "reason"),
     [
-        (_flip, "metrics recompute", "the predictions give"),
+        (_flip, "metrics recompute", "predictions: class"),
+        (_right_everywhere, "metrics recompute", "one of the two was changed"),
         (lambda v: v["metrics"].update(accuracy=0.99), "metrics recompute", "metrics.accuracy is 0.99"),
         (lambda v: v.update(eval_hash="0" * 12), "evaluation rows", "are not the task's rows"),
         (lambda v: v.update(train_hash="0" * 12), "evaluation rows", "are not the task's rows"),
@@ -101,7 +127,27 @@ def _other_teacher(value: dict[str, Any]) -> None:
         (lambda v: v.update(extra=1), "schema", "extra: field is unknown"),
         (_other_teacher, "identity", "identity.track is not what this version gives"),
         (lambda v: v["spec"].update(seed=7), "schema", "identity.seed"),
-        (lambda v: v["provenance"].update(git={"dirty": True}), "clean code", "made by changed code"),
+        (lambda v: v["provenance"].update(git={"commit": "a" * 40, "dirty": True}), "clean code", "changed code"),
+        (lambda v: v["provenance"].update(git={"dirty": False}), "clean code", "provenance.git.commit"),
+        (lambda v: v["provenance"].pop("git"), "clean code", "provenance.git: is missing"),
+        (lambda v: v["provenance"].update(git="clean"), "clean code", "provenance.git.commit"),
+        (lambda v: v["provenance"].update(date="yesterday"), "clean code", "provenance.date: 'yesterday'"),
+        (lambda v: v["provenance"].pop("environment"), "clean code", "environment must be told"),
+        (lambda v: v["history"].update(loss=["x"]), "history", "history.loss: must be a list of numbers"),
+        (lambda v: v.update(history={}), "history", "history.loss: is missing"),
+        (lambda v: v.update(rows={}), "training rows", "rows.sources: must be hashes"),
+        (lambda v: v["rows"]["sources"].pop(), "training rows", "rows.sources: 7 entries, and k=8 gives 8"),
+        (lambda v: v["rows"].update(labels="01" * 8), "training rows", "rows.labels: 16 entries, and k=8 gives 8"),
+        (lambda v: v["rows"].update(roles="o" * 8), "training rows", "rows.roles: must be an original and"),
+        (lambda v: v["rows"].update(balance=[8, 0]), "training rows", "rows.balance: [8, 0] is not what"),
+        (lambda v: v["rows"].update(substituted=3), "training rows", "rows.substituted: 3, and rows.roles has"),
+        (lambda v: v["rows"].update(passed_over=-1), "training rows", "must be counts"),
+        (lambda v: v["rows"].update(hash="x"), "training rows", "rows.hash: must be a hash"),
+        (lambda v: v["rows"]["sources"].__setitem__(0, "0" * 12), "training rows", "not made from its original"),
+        (_stranger, "training rows", "is no row of the training pool"),
+        (_turned, "training rows", "which the training pool labels"),
+        (lambda v: v["cfe"].update(slots=2, valid=2, first_flips=2), "training rows", "cfe.slots: 2, and k=8 gives 4"),
+        (lambda v: v["cfe"].update(valid=99), "schema", "cfe.valid: 99 of 4 slots"),
         (lambda v: v["provenance"].update(note="such a lovely film today"), "no text", "provenance.note: 'such a"),
         (lambda v: v["provenance"].update(note="Such A Lovely Film"), "no text", "reads like a text"),
         (lambda v: v["provenance"].update(note="such, a, lovely, film"), "no text", "reads like a text"),
@@ -197,6 +243,8 @@ def forge_gold(folder: Path) -> None:
     (path,) = (folder / "_reference").rglob("*.json")
     edit(path, lambda v: v.update(gold=json.loads(first(folder).read_text())["predictions"]))
     forged = reference_from_json(path.read_text())
+    teacher = evaluate.metrics(forged.teacher_predictions, forged.teacher_probabilities, forged)
+    edit(path, lambda v: v.update(teacher_metrics={name: teacher[name] for name in v["teacher_metrics"]}))
     for file in Results(folder).record_paths():
         edit(file, lambda v: v.update(metrics=evaluate.metrics(v["predictions"], v["probabilities"], forged)))
 
@@ -207,6 +255,41 @@ def test_forged_gold_is_caught_though_every_number_follows_from_it(folder: Path)
     results = {r.check: r for r in check(folder)}
     assert failed(list(results.values())) == ["gold labels"]
     assert re.search(r"gold differs from the prepared task in \d+ of 100 rows", results["gold labels"].reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "caught_by", "reason"),
+    [
+        (lambda v: v["teacher_metrics"].update(accuracy=0.99), "metrics recompute", "teacher_metrics.accuracy is 0.99"),
+        (lambda v: v["teacher_metrics"].update(beauty=1), "metrics recompute", "teacher_metrics.beauty is 1"),
+        (lambda v: v["teacher_probabilities"].__setitem__(0, 20_000), "schema", "integers in 1..9999"),
+        (lambda v: v["teacher_probabilities"].__setitem__(0, "x"), "schema", "integers in 1..9999"),
+        (_flip_teacher, "schema", "teacher_predictions: row 0 is of another class"),
+        (lambda v: v.update(teacher_cost={"seconds": -1}), "schema", "teacher_cost.seconds: -1 is no number"),
+        (lambda v: v["row_ids"].__setitem__(0, {}), "schema", "row_ids: must be words"),
+    ],
+)
+def test_a_forged_reference_file_is_caught(
+    change: Callable[[Any], object], caught_by: str, reason: str, folder: Path
+) -> None:
+    (path,) = (folder / "_reference").rglob("*.json")
+    edit(path, change)
+    assert reason in {r.check: r for r in check(folder)}[caught_by].reason
+
+
+@pytest.mark.parametrize("name", ["reproduced.json", "last/deep.json", "_reference/toy/deep.json"])
+def test_a_bottomless_file_is_told(name: str, folder: Path) -> None:
+    (folder / name).write_text("[" * 100_000)
+    assert "nested too deeply" in {r.check: r for r in check(folder)}["schema"].reason
+
+
+def test_a_pipe_that_is_named_as_a_record_is_not_waited_for(folder: Path) -> None:
+    path = first(folder).with_name("pipe.json")
+    os.mkfifo(path)
+    assert "is no record; remove it" in {r.check: r for r in check(folder)}["schema"].reason
+    (bad,) = Results(folder).scan()[1]
+    assert Results(folder).glance()[1] == [bad]
+    assert (bad.path, bad.reason) == (path, "is no file; remove it")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,15 @@ from cod_bench import evaluate
 from cod_bench.errors import UsageError
 from cod_bench.record import SCALE, SCHEMA, Reference
 
-# (gold, predicted, teacher's prediction, p of the student, p of the teacher)
-ROW = st.tuples(
-    st.integers(0, 1), st.integers(0, 1), st.integers(0, 1), st.integers(1, SCALE - 1), st.integers(1, SCALE - 1)
-)
+
+def _row(gold: int, p: int, q: int, ties: int) -> tuple[int, int, int, int, int]:
+    """(gold, predicted, teacher's prediction, p of the student, p of the teacher); at one half either class may be."""
+    predicted, taught = (ties if value == SCALE // 2 else int(value > SCALE // 2) for value in (p, q))
+    return gold, predicted, taught, p, q
+
+
+P = st.one_of(st.integers(1, SCALE - 1), st.just(SCALE // 2))
+ROW = st.builds(_row, st.integers(0, 1), P, P, st.integers(0, 1))
 
 
 def made(rows: list[tuple[int, int, int, int, int]]) -> tuple[str, list[int], Reference]:
@@ -85,10 +90,8 @@ def test_many_runs_at_once_are_the_runs_one_by_one():
     rng = np.random.default_rng(0)
     count, rows = evaluate.BLOCK + 3, 101
     gold = np.arange(rows) % 2
-    runs = [
-        ("".join(map(str, rng.integers(0, 2, rows))), [int(p) for p in rng.integers(1, SCALE, rows)])
-        for _ in range(count)
-    ]
+    drawn = [[int(p) for p in rng.integers(1, SCALE, rows)] for _ in range(count)]
+    runs = [("".join(str(int(p > SCALE // 2)) for p in own), own) for own in drawn]
     _, _, reference = made(
         [(int(g), 0, 1, 5000, int(q)) for g, q in zip(gold, rng.integers(1, SCALE, rows), strict=True)]
     )
@@ -99,3 +102,16 @@ def test_many_runs_at_once_are_the_runs_one_by_one():
     ]
     with pytest.raises(UsageError, match="class 2 in a run on reference"):
         evaluate.metrics_of([*runs, ("2" * rows, runs[0][1])], reference)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "p", "sound"), [("1", 4999, False), ("0", 5001, False), ("0", 5000, True), ("1", 5000, True)]
+)
+def test_a_class_that_the_probability_contradicts_is_refused(predicted: str, p: int, sound: bool) -> None:
+    _, _, reference = made([(0, 0, 0, 5, 5), (1, 1, 1, 9, 9)])
+    runs = [("01", [5, 9995]), ("0" + predicted, [5, p])]
+    if sound:
+        assert len(evaluate.metrics_of(runs, reference)) == 2
+    else:
+        with pytest.raises(UsageError, match=f"class {predicted} at row 1 .* probability of class 1 there is {p} in"):
+            evaluate.metrics_of(runs, reference)

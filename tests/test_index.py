@@ -38,7 +38,9 @@ def record(seed: int, **changes: object) -> Record:
 def filled(tmp_path: Path) -> Results:
     results = Results(tmp_path / "runs")
     for seed in range(4):
-        results.write(record(seed, provenance={"environment": {"device": "cpu"}}, cost={"cpu_seconds": 2.5}))
+        results.write(
+            record(seed, provenance={"environment": {"device": "cpu"}}, cost={"seconds": 3.0, "cpu_seconds": 2.5})
+        )
     return results
 
 
@@ -183,7 +185,7 @@ def test_writers_and_readers_at_once_never_see_a_wrong_summary(tmp_path: Path) -
         "from tests.test_index import record\nfrom cod_bench.record import summary\n"
         "results, number = Results(Path(sys.argv[1])), int(sys.argv[2])\n"
         "for turn in range(30):\n"
-        "    own = record(number, cost={'cpu_seconds': float(turn)})\n"
+        "    own = record(number, cost={'seconds': 1.0, 'cpu_seconds': float(turn)})\n"
         "    results.write(own)\n"
         "    found, bad = results.glance()\n"
         "    assert not bad, bad\n"

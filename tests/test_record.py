@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.record import problems, quantise, record_from_json, reference_from_json, rounded, to_json
+from cod_bench import aggregate, evaluate, index
+from cod_bench.errors import UsageError
+from cod_bench.record import problems, quantise, record_from_json, reference_from_json, rounded, summary, to_json
 from cod_bench.spec import RunSpec
+from cod_bench.store import UNREADABLE
+from tests.samples import sample_cfe
 from tests.samples import sample_record as record
 from tests.samples import sample_reference as reference
 
@@ -53,11 +58,94 @@ def test_floats_are_rounded_at_any_depth() -> None:
         ({"predictions": "", "probabilities": []}, "predictions"),
         ({"probabilities": [1, 2, 3]}, "probabilities"),
         ({"probabilities": [0, 1, 2, 3]}, "probabilities"),
-        ({"metrics": {"accuracy": float("inf")}}, "metrics"),
+        ({"metrics": {"accuracy": float("inf")}}, "metrics.accuracy"),
+        ({"metrics": {"accuracy": 10**400}}, "metrics.accuracy"),
+        ({"cost": {}}, "cost.seconds"),
+        ({"cost": {"seconds": -1.0}}, "cost.seconds"),
+        ({"cost": {"seconds": float("nan")}}, "cost.seconds"),
+        ({"cost": {"seconds": "x"}}, "cost.seconds"),
+        ({"cost": {"seconds": 1.0, "cpu_seconds": 10**400}}, "cost.cpu_seconds"),
+        ({"cost": {"seconds": True}}, "cost.seconds"),
+        ({"cfe": None}, "cfe"),
+        ({"cfe": {}}, "cfe.slots"),
+        ({"cfe": sample_cfe(slots="4")}, "cfe.slots"),
+        ({"cfe": sample_cfe(slots=True)}, "cfe.slots"),
+        ({"cfe": sample_cfe(valid=5)}, "cfe.valid"),
+        ({"cfe": sample_cfe(redraws=-1)}, "cfe.redraws"),
+        ({"cfe": sample_cfe(edit_fraction=[])}, "cfe.edit_fraction"),
+        ({"cfe": sample_cfe(margin_after=float("nan"))}, "cfe.margin_after"),
+        ({"provenance": {"environment": ["x"]}}, "provenance.environment"),
     ],
 )
 def test_problems_name_the_field(changes: dict[str, Any], field: str) -> None:
     assert any(problem.startswith(field) for problem in problems(record(**changes)))
+
+
+def test_counterfactuals_are_told_of_no_run_without_any() -> None:
+    bare = RunSpec("last", "toy", "toy", "kd", "half", "", 8, 0)
+    assert problems(record(spec=bare)) == []
+    assert problems(record(spec=bare, cfe=sample_cfe())) == ["cfe: is told, and the condition is 'half'"]
+    assert problems(record(cfe=sample_cfe(edit_fraction=None, margin_before=None, margin_after=None))) == []
+
+
+ODD = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        1.5,
+        10**18,
+        10**400,
+        float("nan"),
+        float("inf"),
+        "",
+        "x",
+        "0" * 12,
+        [],
+        [[]],
+        ["x"],
+        {},
+        {"x": 1},
+    ]
+)
+
+
+def places(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a JSON value, with the keys that lead to it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    return [where, *(place for key, item in inner for place in places(item, (*where, key)))]
+
+
+@pytest.mark.parametrize("kind", ["record", "reference"])
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_no_value_in_any_place_is_more_than_a_sentence_to_a_reader(kind: str, data: st.DataObject) -> None:
+    """What is refused is refused in one way; what is read can be summed up, compared and shown."""
+    target = reference(
+        row_ids=list("abcd"), gold="0110", teacher_predictions="0110", teacher_probabilities=[1, 9999] * 2
+    )
+    target = replace(target, teacher_predictions="0101")
+    text = to_json(record() if kind == "record" else target)
+    value = json.loads(text)
+    where = data.draw(st.sampled_from([place for place in places(value) if place]))
+    inner = value
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = data.draw(ODD)
+    changed = json.dumps(value)
+    try:
+        own = record_from_json(changed) if kind == "record" else record()
+        target = reference_from_json(changed) if kind == "reference" else target
+    except UNREADABLE:
+        return
+    assert json.dumps(summary(own).environment)
+    assert index.encode({"x": index.Entry((1, 1, 1), summary(own))}, 10**18)
+    assert own.cfe is None or sum(int(own.cfe[name]) for name in ("slots", "valid", "refused")) >= 0
+    with suppress(UsageError):
+        evaluate.metrics(own.predictions, own.probabilities, target)
+        aggregate.refuse_mixtures([record(), own])
+        assert all(float(number) < 1e13 for number in (*own.cost.values(), *own.metrics.values()))
 
 
 def test_an_identity_of_another_run_is_a_problem() -> None:
@@ -74,6 +162,7 @@ def test_an_identity_of_another_run_is_a_problem() -> None:
         ('{"schema": 1', "not JSON"),
         ("[]", "not a JSON object"),
         ('{"schema": 99}', "schema: 99 is not 1"),
+        ('{"schema": true}', "schema: True is not 1"),
         ('{"schema": 1}', "field is missing"),
     ],
 )
@@ -93,10 +182,18 @@ def test_fields_of_another_type_are_told(field: str) -> None:
 def test_metrics_that_are_no_numbers_and_bottomless_files_are_told() -> None:
     value = json.loads(to_json(record()))
     value["metrics"] = {"accuracy": "x"}
-    with pytest.raises(ValueError, match="metrics: must be numbers"):
+    with pytest.raises(ValueError, match=r"metrics\.accuracy: 'x' is no number"):
         record_from_json(json.dumps(value))
     with pytest.raises(ValueError, match="nested too deeply"):
         record_from_json("[" * 200_000)
+
+
+@pytest.mark.parametrize(("name", "odd"), [("protocol", []), ("k", "8"), ("k", True), ("seed", 10**20), ("task", None)])
+def test_odd_parts_of_a_spec_are_told_by_name(name: str, odd: Any) -> None:
+    value = json.loads(to_json(record()))
+    value["spec"][name] = odd
+    with pytest.raises(ValueError, match=f"spec.{name}: "):
+        record_from_json(json.dumps(value))
 
 
 def test_unknown_fields_are_refused() -> None:
