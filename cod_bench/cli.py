@@ -85,6 +85,9 @@ def _end(number: int, _: object) -> None:
 def main() -> None:
     """Run the command line; every expected failure is one sentence on standard error."""
     signal.signal(signal.SIGTERM, _end)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -281,7 +284,7 @@ def leaderboard(
     from cod_bench import render
 
     given.plugins(plugin)
-    folder = given.results_folder(results)
+    folder = given.results_folder(results, there=True)
     chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or render.suites_with_records(folder)
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cod_bench import beat, diff, given, options, suites, tracks
+from cod_bench import beat, diff, given, options, origin, registry, suites, tracks
 from cod_bench import cfe as cfes
 from cod_bench import device as devices
 from cod_bench import plan as plans
@@ -34,6 +34,7 @@ from cod_bench.arguments import (
 from cod_bench.counterfactual import Terms
 from cod_bench.errors import UsageError
 from cod_bench.options import AttemptsOption, BaseUrlOption, ModelOption, PairsOption, YesOption
+from cod_bench.store import usable_home
 
 if TYPE_CHECKING:
     from cod_bench.counterfactual import Bill
@@ -85,6 +86,7 @@ def generate(
     if not needs:
         print("nothing to make: every run that needs counterfactuals is done")
         return
+    usable_home()
     work.set_threads()
     terms = _terms(budget, concurrency, rate, batch, poll)
     with beat.step(f"counterfactuals of {len(needs)} draws", _say):
@@ -114,7 +116,7 @@ def validate(
     given.plugins(plugin, data)
     devices.ask(device)
     options.endpoint(model, base_url)
-    where = _track(track)
+    where = _known(track, task, [generator])
     _teacher(where, task)
     if pairs:
         found = [p for p in pair_files.read(pairs).pairs if not longest or len(p.original) <= longest]
@@ -140,7 +142,7 @@ def inspect(
     given.plugins(plugin, data)
     devices.ask(device)
     options.endpoint(model, base_url, pairs)
-    where = _track(track)
+    where = _known(track, task, [generator])
     judge, classes = _teacher(where, task), work.corpus(task).task.classes
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     slots = cfes.slots_known(where, task, seed, texts, [generator])
@@ -171,7 +173,8 @@ def compare(
     given.plugins(plugin, data)
     devices.ask(device)
     options.endpoint(model, base_url, pairs, False, attempts)
-    where, names = _track(track), given.words("generator", generator)
+    names = given.words("generator", generator)
+    where = _known(track, task, names)
     scorers = {
         "fluency": cfe_models.perplexity_ratio(fluency) if fluency else None,
         "similarity": cfe_models.embedding_cosine(similarity) if similarity else None,
@@ -204,10 +207,17 @@ def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123)
     raise typer.Exit(server.serve(port, print))
 
 
-def _track(name: str) -> str:
-    if name:
-        return tracks.track(name).name
-    return plans.choose_track(suites.suite(suites.DEFAULT_SUITE))
+def _known(track: str, task: str, generators: Sequence[str]) -> str:
+    """The track that is meant; whatever nobody knows is told before a teacher is fitted.
+
+    Raises:
+        UsageError: an unknown name, or a cache folder that cannot be used.
+    """
+    origin.find(task)
+    for name in generators:
+        registry.load("generator", name)
+    usable_home()
+    return tracks.track(track).name if track else plans.choose_track(suites.suite(suites.DEFAULT_SUITE))
 
 
 def _teacher(track: str, task: str) -> Teacher:

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from cod_bench import device as devices
-from cod_bench import locks, origin, plan, registry, sources, tracks
+from cod_bench import given, locks, origin, plan, registry, sources, tracks
 from cod_bench.arguments import DeviceOption, PluginOption
 from cod_bench.errors import UsageError
-from cod_bench.store import Results
 
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
 
@@ -86,10 +85,8 @@ def reproduce(
         registry.add_plugin(file)
     origin.choose(data)
     devices.ask(device)
-    if not results.is_dir():
-        raise UsageError(f"--results {results}: no such folder; name one with records")
     found = again.reproduce(
-        Results(results.resolve()),
+        given.results_folder(results, there=True),
         share=share, methods=[name.strip() for name in method.split(",") if name.strip()], seed=seed,
         workers=workers, executor=executor,
         listen=lambda spec, cell: print(f"  {spec.label}: {cell.verdict}, {cell.agreement:.1%} of the rows alike"),

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cod_bench import plan, suites
+from cod_bench import given, plan, suites
 from cod_bench.errors import UsageError
-from cod_bench.store import Results
 from cod_bench.tables import interval, p_value, points
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def site(
     """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
     from cod_bench import site_build
 
-    path = site_build.build(Results(results.resolve()), out, examples=examples)
+    path = site_build.build(given.results_folder(results, there=True), out, examples=examples)
     print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
 
 
@@ -186,7 +185,7 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     """The suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too."""
     from cod_bench import grids, render
 
-    results = Results(folder.resolve())
+    results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
     records, _ = results.scan()
     # by the name a table has: a suite on local slices or with another generator is a variant of its own
     there = {suite.name: suite for suite in render.suites_with_records(results)} if records else {}

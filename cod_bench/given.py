@@ -13,10 +13,16 @@ LONGEST_RANGE = 10_000
 """Values of one range: a slip such as 0-4000000000 is told instead of expanded."""
 
 
-def results_folder(folder: Path) -> Results:
-    """The folder of records; it need not be there yet."""
+LARGEST = 10**9
+"""Of a budget or a seed."""
+
+
+def results_folder(folder: Path, *, there: bool = False) -> Results:
+    """The folder of records; it need not be there yet, unless it is to be read."""
     if folder == Path() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
+    if there and not folder.exists():
+        raise UsageError(f"--results {str(folder)!r}: is not there; name a folder with records")
     return Results(folder.resolve())
 
 
@@ -50,8 +56,8 @@ def numbers(name: str, text: str | None) -> tuple[int, ...]:
             values = range(int(low), int(high if dash else low) + 1)
         except ValueError:
             values = range(0)
-        if not 0 < len(values) <= LONGEST_RANGE:
-            raise UsageError(f"--{name} {word!r}: write whole numbers such as 8 or 8,16 or 0-4")
+        if not 0 < len(values) <= LONGEST_RANGE or values[-1] > LARGEST:
+            raise UsageError(f"--{name} {word!r}: write whole numbers up to {LARGEST:,} such as 8 or 8,16 or 0-4")
         found += values
     return tuple(dict.fromkeys(found))
 

@@ -19,7 +19,7 @@ from cod_bench import registry
 from cod_bench.errors import RunError
 from cod_bench.jobs import Job, Outcome, teacher_job, teacher_key
 from cod_bench.spec import RunSpec
-from cod_bench.store import write_atomic
+from cod_bench.store import usable_home, write_atomic
 from cod_bench.track import Track
 
 SEEDS = (100, 101, 102, 103, 104)
@@ -66,6 +66,7 @@ def search(todo: Sequence[Trial], file: Path, *, workers: int, listen: Callable[
     Raises:
         RunError: a trial failed.
     """
+    usable_home()
     rows = read(file)
     known = {tuple(row[name] for name in COLUMNS[:7]) for row in rows}
     missing = [trial for trial in todo if tuple(asdict(trial).values()) not in known]

@@ -15,7 +15,7 @@ from cod_bench.jobs import jobs_for
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Record, record_from_json
 from cod_bench.spec import RunSpec, stream
-from cod_bench.store import Results, write_atomic
+from cod_bench.store import Results, usable_home, write_atomic
 from cod_bench.verdicts import Cell, Part, Verdict
 
 Listener = Callable[[RunSpec, Cell], None]
@@ -67,6 +67,7 @@ def reproduce(
         UsageError: no records, a record that other code made, or an unfit value.
         RunError: a run failed.
     """
+    usable_home()
     if not 0 < share <= 1:
         raise UsageError(f"--sample {share}: choose a share above 0 and up to 1, such as 0.05")
     records, bad = results.scan()

@@ -18,7 +18,7 @@ from cod_bench.plan import Filters, Plan, choose_track, cores, make_from
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Summary, record_from_json, reference_from_json
 from cod_bench.spec import RunSpec, Suite
-from cod_bench.store import BadFile, Results, lock
+from cod_bench.store import BadFile, Results, lock, usable_home
 
 RERUN = ("failed", "all", "mismatched")
 """What `--rerun` may name besides the missing runs, which are always done."""
@@ -88,6 +88,7 @@ def run_all(
 
     if rerun and rerun not in RERUN:
         raise unknown("--rerun", rerun, RERUN)
+    usable_home()
     try:
         with lock(results.lock_path(), timeout=0):
             execute, workers = choose_executor(executor, workers, options or {})

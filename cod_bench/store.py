@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import logging
@@ -49,6 +50,23 @@ def home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("cod-bench", appauthor=False))
+
+
+def usable_home() -> Path:
+    """`home`, made where it is not there: before many jobs, so that they do not fail one by one.
+
+    Raises:
+        UsageError: it cannot be made, or is empty and cannot be written.
+    """
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # one that somebody filled serves as it is, even read-only
+        if not os.access(folder, os.W_OK) and not (folder / "artifacts").is_dir():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError(f"COD_BENCH_HOME {folder}: {error.strerror}; name a folder that can be written") from error
+    return folder
 
 
 def write_atomic(path: Path, text: str | bytes) -> None:

@@ -45,7 +45,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["run", "--suite", "toy", "--all", "--rerun", "fialed"], "unknown --rerun 'fialed': did you mean 'failed'"),
         (["run", "--suite", "toy", "--all", "--executor", "locl"], "unknown executor 'locl': did you mean 'local'"),
         (["run", "--suite", "toy", "--seed", "7"], "--seed 7: suite 'toy' has only 0, 1"),
-        (["plan", "--suite", "toy", "--seed", "1-0"], "--seed '1-0': write whole numbers such as 8 or 8,16 or 0-4"),
+        (["plan", "--suite", "toy", "--seed", "1-0"], "--seed '1-0': write whole numbers up to"),
         (["plan", "--suite", "toy", "--k", "0-9999999999"], "--k '0-9999999999': write whole numbers"),
         (["plan", "--suite", "toy", "--method", ""], "--method '': name at least one value or leave the option out"),
         (["plan", "--suite", "toy", "--k", "8,16"], "--k 16: suite 'toy' has only 8"),
@@ -53,7 +53,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["run", "--all", "--workers", "0"], "Invalid value for '--workers'"),
         (["plan", "--nonsense"], "No such option"),
         (["run", "--all", "--suite", "toy", "--track", "mine"], "made by --track mine --teacher MODEL --student MODEL"),
-        (["leaderboard", "--results", "empty"], "has no records; run `cod-bench run --all` first"),
+        (["leaderboard", "--results", "empty"], "--results 'empty': is not there; name a folder with records"),
+        (["leaderboard", "--suite", "toy", "--results", "typo"], "--results 'typo': is not there"),
+        (["leaderboard", "--results", "bare"], "has no records; run `cod-bench run --all` first"),
+        (["site", "--results", "file", "--out", "x"], "--results 'file': is not a folder of its own"),
+        (["export", "x.csv", "--results", "typo"], "--results 'typo': is not there"),
+        (
+            ["plan", "--k", "99999999999999999999"],
+            "--k '99999999999999999999': write whole numbers up to 1,000,000,000",
+        ),
+        (["cfe", "inspect", "--task", "zz"], "unknown task 'zz': choose from"),
+        (["cfe", "compare", "--task", "toy", "--generator", "zz"], "unknown generator 'zz': choose from"),
         (["list", "--plugin", "nothing.py"], "no such file"),
         (["run", "--suite", "toy", "--all", "--shard", "4/3"], "--shard '4/3': write i/n with whole numbers"),
         (["status", "--suite", "toy", "--shard", "x"], "--shard 'x': write i/n with whole numbers"),
@@ -62,6 +72,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_users_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "bare").mkdir()
     done = call(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
@@ -326,6 +338,17 @@ def _children(group: int) -> list[Any]:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_output_is_no_traceback(closed: int) -> None:
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", *COMMAND, "list"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    said, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (0, "")
+    assert bool(said) == (closed == 2)
+
+
 def test_a_full_disk_under_the_output_is_a_sentence() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

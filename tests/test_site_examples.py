@@ -72,6 +72,7 @@ def test_examples_without_their_pools_are_a_users_mistake(finished: Path, tmp_pa
 
 
 def test_a_folder_without_records_is_a_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
     done = call("site", "--results", "nothing", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert "has no counted run" in done.stderr

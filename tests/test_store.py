@@ -13,8 +13,9 @@ import pytest
 from cod_bench.errors import UsageError
 from cod_bench.record import Record, Reference, to_json
 from cod_bench.spec import RunSpec
-from cod_bench.store import Results, home, lock, write_atomic
+from cod_bench.store import Results, home, lock, usable_home, write_atomic
 from tests.samples import sample_record, sample_reference
+from tests.test_cli import call
 
 
 @pytest.fixture
@@ -122,3 +123,26 @@ def test_home_is_the_users_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert home() == tmp_path / "x"
     monkeypatch.delenv("COD_BENCH_HOME")
     assert home().name == "cod-bench"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("run", "--suite", "toy", "--all"), ("cfe", "inspect", "--task", "toy"), ("cfe", "generate", "--suite", "toy")],
+)
+def test_a_cache_folder_that_cannot_be_is_told_before_any_job(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = call(*arguments, cwd=tmp_path, COD_BENCH_HOME=str(tmp_path / "file" / "cache"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"cod-bench: COD_BENCH_HOME {tmp_path}/file/cache: Not a directory; name a folder that can be written"
+    ]
+
+
+def test_a_cache_folder_that_somebody_filled_serves_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path / "shared"))
+    assert usable_home() == tmp_path / "shared"
+    monkeypatch.setattr(os, "access", lambda *_: False)  # who runs the tests may be allowed everything
+    with pytest.raises(UsageError, match="Permission denied; name a folder that can be written"):
+        usable_home()
+    (tmp_path / "shared" / "artifacts").mkdir()
+    assert usable_home() == tmp_path / "shared"

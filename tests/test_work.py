@@ -287,8 +287,8 @@ def test_a_row_of_the_training_pool_is_never_an_evaluation_row() -> None:
 def test_the_evaluate_metric_gives_what_readers_compute() -> None:
     reference = work.reference("toy", "toy")
     rng = np.random.default_rng(0)
-    predictions = "".join(map(str, rng.integers(0, 2, len(reference.gold))))
     probabilities = [int(p) for p in rng.integers(1, 10_000, len(reference.gold))]
+    predictions = "".join("1" if p > 5_000 else "0" for p in probabilities)
     assert metrics.compute(predictions, probabilities, reference) == recomputed(predictions, probabilities, reference)
 
 
