@@ -64,6 +64,8 @@ class Line:
     """What was timed, before it was scaled."""
     extra: dict[str, float] = field(default_factory=dict)
     """Further figures by name, in the unit that the name says."""
+    promised: dict[str, float] = field(default_factory=dict)
+    """The least that is promised of some of them."""
 
     @property
     def ratio(self) -> float | None:
@@ -147,6 +149,8 @@ def row(line: Line) -> str:
         told += f", floor {line.floor:g}x {'kept' if line.ratio >= line.floor else 'MISSED'}"
     for name, value in line.extra.items():
         told += f"; {name} {value:.4g}"
+        if name in line.promised:
+            told += f", floor {line.promised[name]:g} {'kept' if value >= line.promised[name] else 'MISSED'}"
     return told + (f"\n{'':22}   measured: {line.measured}" if line.measured else "")
 
 

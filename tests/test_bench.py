@@ -23,6 +23,9 @@ def test_a_ratio_is_plain_cpu_over_fast_cpu() -> None:
     assert "4.00x (3.00x), floor 3.5x kept" in bench.row(LINE)
     assert "MISSED" in bench.row(replace(LINE, floor=4.5))
     assert Line("b", "alone", Cost(1, 1)).ratio is None
+    promised = replace(LINE, promised={"share": 0.5})
+    assert bench.row(promised).endswith("share 0.5, floor 0.5 kept\n" + " " * 25 + "measured: 4 steps")
+    assert "share 0.4, floor 0.5 MISSED" in bench.row(replace(promised, extra={"share": 0.4}))
     assert Cost(1, 2) * 3 + Cost(1, 1) == Cost(4, 7)
 
 
@@ -36,7 +39,7 @@ def test_a_clock_adds_up() -> None:
 
 
 def test_a_file_is_read_as_it_was_written_and_names_no_host(tmp_path: Path) -> None:
-    made = bench.report([LINE], quick=True)
+    made = bench.report([LINE, replace(LINE, promised={"share": 0.5})], quick=True)
     path = tmp_path / "bench.json"
     path.write_text(bench.to_json(made))
     assert bench.read(path) == made
