@@ -4,45 +4,80 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from cod_bench import origin
 from cod_bench.errors import RunError, UsageError
 from cod_bench.record import LARGEST, Record
-from cod_bench.spec import PARTNERS, RunSpec
+from cod_bench.spec import PARTNERS, RunSpec, digest
 
 HASH = re.compile(r"[0-9a-f]{12}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-COUNTS = ("substituted", "passed_over")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+FIELDS = frozenset({"hash", "sources", "balance", "labels", "roles", "substituted", "passed_over"})
 
 
 def alone(record: Record) -> str:
-    """Why a record's `rows` cannot be those of its condition and k; empty if they can."""
+    """Why a record's `rows` cannot be those of its condition and k; empty if they can.
+
+    Raises:
+        UsageError: nobody here knows the task.
+    """
     spec, rows = record.spec, record.rows
     slots = spec.k // 2
     wanted = slots if spec.condition == "half" else 2 * slots
-    sources, labels, roles = (rows.get(name) for name in ("sources", "labels", "roles"))
+    if set(rows) != FIELDS:
+        return f"rows.{min(set(rows) ^ FIELDS)}: field is {'missing' if set(rows) < FIELDS else 'missing or unknown'}"
+    sources, labels, roles = (rows[name] for name in ("sources", "labels", "roles"))
     if not isinstance(sources, list) or not all(isinstance(one, str) and HASH.fullmatch(one) for one in sources):
         return "rows.sources: must be hashes of training rows"
-    if not isinstance(labels, str) or not re.fullmatch(r"[0-9]*", labels):
-        return "rows.labels: must be one digit a row"
+    classes = len(origin.find(spec.task).classes)
+    if not isinstance(labels, str) or not set(labels) <= set("0123456789"[:classes]):
+        return f"rows.labels: must be one of {classes} classes a row"
     if not isinstance(roles, str) or not re.fullmatch(r"o*" if spec.condition == "half" else r"(o[ps])*", roles):
         return "rows.roles: must be an original and, but for `half`, its partner or substitute in turn"
     for name, found in (("sources", sources), ("labels", labels), ("roles", roles)):
         if len(found) != wanted:
             return f"rows.{name}: {len(found)} entries, and k={spec.k} gives {wanted}"
-    if rows.get("balance") != [labels.count(label) for label in sorted(set(labels))]:
-        return f"rows.balance: {rows.get('balance')!r} is not what rows.labels says"
-    if any(type(rows.get(name)) is not int or not 0 <= rows[name] <= LARGEST for name in COUNTS):
-        return f"rows: {' and '.join(COUNTS)} must be counts"
+    if rows["balance"] != [labels.count(label) for label in sorted(set(labels))]:
+        return f"rows.balance: {str(rows['balance'])[:40]} is not what rows.labels says"
+    for name in ("substituted", "passed_over"):
+        if type(rows[name]) is not int or not 0 <= rows[name] <= LARGEST:
+            return f"rows.{name}: must be a count"
     if rows["substituted"] != roles.count("s"):
         return f"rows.substituted: {rows['substituted']}, and rows.roles has {roles.count('s')}"
-    if record.cfe is not None and record.cfe["slots"] != slots:
-        return f"cfe.slots: {record.cfe['slots']}, and k={spec.k} gives {slots}"
-    if not isinstance(rows.get("hash"), str) or not HASH.fullmatch(rows["hash"]):
+    if not isinstance(rows["hash"], str) or not HASH.fullmatch(rows["hash"]):
         return "rows.hash: must be a hash"
-    return _partners(spec, sources, labels, roles)
+    return (
+        _slots(record, slots, roles) or _drawn(spec, sources, labels, roles, classes)
+        or _partners(spec, sources, labels, roles)
+    )  # fmt: skip
+
+
+def _slots(record: Record, slots: int, roles: str) -> str:
+    """Whether the counterfactuals that are told of are those of these slots."""
+    cfe, taken = record.cfe, roles.count("s")
+    if cfe is None:
+        return f"rows.roles: {taken} substitutes, and the condition needs none" if taken else ""
+    if cfe["slots"] != slots:
+        return f"cfe.slots: {cfe['slots']}, and k={record.spec.k} gives {slots}"
+    lacking = cfe["slots"] - cfe["valid"] + cfe["exhausted"]
+    return (
+        "" if taken == lacking else f"rows.roles: {taken} substitutes, and cfe tells of {lacking} slots without a text"
+    )
+
+
+def _drawn(spec: RunSpec, sources: Sequence[str], labels: str, roles: str, classes: int) -> str:
+    """Whether rows that were drawn are drawn once, and originals alternate between the classes."""
+    made = spec.condition in PARTNERS
+    drawn = [source for source, role in zip(sources, roles, strict=True) if not (made and role == "p")]
+    if len(set(drawn)) < len(drawn):
+        return f"rows.sources: {Counter(drawn).most_common(1)[0][0]} is drawn twice"
+    originals = [label for label, role in zip(labels, roles, strict=True) if role == "o"]
+    if originals != [str(slot % classes) for slot in range(len(originals))]:
+        return "rows.labels: the originals' classes must alternate"
+    return ""
 
 
 def _partners(spec: RunSpec, sources: Sequence[str], labels: str, roles: str) -> str:
@@ -64,49 +99,66 @@ def _partners(spec: RunSpec, sources: Sequence[str], labels: str, roles: str) ->
 def together(records: Mapping[str, Record]) -> dict[str, str]:
     """Runs whose rows are not those of their partners, by path: pairs are of the same originals, or they are none.
 
-    Within a (protocol, track, task, teacher, k, seed) every condition has the same originals, and every method the same
-    rows; a training row has one label wherever it is an original, and where the prepared task is at hand, that one.
+    Within a (protocol, track, task, teacher, seed) the originals of every run are the first of one list, whatever the
+    condition, the method and k; with the same generator on the same kind of machine, methods have the same rows. Where
+    they differ, those are told that most others contradict, or all of them.
     """
-    first: dict[tuple[Any, ...], tuple[str, Any]] = {}
-    known: dict[tuple[str, str], Mapping[str, int] | None] = {}
-    reasons = {}
+    groups: dict[Hashable, dict[Hashable, list[str]]] = {}
     for path, record in records.items():
-        for where, name, value in _shared(record):
-            other, before = first.setdefault((*where, name), (record.run_id, value))
-            if before != value:
-                reasons[path] = f"rows: {name} are not those of run {other}, which it is paired with"
-        task, pool = record.spec.task, record.train_hash
-        if (task, pool) not in known:
-            known[task, pool] = _training(task, pool)
-        if told := _strangers(record, known[task, pool]):
-            reasons[path] = told
+        for where, value in _shared(record):
+            groups.setdefault(where, {}).setdefault(value, []).append(path)
+    reasons: dict[str, str] = {}
+    for found in groups.values():
+        if len(found) < 2:
+            continue
+        first, second, *_ = sorted(map(len, found.values()), reverse=True)
+        for paths in found.values():
+            if len(paths) < first or first == second:
+                other = next(path for own in found.values() if own is not paths for path in own)
+                told = f"rows are not those of run {records[other].run_id}, which is of the same draw"
+                reasons |= dict.fromkeys(paths, told)
     return reasons
 
 
-def _shared(record: Record) -> Iterator[tuple[tuple[Any, ...], str, Any]]:
-    """(what it is shared within, its name, value)."""
-    spec, rows = record.spec, record.rows
-    draw = (spec.protocol, spec.track, spec.task, record.teacher_hash, spec.k, spec.seed)
-    places = [i for i, role in enumerate(rows["roles"]) if role == "o"]
-    yield draw, "originals", [(rows["sources"][i], rows["labels"][i]) for i in places]
-    yield (*draw, spec.condition, spec.generator), "rows", [rows[name] for name in ("hash", "sources", "labels")]
+def _shared(record: Record) -> Iterator[tuple[Hashable, Hashable]]:
+    """(what it is shared within, value)."""
+    spec, rows, identity = record.spec, record.rows, record.identity
+    draw = (spec.protocol, spec.track, spec.task, record.train_hash, record.teacher_hash, spec.seed)
+    originals = [i for i, role in enumerate(rows["roles"]) if role == "o"]
+    for slot, i in enumerate(originals):
+        yield (*draw, "slot", slot), (rows["sources"][i], rows["labels"][i])
+    yield (*draw, spec.k, "passed over"), rows["passed_over"]
+    made = digest([identity.get("generator"), record.provenance.get("environment")])  # other CPUs, other texts
+    same = (rows["hash"], tuple(rows["sources"]), rows["labels"], rows["roles"])
+    yield (*draw, spec.k, spec.condition, made), same
+
+
+def strangers(records: Mapping[str, Record]) -> tuple[dict[str, str], set[str]]:
+    """Rows that no training pool has or that it labels otherwise, by path; and the tasks whose pool is not at hand."""
+    pools: dict[tuple[str, str], Mapping[str, int] | None] = {}
+    reasons = {}
+    for path, record in records.items():
+        key = record.spec.task, record.train_hash
+        if key not in pools:
+            pools[key] = _training(*key)
+        known = pools[key]
+        if known is not None and (told := _strange(record, known)):
+            reasons[path] = told
+    return reasons, {task for (task, _), known in pools.items() if known is None}
 
 
 def _training(task: str, pool: str) -> Mapping[str, int] | None:
     try:
         corpus = origin.at_hand(task)
     except (UsageError, RunError):
-        return None
+        return None  # told as not looked up
     if corpus is None or corpus.pool_sha256[:12] != pool:
         return None
     return {row.id: row.label for row in corpus.train}
 
 
-def _strangers(record: Record, known: Mapping[str, int] | None) -> str:
-    rows = record.rows
-    if known is None:
-        return ""
-    made = record.spec.condition in PARTNERS
+def _strange(record: Record, known: Mapping[str, int]) -> str:
+    rows, made = record.rows, record.spec.condition in PARTNERS
     for source, label, role in zip(rows["sources"], rows["labels"], rows["roles"], strict=True):
         if source not in known:
             return f"rows.sources: {source} is no row of the training pool"
@@ -118,15 +170,12 @@ def _strangers(record: Record, known: Mapping[str, int] | None) -> str:
 def history(record: Record) -> str:
     """Why a record's `history` cannot be one; empty if it can."""
     for name, values in record.history.items():
-        if not isinstance(values, list) or not all(map(_finite, values)):
+        if not isinstance(values, list) or not all(
+            type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values
+        ):
             return f"history.{name}: must be a list of numbers"
-    if not record.history.get("loss"):
-        return "history.loss: is missing"
-    return ""
-
-
-def _finite(value: Any) -> bool:
-    return type(value) in (int, float) and -LARGEST <= value <= LARGEST
+    losses, steps = len(record.history.get("loss", ())), record.cost.get("steps")
+    return "" if losses and losses == steps else f"history.loss: {losses} values, and cost.steps is {steps!r}"
 
 
 def provenance(record: Record) -> str:
@@ -140,21 +189,13 @@ def provenance(record: Record) -> str:
             return "provenance.git.commit: must be a commit; run it again"
         if git.get("dirty") is not False:
             return "provenance.git.dirty: made by changed code; commit it and run again"
+    date = told.get("date")
     try:
-        dt.date.fromisoformat(told.get("date", ""))
-    except (ValueError, TypeError):
-        return f"provenance.date: {told.get('date')!r} is no date; run it again"
+        sound = isinstance(date, str) and bool(DAY.fullmatch(date)) and bool(dt.date.fromisoformat(date))
+    except ValueError:
+        sound = False
+    if not sound:
+        return f"provenance.date: {str(date)[:40]!r} is no date; run it again"
     if not isinstance(told.get("cod_bench"), str) or not told.get("environment"):
         return "provenance: version and environment must be told; run it again"
     return ""
-
-
-def each(find: Callable[[Record], str], records: Mapping[str, Record]) -> dict[str, str]:
-    """Reasons by path of all records that have one."""
-    return {path: reason for path, record in records.items() if (reason := find(record))}
-
-
-def rows(records: Mapping[str, Record]) -> dict[str, str]:
-    """`alone`, and `together` for those that pass it."""
-    wrong = each(alone, records)
-    return wrong | together({path: record for path, record in records.items() if path not in wrong})

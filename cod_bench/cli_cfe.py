@@ -116,7 +116,7 @@ def validate(
     given.plugins(plugin, data)
     devices.ask(device)
     options.endpoint(model, base_url)
-    where = _known(track, task, [generator])
+    where = _chosen(track, task, [generator])
     _teacher(where, task)
     if pairs:
         found = [p for p in pair_files.read(pairs).pairs if not longest or len(p.original) <= longest]
@@ -142,7 +142,7 @@ def inspect(
     given.plugins(plugin, data)
     devices.ask(device)
     options.endpoint(model, base_url, pairs)
-    where = _known(track, task, [generator])
+    where = _chosen(track, task, [generator])
     judge, classes = _teacher(where, task), work.corpus(task).task.classes
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     slots = cfes.slots_known(where, task, seed, texts, [generator])
@@ -174,7 +174,7 @@ def compare(
     devices.ask(device)
     options.endpoint(model, base_url, pairs, False, attempts)
     names = given.words("generator", generator)
-    where = _known(track, task, names)
+    where = _chosen(track, task, names)
     scorers = {
         "fluency": cfe_models.perplexity_ratio(fluency) if fluency else None,
         "similarity": cfe_models.embedding_cosine(similarity) if similarity else None,
@@ -207,7 +207,7 @@ def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123)
     raise typer.Exit(server.serve(port, print))
 
 
-def _known(track: str, task: str, generators: Sequence[str]) -> str:
+def _chosen(track: str, task: str, generators: Sequence[str]) -> str:
     """The track that is meant; whatever nobody knows is told before a teacher is fitted.
 
     Raises:

@@ -32,8 +32,7 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
         (teacher || student at temperature 1, mean over rows), ece, top_share, collapsed.
 
     Raises:
-        UsageError: the lengths differ, a predicted class is not the one that its probability says, or the reference
-            does not have exactly two classes, both in its gold labels.
+        UsageError: the lengths differ, or the reference does not have exactly two classes, both in its gold labels.
     """
     return metrics_of([(predictions, probabilities)], reference)[0][0]
 
@@ -68,14 +67,6 @@ def metrics_of(
                 "again"
             )
         p = np.array([probabilities for _, probabilities in block], dtype=np.int64)
-        opposed = (predicted == 1) != (p > SCALE // 2)
-        opposed &= p != SCALE // 2  # at one half the stored probability no longer tells
-        if opposed.any():
-            run, row = (int(i[0]) for i in opposed.nonzero())
-            raise UsageError(
-                f"predictions: class {predicted[run, row]} at row {row} of a run on reference {name}, and the "
-                f"probability of class 1 there is {p[run, row]} in {SCALE}; one of the two was changed: run it again"
-            )
         right = predicted == gold
         share = top_share(predicted, 2)
         columns: dict[str, list[float] | list[bool]] = {

@@ -11,18 +11,18 @@ from cod_bench.store import Results
 
 LONGEST_RANGE = 10_000
 """Values of one range: a slip such as 0-4000000000 is told instead of expanded."""
-
-
-LARGEST = 10**9
-"""Of a budget or a seed."""
+MOST = 10**9
+"""The largest budget or seed."""
 
 
 def results_folder(folder: Path, *, there: bool = False) -> Results:
     """The folder of records; it need not be there yet, unless it is to be read."""
-    if folder == Path() or (folder.exists() and not folder.is_dir()):
+    if (folder == Path() and not there) or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
     if there and not folder.exists():
-        raise UsageError(f"--results {str(folder)!r}: is not there; name a folder with records")
+        raise UsageError(
+            f"--results {str(folder)!r}: is not there; name a folder with records, or run `cod-bench run --all` first"
+        )
     return Results(folder.resolve())
 
 
@@ -56,8 +56,8 @@ def numbers(name: str, text: str | None) -> tuple[int, ...]:
             values = range(int(low), int(high if dash else low) + 1)
         except ValueError:
             values = range(0)
-        if not 0 < len(values) <= LONGEST_RANGE or values[-1] > LARGEST:
-            raise UsageError(f"--{name} {word!r}: write whole numbers up to {LARGEST:,} such as 8 or 8,16 or 0-4")
+        if not 0 < len(values) <= LONGEST_RANGE or values[-1] > MOST:
+            raise UsageError(f"--{name} {word!r}: write whole numbers up to {MOST:,} such as 8 or 8,16 or 0-4")
         found += values
     return tuple(dict.fromkeys(found))
 

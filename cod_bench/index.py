@@ -19,6 +19,7 @@ from stat import S_ISREG
 from typing import Any
 
 from cod_bench import record as records
+from cod_bench import spec as specs
 from cod_bench.record import Record, Summary, summary
 from cod_bench.spec import RunSpec
 
@@ -120,4 +121,5 @@ def entry(path: str, stamp: Stamp, found: Facts) -> Entry:
 @cache
 def _judge() -> str:
     """Digest of the code that decides what a sound record is."""
-    return hashlib.sha256(Path(records.__file__).read_bytes()).hexdigest()[:12]
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (records, specs))
+    return hashlib.sha256(code).hexdigest()[:12]

@@ -212,11 +212,17 @@ def predict(
 
     `precision` is the backbone's. The head computes in float32 in any case: bfloat16 logits would often tie. `faster`
     is of the backbone's present weights in that precision, for who asks often; it is made anew if it is not given.
+
+    Raises:
+        ValueError: `faster` is of another model or precision.
     """
+    faster = faster or Products(model.backbone, precision)
+    if faster.model is not model.backbone or faster.precision != precision:
+        raise ValueError(f"predict in {precision} by products in {faster.precision} of another model or precision")
     model.eval()
     on = model.device
     out = np.empty((len(rows), model.head.out_features), dtype=np.float32)
-    with torch.inference_mode(), (faster or Products(model.backbone, precision)).used():
+    with torch.inference_mode(), faster.used():
         for batch in by_length(rows, size or device.EVALUATED[on.type]):
             ids, mask = pad([rows[i] for i in batch], pad_id, on=on)
             with torch.autocast(on.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):

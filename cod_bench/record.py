@@ -159,7 +159,11 @@ def reference_from_json(text: str) -> Reference:
 
 
 def problems(record: Record) -> list[str]:
-    """What is wrong with a record by itself; empty when nothing is. Never raises."""
+    """What is wrong with a record by itself; empty when nothing is.
+
+    Raises:
+        ValueError: the identity has no canonical text, such as one with NaN.
+    """
     found = []
     spec = record.spec
     if spec.protocol not in PROTOCOLS:
@@ -186,6 +190,8 @@ def problems(record: Record) -> list[str]:
         found.append("predictions: must be one digit a row")
     if not _are_probabilities(record.probabilities):
         found.append(f"probabilities: must be integers in 1..{SCALE - 1}")
+    else:
+        found += _contradiction("predictions", record.predictions, record.probabilities)
     found += _odd_numbers("metrics", record.metrics, least=-LARGEST)
     found += _cfe_problems(record)
     found += ["cost.seconds: is missing"] if "seconds" not in record.cost else _odd_numbers("cost", record.cost)
@@ -215,7 +221,7 @@ def _cfe_problems(record: Record) -> list[str]:
 
 
 def reference_problems(reference: Reference) -> list[str]:
-    """What is wrong with a reference file by itself; empty when nothing is. Never raises."""
+    """What is wrong with a reference file by itself; empty when nothing is."""
     found = []
     rows = len(reference.row_ids)
     for name in ("row_ids", "classes"):
@@ -231,19 +237,24 @@ def reference_problems(reference: Reference) -> list[str]:
     p = reference.teacher_probabilities
     if not _are_probabilities(p):
         found.append(f"teacher_probabilities: must be integers in 1..{SCALE - 1}")
-    elif len(reference.classes) == 2:
-        off = [
-            i for i, (c, value) in enumerate(zip(reference.teacher_predictions, p, strict=False)) if opposed(c, value)
-        ]
-        if off:
-            found.append(f"teacher_predictions: row {off[0]} is of another class than its probability {p[off[0]]} says")
+    else:
+        found += _contradiction("teacher_predictions", reference.teacher_predictions, p)
     found += _odd_numbers("teacher_metrics", reference.teacher_metrics, least=-LARGEST)
     return found + _odd_numbers("teacher_cost", reference.teacher_cost)
 
 
-def opposed(predicted: str, p: int) -> bool:
-    """Whether the class predicted of two is not the one that p(class 1) says; at one half it may be either."""
-    return p != SCALE // 2 and (predicted == "1") != (p > SCALE // 2)
+_SAID = "0" * (SCALE // 2) + "?" + "1" * (SCALE // 2)
+"""The class of two by p(class 1); at one half it may be either."""
+
+
+def _contradiction(field: str, predicted: str, p: Sequence[int]) -> list[str]:
+    """The first row whose class is not the one that its probability says; where there are two classes."""
+    said = "".join([_SAID[value] for value in p])
+    if said == predicted or len(said) != len(predicted) or not set(predicted) <= {"0", "1"}:
+        return []
+    off = [row for row, pair in enumerate(zip(predicted, said, strict=True)) if pair in (("0", "1"), ("1", "0"))]
+    told = f"{field}: class {{}} in row {{}}, and the probability of class 1 there is {{}} in {SCALE}"
+    return [told.format(predicted[off[0]], off[0], p[off[0]])] if off else []
 
 
 def _are_probabilities(values: Sequence[int]) -> bool:

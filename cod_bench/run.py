@@ -88,7 +88,6 @@ def run_all(
 
     if rerun and rerun not in RERUN:
         raise unknown("--rerun", rerun, RERUN)
-    usable_home()
     try:
         with lock(results.lock_path(), timeout=0):
             execute, workers = choose_executor(executor, workers, options or {})
@@ -123,6 +122,8 @@ def _run_locked(
     tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
     records, bad = results.glance()
     plan = make_from(suite, filters, results, records, bad)
+    if plan.todo(rerun):
+        usable_home()
     # before the first job, so that a task without rows is one sentence; what this pins is in the ids
     if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
         plan = make_from(suite, filters, results, records, bad)

@@ -340,7 +340,10 @@ class Results:
         """
         path = self.reproduced_path()
         try:
-            return verdicts_from_json(path.read_text(encoding="utf-8")) if path.is_file() else ()
+            index.stamp(path.stat())
+            return verdicts_from_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return ()
         except UNREADABLE as error:
             raise UsageError(
                 f"verdicts {path} are corrupt ({error}); take them from version control again, or delete them and run "

@@ -41,6 +41,8 @@ MEMORY = 300_000_000
 """Bytes of hidden states that a teacher keeps: some 4,000 texts at MiniLM's width, 250 at DeBERTa's."""
 VERDICTS = 100_000
 """Texts whose logits alone a teacher keeps."""
+WORDS = 50_000
+"""Words whose input embeddings a teacher keeps, more than a training pool has: 75 MB at MiniLM's width."""
 LONGER_FITS = 2
 """How often a teacher that has not learned a class is fitted anew, each time for twice the epochs."""
 LEARNED = 0.1
@@ -86,8 +88,9 @@ class Teacher:
 
     @property
     def size(self) -> int:
-        """Bytes of the weights and of their copies in another layout."""
+        """Bytes of the weights, of their copies in another layout, and of the words' vectors."""
         copied = sum(copy.size for copy in self._products.values())
+        copied += sum(vector.nbytes for vector in self._vectors.values())
         return copied + sum(parameter.nbytes for parameter in self.classifier.parameters())
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -108,6 +111,9 @@ class Teacher:
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
         new = [word for word in dict.fromkeys(words) if word not in self._vectors]
+        if len(self._vectors) + len(new) > WORDS:
+            self._vectors.clear()
+            new = list(dict.fromkeys(words))
         if new:
             backbone: Any = self.classifier.backbone
             table = backbone.get_input_embeddings().weight.detach().cpu().numpy()
@@ -133,7 +139,7 @@ class Teacher:
         return self._outputs[key]
 
     def forget(self) -> None:
-        """Drop what is remembered of texts, so that it is computed again."""
+        """Drop what is remembered of texts, so that it is computed again; weights and words stay laid out."""
         self._outputs.clear()
         self._verdicts.clear()
         self._bytes = 0

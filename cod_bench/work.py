@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 SEEDS_AT_HAND = 32
 """Draws that a process keeps: runs come seed by seed, and a suite may have a thousand of them."""
 WARM = 1_000_000_000
-"""Bytes of teachers' weights beyond which the one longest not asked for goes: MiniLM's six stay, two of DeBERTa's."""
+"""Bytes that teachers hold, as known when another is loaded, beyond which the one longest not asked for goes.
+
+MiniLM's six stay in float32, five in bfloat16, which keeps two copies; of larger ones two."""
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:

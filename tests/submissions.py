@@ -76,7 +76,8 @@ def record(
         spec=spec, identity=identity, run_id=digest(identity), teacher_hash=target.teacher_hash, predictions=digits,
         probabilities=probabilities, metrics=dict(evaluate.metrics(digits, probabilities, target)),
         reference=f"{spec.task}-{target.teacher_hash}", eval_hash=target.eval_hash, train_hash=task.pool_sha256[:12],
-        rows=rows(spec), cfe={**sample_cfe(), "slots": spec.k // 2} if spec.generator else None,
+        rows=rows(spec), cfe=sample_cfe(slots=spec.k // 2, valid=spec.k // 2) if spec.generator else None,
+        cost={"seconds": 1.0, "steps": 2.0},
         provenance={"git": None, "date": "2026-01-01", "cod_bench": "0.1.0", "environment": {"machine": "one"}},
     )  # fmt: skip
 

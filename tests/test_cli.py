@@ -337,7 +337,6 @@ def _children(group: int) -> list[Any]:
     return alive
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_closed_output_is_no_traceback(closed: int) -> None:
     process = subprocess.Popen(
@@ -349,6 +348,7 @@ def test_a_closed_output_is_no_traceback(closed: int) -> None:
     assert bool(said) == (closed == 2)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_under_the_output_is_a_sentence() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

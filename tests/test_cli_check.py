@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
         (["check", "."], "only a file that you name is run"),
         (["check", "there.py", "--base", "main"], "belongs to a folder of records"),
         (["reproduce", "--results", "nothing"], "--results 'nothing': is not there"),
-        (["reproduce", "--sample", "2", "--results", ".."], "choose a share above 0"),
+        (["reproduce", "--sample", "2", "--results", "."], "choose a share above 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

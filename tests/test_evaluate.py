@@ -102,16 +102,3 @@ def test_many_runs_at_once_are_the_runs_one_by_one():
     ]
     with pytest.raises(UsageError, match="class 2 in a run on reference"):
         evaluate.metrics_of([*runs, ("2" * rows, runs[0][1])], reference)
-
-
-@pytest.mark.parametrize(
-    ("predicted", "p", "sound"), [("1", 4999, False), ("0", 5001, False), ("0", 5000, True), ("1", 5000, True)]
-)
-def test_a_class_that_the_probability_contradicts_is_refused(predicted: str, p: int, sound: bool) -> None:
-    _, _, reference = made([(0, 0, 0, 5, 5), (1, 1, 1, 9, 9)])
-    runs = [("01", [5, 9995]), ("0" + predicted, [5, p])]
-    if sound:
-        assert len(evaluate.metrics_of(runs, reference)) == 2
-    else:
-        with pytest.raises(UsageError, match=f"class {predicted} at row 1 .* probability of class 1 there is {p} in"):
-            evaluate.metrics_of(runs, reference)

@@ -17,6 +17,10 @@ from cod_bench.products import Products
 from tests.checkpoints import FAMILIES, make_model, make_tokenizer
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+ROUNDS = pytest.mark.skipif(
+    not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+    reason="this CPU rounds no products to bfloat16",
+)
 ROWS = [[5, 9, 11, 14], [7, 8], [21, 22, 23, 24, 25, 26, 27], [30, 31, 32]] * 3
 
 
@@ -48,9 +52,9 @@ def test_every_linear_layer_multiplies_by_onednn_and_is_itself_again(
     used: list[tuple[int, int]] = []
     own = products._linear
 
-    def counted(packed: Any, weight: torch.Tensor, own_bias: torch.Tensor | None, states: torch.Tensor) -> torch.Tensor:
-        used.append((weight.shape[1], weight.shape[0]))
-        return own(packed, weight, own_bias, states)
+    def counted(layer: nn.Linear, *rest: Any) -> torch.Tensor:
+        used.append((layer.in_features, layer.out_features))
+        return own(layer, *rest)
 
     monkeypatch.setattr(products, "_linear", counted)
     model = nn.Sequential(nn.Linear(8, 16, bias=bias), nn.GELU(), nn.Linear(16, 3, bias=bias))
@@ -113,7 +117,7 @@ def test_the_other_layout_of_weights_keeps_every_bit(shape: tuple[int, int], row
             assert torch.equal(layer(x), wanted)
 
 
-@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU rounds no products to bfloat16")
+@ROUNDS
 @SHAPES
 @LENGTHS
 def test_weights_that_are_rounded_once_keep_every_bit_of_autocast(shape: tuple[int, int], rows: int) -> None:
@@ -127,11 +131,13 @@ def test_weights_that_are_rounded_once_keep_every_bit_of_autocast(shape: tuple[i
     assert torch.equal(found, wanted)
 
 
+@ROUNDS
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_model_in_bfloat16_gives_the_logits_of_autocast(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from cod_bench import products
 
     model = classifier(family)
+    assert Products(model.backbone, "bfloat16").size > 0
     found = models.predict(model, ROWS, pad_id=0, size=4, precision="bfloat16")
     monkeypatch.setattr(products, "_takes", lambda *_: False)
     np.testing.assert_array_equal(found, models.predict(model, ROWS, pad_id=0, size=4, precision="bfloat16"))
@@ -156,3 +162,26 @@ def test_a_student_that_was_trained_on_is_multiplied_by_its_new_weights() -> Non
     fresh = copy.deepcopy(model)
     np.testing.assert_array_equal(after, models.predict(fresh, ROWS, pad_id=0))
     assert not np.array_equal(before, after)
+
+
+@ROUNDS
+def test_a_layer_that_leaves_autocast_computes_as_it_always_does() -> None:
+    layer = nn.Linear(64, 64)
+    x = torch.randn(3, 5, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = layer(x)
+        with Products(layer, "bfloat16").used():
+            with torch.autocast("cpu", dtype=torch.bfloat16), torch.autocast("cpu", enabled=False):
+                assert torch.equal(layer(x), wanted)
+            assert torch.equal(layer(x), wanted)
+        with Products(layer).used(), torch.autocast("cpu", dtype=torch.bfloat16):
+            assert layer(x).dtype == torch.bfloat16
+        with Products(layer.double()).used():
+            assert layer(x.double()).dtype == torch.float64
+
+
+def test_products_of_another_model_or_precision_are_refused() -> None:
+    model, other = classifier(), classifier()
+    for faster in (Products(other.backbone), Products(model.backbone, "bfloat16")):
+        with pytest.raises(ValueError, match="of another model or precision"):
+            models.predict(model, ROWS, pad_id=0, faster=faster)

@@ -313,10 +313,28 @@ def test_a_search_is_led_in_the_precision_of_the_track_and_judged_in_float32() -
         sha256=judge.sha256,
         about={},
     )
+    before = rounded.size
+    for _ in range(2):  # in turns, so that neither precision takes the other's copy of the weights
+        guided, exact = rounded.guide(texts), rounded.logits(texts)
+    np.testing.assert_array_equal(guided, rounded.guide(texts))
+    np.testing.assert_array_equal(exact, judge.logits(texts))
+    assert rounded.size > before
     np.testing.assert_array_equal(judge.guide(texts), judge.logits(texts))
     np.testing.assert_array_equal(rounded.logits(texts), judge.logits(texts))
     assert not np.array_equal(rounded.guide(texts), judge.logits(texts))
     np.testing.assert_allclose(rounded.guide(texts), judge.logits(texts), atol=0.05)
+
+
+def test_word_vectors_are_kept_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = work.teacher("toy", "toy")
+    words = ["good", "bad", "good", "film"]
+    judge._vectors.clear()
+    fresh = judge.word_vectors(words)
+    np.testing.assert_array_equal(fresh[0], fresh[2])
+    np.testing.assert_array_equal(judge.word_vectors(["film", "new", "bad"])[[0, 2]], fresh[[3, 1]])
+    monkeypatch.setattr(teachers, "WORDS", 4)
+    np.testing.assert_array_equal(judge.word_vectors([*words, "other"])[:4], fresh)
+    assert set(judge._vectors) == {*words, "other"}
 
 
 def test_pools_searched_in_another_precision_lie_apart_and_have_other_run_ids() -> None:
