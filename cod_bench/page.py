@@ -189,7 +189,8 @@ def gain_caption(grid: Grid, gains: Sequence[Gain]) -> str:
         + f"Interval: stratified t over units ({df} df) and the evaluation-row bootstrap (normal), half-widths added "
         "in squares; both standard errors stand beside it. p: sign-flip of whole units, two-sided "
         f"({exact}); the smallest p that this design can reach is {p_value(floor)}. The test holds the evaluation rows "
-        "fixed and the interval does not, so an interval may hold 0 beside a small p. Holm p: over the declared "
+        "fixed and the interval does not, so that either may speak against 0 where the other does not. Holm p: over "
+        "the declared "
         "methods that have the comparison, not over comparisons or claims. Ties are not won. Methods share rows, "
         "counterfactuals, order and initialisation: their gains are close to one experiment. For new tasks: "
         + ("`new_tasks_*` in `significance.csv`. " if new else "not estimable (needs at least 5 tasks). ")
@@ -341,11 +342,13 @@ def counterfactuals(grid: Grid) -> list[str]:
         "## Counterfactuals",
         markdown([*headers, "redraws", "exhausted", "refused"], rows, left=2),
         (
-            "Over all seeds' slots. `valid`: there is a counterfactual that the teacher gives the other class; `first "
-            "answer flips`: before any check; `words edited`, `margin after`: of the condition's own texts in valid "
-            "slots; `margin`: the teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, "
-            "slots left without one; `refused`: texts equal or near to an evaluation row. Controls that keep the label "
-            "put an original of the other class in an invalid slot: their batches may be one label off balance there. "
+            "Counts over all seeds' slots; `words edited` and margins: means over seeds of the means over slots. "
+            "`valid`: there is a counterfactual that the teacher gives the other class; `first answer flips`: before "
+            "any check; `words edited`, `margin after`: of the condition's own texts in valid slots; `margin`: the "
+            "teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, slots left without "
+            "one; `refused`: texts equal or near to an evaluation row. A slot that is not valid holds an original of "
+            "the other class in every condition, `unvalidated` too; controls that keep the label are off balance by "
+            "one label for each. An exhausted slot holds an original of its own class. "
             f"{MARK}: over 20 % of the slots take an original instead. {conditional(grid)}"
         ),
     ]
