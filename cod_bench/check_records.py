@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import aggregate, check_gold, check_rows, evaluate, grids, origin, plan, registry, suites, verdicts
+from cod_bench import (
+    aggregate,
+    check_copies,
+    check_gold,
+    check_rows,
+    check_suites,
+    evaluate,
+    grids,
+    origin,
+    plan,
+    registry,
+    suites,
+    verdicts,
+)
 from cod_bench.check import Result, State
 from cod_bench.check_texts import text_in
 from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
-from cod_bench.render import PUBLISHED, on_slices
-from cod_bench.spec import LOCAL, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, Suite, digest
+from cod_bench.render import PUBLISHED
+from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
 from cod_bench.store import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
-from cod_bench.tables import counted
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
+TEACHER_METRICS = ("accuracy", "auroc", "ece", "macro_f1", "mcc")
+"""What a reference file tells of its teacher."""
 
 
 @dataclass(slots=True)
@@ -102,7 +117,12 @@ def read(root: Path) -> Folder:
 
 def _read(found: Folder, path: Path, name: str) -> None:
     parts = name.split("/")
-    if name in (".lock", INDEX) or (parts[0] == "leaderboard" and found.results.root.name != PUBLISHED):
+    if name in (".lock", INDEX) and path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if told := next(filter(None, map(text_in, filter(None, lines))), ""):
+            found.texts[name] = f"{told} reads like a text; remove the file"
+        return
+    if parts[0] == "leaderboard" and found.results.root.name != PUBLISHED:
         return  # `run` and `status` leave these in a folder of their own
     if path.is_symlink() or not path.is_file() or path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
@@ -151,6 +171,8 @@ def _each(found: Folder, find: Callable[[Record], str]) -> dict[str, str]:
 def _identity(record: Record) -> str:
     """Everything but the method of a submission is what the installed code says; its digest is the run id."""
     spec = record.spec
+    if told := _named(record):
+        return told
     if spec.method in registry.names("baseline"):
         expected = grids.identity(record)
     else:
@@ -182,16 +204,19 @@ def _metrics(found: Folder) -> Mapping[str, str]:
         given = evaluate.metrics(record.predictions, record.probabilities, reference)
         return _apart(record.metrics, given, sorted({*given, *record.metrics}))
 
-    return _each(found, differs) | _teachers(found)
+    return _each(found, differs) | _each(found, check_copies.undecided) | _teachers(found)
 
 
 def _teachers(found: Folder) -> dict[str, str]:
     """What reference files say of their teacher and its own values do not give."""
+    used = {(record.spec.track, record.spec.task, record.teacher_hash) for record in found.records.values()}
     reasons = {}
     for path, reference in found.by_path.items():
         try:
             given = evaluate.metrics(reference.teacher_predictions, reference.teacher_probabilities, reference)
-            reason = _apart(reference.teacher_metrics, given, sorted(reference.teacher_metrics))
+            reason = _apart(reference.teacher_metrics, given, sorted({*TEACHER_METRICS, *reference.teacher_metrics}))
+            if not reason and (reference.track, reference.task, reference.teacher_hash) not in used:
+                reasons[path] = "no record rests on it; remove it"
         except UsageError as error:
             reason = str(error)
         if reason:
@@ -214,9 +239,11 @@ def _mixed(found: Folder) -> Mapping[str, str]:
         if not _generators(record):
             known.setdefault(record.spec, []).append(record)
     reasons = {}
-    for (protocol, track), here in _places(found).items():
-        for suite in _suites(here, track):
-            own = [record for spec in _declared(suite, track, protocol) for record in known.get(spec, ())]
+    for (protocol, track), here in check_suites.places(found.records).items():
+        for suite in check_suites.suites_of(here, track):
+            own = [
+                record for spec in check_suites.declared_runs(suite, track, protocol) for record in known.get(spec, ())
+            ]
             try:
                 aggregate.refuse_mixtures(own)
                 grids.one_value(own)
@@ -235,13 +262,28 @@ def _gold(found: Folder) -> Mapping[str, str] | None:
 
 def _judge_gold(found: Folder) -> check_gold.Judged:
     before = {} if found.changes is None else found.changes.before
-    return check_gold.judge(found.by_path, [reference_from_json(text) for text in before.values()])
+    trusted = []
+    for text in before.values():
+        with suppress(ValueError):  # what else the merge base has there vouches for nothing
+            trusted.append(reference_from_json(text))
+    return check_gold.judge(found.by_path, trusted)
 
 
 def _drawn(found: Folder) -> Mapping[str, str]:
     wrong = _each(found, check_rows.alone)
     sound = {path: record for path, record in found.records.items() if path not in wrong}
     return wrong | check_rows.together(sound) | check_rows.strangers(sound)[0]
+
+
+def _named(record: Record) -> str:
+    """Why a method's name and what it says of itself are unfit, installed or not."""
+    name, own = record.spec.method, record.identity["method"]
+    installed = registry.names("baseline")
+    if not registry.NAME.fullmatch(name) or (name not in installed and name.lower() in map(str.lower, installed)):
+        return f"method {name!r}: must be letters, digits, _ or -, and differ from others in more than capitals"
+    if type(own.get("version")) is not int or not isinstance(own.get("hparams"), Mapping):
+        return f"identity.method: method {name!r} must tell version and hparams; run it again"
+    return ""
 
 
 def _not_looked_up(found: Folder) -> str:
@@ -255,66 +297,6 @@ def _ranked(record: Record) -> str:
     return "" if PROTOCOLS[protocol].ranked else f"protocol {protocol!r} is not ranked; publish `last`"
 
 
-def _complete(found: Folder) -> Mapping[str, str]:
-    """Records that belong to no suite, or variant of one for their method and generator, that is there whole."""
-    reasons = {}
-    for (protocol, track), here in _places(found).items():
-        wanted = {suite.name: set(_declared(suite, track, protocol)) for suite in _suites(here, track)}
-        whole: set[RunSpec] = set().union(*(runs for runs in wanted.values() if runs <= here))
-        for method in sorted({spec.method for spec in here - whole}):
-            left = [spec for spec in here - whole if spec.method == method]
-            near = max(wanted, key=lambda name: (len(wanted[name] & set(left)), -len(wanted[name])), default="")
-            lacks = sorted(wanted.get(near, set()) - here)
-            told = f"; suite {near} lacks {len(lacks)} runs such as {lacks[0].label}" if lacks else ""
-            reasons[f"{protocol}/{track}/*/{method}"] = f"{len(left)} records belong to no complete suite{told}"
-    return reasons
-
-
-def _whole(found: Folder) -> str:
-    """The suites that are there whole, and which of them are on local slices: never a table of the canonical data."""
-    told = []
-    for (protocol, track), here in _places(found).items():
-        for suite in _suites(here, track):
-            runs = set(_declared(suite, track, protocol))
-            if runs <= here:
-                slices = sum(LOCAL in task for task in suite.tasks)
-                marked = f" ({counted(slices, 'local slice')}, not the canonical data: an analogue)" if slices else ""
-                told.append(f"{suite.name} on {track}, protocol {protocol}{marked}")
-    return "; ".join(told)
-
-
-def _places(found: Folder) -> dict[tuple[str, str], set[RunSpec]]:
-    """(protocol, track) -> the runs there."""
-    places: dict[tuple[str, str], set[RunSpec]] = {}
-    for spec in sorted(record.spec for record in found.records.values()):
-        places.setdefault((spec.protocol, spec.track), set()).add(spec)
-    return places
-
-
-def _suites(specs: set[RunSpec], track: str) -> list[Suite]:
-    """The declared suites on that track, with the records' generators, variants for submitted methods, local slices."""
-    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
-    submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
-    generators = ["", *sorted({spec.generator for spec in specs} - {""})]
-    made = [
-        sliced
-        for suite in suites.SUITES.values()
-        if plan.admits(suite, track)
-        for methods in submitted
-        for generator in generators
-        for variant in (plan.variant(suite, submitted=methods, generator=generator),)
-        for sliced in (variant, *on_slices(variant, specs))
-    ]
-    return list({suite.name: suite for suite in made}.values())
-
-
-def _declared(suite: Suite, track: str, protocol: str) -> Iterable[RunSpec]:
-    known = registry.names("baseline")
-    for spec in suite.expand(track=track, protocol=protocol):
-        if spec.method not in known or not plan.not_applicable(track, spec.method):
-            yield spec
-
-
 def _kept(found: Folder) -> Mapping[str, str] | None:
     if found.changes is None:
         return None
@@ -325,10 +307,15 @@ def _kept(found: Folder) -> Mapping[str, str] | None:
 def _judged(found: Folder) -> Mapping[str, str]:
     """Verdicts are a maintainer's: they do not come with the records that they are about."""
     reasons: dict[str, str] = {}
-    ids = {record.run_id for record in found.records.values()}
     for verdict in found.verdicts:
+        own = [record for record in found.records.values() if verdicts.part(record.spec) == verdict.part]
+        if verdict.records == verdicts.records_digest(own) and verdict.of != len(own):
+            reasons[REPRODUCED] = f"of: {verdict.of} records of {verdict.method!r}, and there are {len(own)}"
+        ids = {record.run_id for record in own}
         if stray := [cell.run_id for cell in verdict.cells if cell.run_id not in ids]:
-            reasons[REPRODUCED] = f"cell {stray[0]} of {verdict.method!r} is no record; run `cod-bench reproduce` again"
+            reasons[REPRODUCED] = (
+                f"cell {stray[0]} of {verdict.method!r} is no record of its; run `cod-bench reproduce` again"
+            )
     diff = found.changes
     moved = diff is not None and REPRODUCED in (*diff.added, *diff.changed, *diff.removed)
     if diff is not None and moved and any(name != REPRODUCED for name in diff.added):
@@ -368,10 +355,16 @@ CHECKS: tuple[Check, ...] = (
     Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
     Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
     Check("training rows", "k rows, the same originals on both sides of every pair", _drawn, _not_looked_up),
+    Check("no copies", "no run ends as one that was trained on other rows", lambda f: check_copies.copies(f.records)),
     Check("history", "losses are numbers", _by_record(check_rows.history)),
     Check("clean code", "made by committed code", _by_record(check_rows.provenance)),
     Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
-    Check("grid complete", "every record belongs to a suite that is there whole", _complete, _whole),
+    Check(
+        "grid complete",
+        "every record belongs to a suite that is there whole",
+        lambda f: check_suites.complete(f.records),
+        lambda f: check_suites.whole(f.records),
+    ),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept),
     Check("verdicts", "reproduced.json is sound and comes alone", _judged),
 )

@@ -15,6 +15,8 @@ from cod_bench.spec import PARTNERS, RunSpec, digest
 HASH = re.compile(r"[0-9a-f]{12}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+ROUNDED = 0.01
+"""Seconds by which rounded parts may exceed their sum."""
 FIELDS = frozenset({"hash", "sources", "balance", "labels", "roles", "substituted", "passed_over"})
 
 
@@ -131,6 +133,11 @@ def _shared(record: Record) -> Iterator[tuple[Hashable, Hashable]]:
     made = digest([identity.get("generator"), record.provenance.get("environment")])  # other CPUs, other texts
     same = (rows["hash"], tuple(rows["sources"]), rows["labels"], rows["roles"])
     yield (*draw, spec.k, spec.condition, made), same
+    if record.cfe is not None:
+        told = {name: value for name, value in record.cfe.items() if name != "teacher_passes"}
+        yield (*draw, spec.k, spec.condition, made, "cfe"), digest(told)
+    own = tuple(rows["sources"][i] for i in originals)
+    yield (*draw[:-1], spec.k, "seed of", own), spec.seed
 
 
 def strangers(records: Mapping[str, Record]) -> tuple[dict[str, str], set[str]]:
@@ -174,8 +181,15 @@ def history(record: Record) -> str:
             type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values
         ):
             return f"history.{name}: must be a list of numbers"
-    losses, steps = len(record.history.get("loss", ())), record.cost.get("steps")
-    return "" if losses and losses == steps else f"history.loss: {losses} values, and cost.steps is {steps!r}"
+    losses, cost = len(record.history.get("loss", ())), record.cost
+    if not losses or losses != cost.get("steps"):
+        return f"history.loss: {losses} values, and cost.steps is {cost.get('steps')!r}"
+    parts = sum(
+        cost.get(name, 0.0) for name in ("rows_seconds", "prepare_seconds", "train_seconds", "evaluate_seconds")
+    )
+    if not cost["seconds"] > 0 or parts > cost["seconds"] + ROUNDED:
+        return f"cost.seconds: {cost['seconds']!r}, and its parts are {parts:.3f}"
+    return ""
 
 
 def provenance(record: Record) -> str:

@@ -126,10 +126,10 @@ def compare(
         if not found.units or found.tasks < len(a[0].suite.tasks):
             told = "no common unit" if not found.units else "not every task has a common unit"
         elif whole:
-            how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers or rows"
+            how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers, rows or machines"
             told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
         else:
-            told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers or rows")
+            told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
         print(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
 
 

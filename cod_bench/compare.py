@@ -1,14 +1,16 @@
-"""Two sides of runs -> their difference: paired where both had one teacher, else unpaired. Pure; exploratory."""
+"""Two sides of runs -> their difference: paired where teacher and environment are one. Pure; exploratory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from cod_bench import stats
 from cod_bench.aggregate import Grid, Run
+from cod_bench.record import Record
 from cod_bench.spec import stream
 
 Side = Mapping[tuple[str, int, int], Run]
@@ -27,7 +29,7 @@ class Comparison:
     """How many have a unit."""
     ks: tuple[int, ...]
     paired: bool
-    """Whether every task has one teacher and the same evaluation rows on both sides."""
+    """Whether both sides have one teacher, evaluation rows and environment in every task."""
     estimate: float | None
     """Mean over those tasks of the mean over seeds; None where the sides share no unit."""
     low: float | None
@@ -80,13 +82,16 @@ def compare(
     if not units:
         return Comparison(name, other, 0, 0, ks, False, None, None, None, None)
     pairs = [(ours[t, seed, k], theirs[t, seed, k]) for t, own in seeds.items() for seed in own for k in budgets[t]]
-    paired = all(
-        (a.record.teacher_hash, a.record.eval_hash) == (b.record.teacher_hash, b.record.eval_hash) for a, b in pairs
-    )
+    paired = all(_common(a.record) == _common(b.record) for a, b in pairs)
     found = (
         _paired(ours, theirs, seeds, budgets, level, test) if paired else _unpaired(ours, theirs, seeds, budgets, level)
     )
     return Comparison(name, other, units, len(seeds), ks, paired, *found)
+
+
+def _common(record: Record) -> tuple[Any, ...]:
+    """What two runs must share to be paired: teacher, rows and the kind of machine."""
+    return record.teacher_hash, record.eval_hash, record.provenance.get("environment")
 
 
 _Found = tuple[float, float | None, float | None, float | None]

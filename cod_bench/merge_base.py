@@ -63,7 +63,9 @@ def _blob(path: Path, kind: str) -> str:
 
 def _git(folder: Path, ref: str, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace", check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         told = (getattr(error, "stderr", "") or "").strip().splitlines()
         raise UsageError(

@@ -215,6 +215,15 @@ def _cfe_problems(record: Record) -> list[str]:
         return [f"cfe.{odd[0]}: {_short(cfe[odd[0]])} is no whole number"]
     found = _odd_numbers("cfe", {name: value for name, value in cfe.items() if name not in CFE_MEANS})
     found += _odd_numbers("cfe", {name: cfe[name] for name in CFE_MEANS if cfe[name] is not None}, least=-LARGEST)
+    if found:
+        return found
+    means = {name: cfe[name] for name in CFE_MEANS if cfe[name] is not None}
+    if any(abs(value) > 1 for name, value in means.items() if name != "edit_fraction"):
+        found.append("cfe: margins are differences of probabilities, from -1 to 1")
+    if means.get("edit_fraction", 0) < 0 or (record.spec.condition == "cod" and means.get("margin_after", 1) <= 0):
+        found.append("cfe: a share edited below 0, or counterfactuals that on the mean do not flip the teacher")
+    if len(means) < len(CFE_MEANS) and cfe["valid"] > cfe["exhausted"]:
+        found.append("cfe: means are missing although there are texts")
     parts = [name for name in ("valid", "first_flips", "exhausted") if cfe[name] > cfe["slots"]]
     found += [f"cfe.{name}: {cfe[name]} of {cfe['slots']} slots" for name in parts]
     return found
@@ -286,13 +295,31 @@ _REFERENCE_TYPES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
+def parsed(text: str) -> Any:
+    """The JSON value in `text`, which must be one that can be written again.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, NaN or infinity, or half of a character.
+    """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from error
     except RecursionError:
         raise ValueError("not JSON: nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("not JSON: an escape is half of a character") from None
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"not JSON: {name} is no number")
+
+
+def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
+    value = parsed(text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every broken file
     if type(value.get("schema")) is not int or value["schema"] != SCHEMA:

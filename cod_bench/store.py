@@ -103,7 +103,7 @@ def _walk(
     """(path under the first folder, entry) of the .json files `depth` levels down; none where there is no folder."""
     try:
         entries = list(os.scandir(folder))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
         if depth > 1:

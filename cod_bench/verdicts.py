@@ -8,11 +8,12 @@ leave them as they were.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from cod_bench.record import Record
+from cod_bench.record import Record, parsed
 from cod_bench.spec import RunSpec, digest
 
 SCHEMA = 2
@@ -147,13 +148,13 @@ def from_json(text: str) -> tuple[Verdict, ...]:
     Raises:
         ValueError: not JSON, another schema, or a field that is missing, unknown or odd; the sentence names it.
     """
-    try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}") from None
+    value = parsed(text)
     if not isinstance(value, dict) or value.get("schema") != SCHEMA or not isinstance(value.get("verdicts"), list):
         raise ValueError(f"schema: must be {SCHEMA}, with a list of verdicts by task and generator")
-    return tuple(_verdict(entry) for entry in value["verdicts"])
+    found = tuple(_verdict(entry) for entry in value["verdicts"])
+    if len({one.part for one in found}) < len(found):
+        raise ValueError("verdicts: two on one part; only `cod-bench reproduce` writes them")
+    return found
 
 
 _TYPES: Mapping[str, Any] = {
@@ -168,8 +169,16 @@ def _verdict(entry: Any) -> Verdict:
         _demand(cell, Cell, {"run_id": str, "verdict": str, "agreement": float})
         if cell["verdict"] not in (REPRODUCED, ELSEWHERE, CONTRADICTED):
             raise ValueError(f"cells.verdict: unknown value {cell['verdict']!r}")
-    if not entry["cells"]:
-        raise ValueError("cells: must name at least one")
+        # a re-run by another teacher is ELSEWHERE whatever it predicts
+        fits = cell["verdict"] == (REPRODUCED if cell["agreement"] >= entry["tolerance"] else CONTRADICTED)
+        if not 0 <= cell["agreement"] <= 1 or not (fits or cell["verdict"] == ELSEWHERE):
+            raise ValueError(f"cells.agreement: {cell['agreement']!r} is not {cell['verdict']!r}")
+    if not 0 < len({cell["run_id"] for cell in entry["cells"]}) == len(entry["cells"]) <= entry["of"]:
+        raise ValueError("cells: must be at least one and at most `of`, each once")
+    if not (0 < entry["tolerance"] <= 1 and 0 < entry["sample"] <= 1 and entry["seed"] >= 0):
+        raise ValueError("tolerance, sample, seed: must be shares and a seed")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", entry["date"]):
+        raise ValueError(f"date: {entry['date'][:40]!r} is no date")
     return Verdict(**{**entry, "cells": tuple(Cell(**cell) for cell in entry["cells"])})
 
 

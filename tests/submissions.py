@@ -22,11 +22,13 @@ def reference(teacher: str = "0123456789ab", *, track: str = "toy") -> Reference
     p = [
         label if draw < 0.9 else 1 - label for label, draw in zip(gold, stream(teacher).random(len(gold)), strict=True)
     ]
-    return sample_reference(
+    made = sample_reference(
         track=track, teacher_hash=teacher, eval_hash=origin.corpus("toy").eval_hash, row_ids=[row.id for row in rows],
         classes=list(origin.find("toy").classes), gold="".join(map(str, gold)),
         teacher_predictions="".join(map(str, p)), teacher_probabilities=[9000 if v else 1000 for v in p],
     )  # fmt: skip
+    own = evaluate.metrics(made.teacher_predictions, made.teacher_probabilities, made)
+    return replace(made, teacher_metrics={name: own[name] for name in ("accuracy", "auroc", "ece", "macro_f1", "mcc")})
 
 
 def rows(spec: RunSpec) -> dict[str, Any]:
@@ -34,10 +36,10 @@ def rows(spec: RunSpec) -> dict[str, Any]:
     columns = [[row.id for row in origin.corpus(spec.task).train if row.label == label] for label in (0, 1)]
     found: list[tuple[str, int, str]] = []
     for slot in range(spec.k // 2):
-        label, place = slot % 2, slot // 2
+        label, place = slot % 2, slot // 2 + 20 * spec.seed
         found.append((columns[label][place], label, "o"))
         if spec.condition == "standard":
-            found.append((columns[1 - label][spec.k + place], 1 - label, "p"))
+            found.append((columns[1 - label][10 + place], 1 - label, "p"))
         elif spec.condition != "half":
             found.append((columns[label][place], 1 - label if PARTNERS[spec.condition][1] else label, "p"))
     sources, labels, roles = (list(column) for column in zip(*found, strict=True))
@@ -77,7 +79,7 @@ def record(
         probabilities=probabilities, metrics=dict(evaluate.metrics(digits, probabilities, target)),
         reference=f"{spec.task}-{target.teacher_hash}", eval_hash=target.eval_hash, train_hash=task.pool_sha256[:12],
         rows=rows(spec), cfe=sample_cfe(slots=spec.k // 2, valid=spec.k // 2) if spec.generator else None,
-        cost={"seconds": 1.0, "steps": 2.0},
+        cost={"seconds": 1.0, "steps": 2.0}, history={"loss": [float(v) for v in right[:2]]},
         provenance={"git": None, "date": "2026-01-01", "cod_bench": "0.1.0", "environment": {"machine": "one"}},
     )  # fmt: skip
 
@@ -96,7 +98,7 @@ def many_sources(results: Results) -> None:
     toy, teacher = suites.suite("toy"), reference()
     write(results, toy, teacher)
     write(results, plan.variant(toy, generator="replay"), teacher, params=PAIRS)
-    method = None if "mine" in registry.names("baseline") else {"version": 1}
+    method = None if "mine" in registry.names("baseline") else {"version": 1, "hparams": {}}
     write(results, plan.variant(toy, submitted=("mine",)), reference("fedcba987654"), method=method)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +118,8 @@ def _turned(value: dict[str, Any]) -> None:
     ("change", "caught_by", "reason"),
     [
         (_flip, "schema", "predictions: class"),
+        (lambda v: v.update(probabilities=[5000] * 100), "metrics recompute", "100 of 100 rows at one half"),
+        (lambda v: v["cost"].update(seconds=0), "history", "cost.seconds: 0, and its parts are"),
         (_right_everywhere, "schema", "and the probability of class 1 there is"),
         (lambda v: v["metrics"].update(accuracy=0.99), "metrics recompute", "metrics.accuracy is 0.99"),
         (lambda v: v.update(eval_hash="0" * 12), "evaluation rows", "are not the task's rows"),
@@ -166,6 +167,53 @@ def test_tampering_is_caught(change: Callable[[Any], object], caught_by: str, re
     results = {r.check: r for r in check(folder)}
     assert results[caught_by].state == "FAILED", results
     assert reason in results[caught_by].reason
+
+
+def test_an_outcome_copied_from_another_seed_is_caught(folder: Path) -> None:
+    """With its metrics, so that every number in the file follows from it."""
+    values = {json.loads(path.read_text())["rows"]["hash"]: path for path in Results(folder).record_paths()}
+    source, target = list(values.values())[:2]
+    copied = json.loads(source.read_text())
+    edit(target, lambda v: v.update({name: copied[name] for name in ("predictions", "probabilities", "metrics")}))
+    results = {r.check: r for r in check(folder)}
+    assert failed(list(results.values())) == ["no copies"]
+    assert "to the last digit, which was trained on other rows" in results["no copies"].reason
+
+
+@pytest.mark.parametrize("name", ["KD", "Kd", "con.", "-x", "a+b"])
+def test_a_method_whose_name_is_no_name_is_caught(name: str, folder: Path) -> None:
+    path = first(folder)
+    value = json.loads(path.read_text())
+    value["spec"]["method"] = value["identity"]["method"]["name"] = name
+    value["run_id"] = digest(value["identity"])
+    target = Results(folder).path(record_from_json(json.dumps(value)).spec, value["run_id"])
+    target.parent.mkdir(parents=True)
+    target.write_text(json.dumps(value))
+    assert "differ from others in more than capitals" in {r.check: r for r in check(folder)}["identity"].reason
+
+
+def test_a_method_that_does_not_tell_its_settings_is_caught(folder: Path) -> None:
+    def strip(value: dict[str, Any]) -> None:
+        del value["identity"]["method"]["hparams"]
+        value["run_id"] = digest(value["identity"])
+
+    edit(first(folder), strip)
+    assert "must tell version and hparams" in {r.check: r for r in check(folder)}["identity"].reason
+
+
+def test_an_index_and_a_lock_hold_no_text(folder: Path) -> None:
+    for name in (".lock", INDEX):
+        (folder / name).write_text('{"x": "such a lovely film"}\n{}')
+        assert "reads like a text" in {r.check: r for r in check(folder)}["no text"].reason
+        (folder / name).unlink()
+
+
+def test_a_reference_file_that_nobody_rests_on_is_caught(folder: Path) -> None:
+    (path,) = (folder / "_reference").rglob("*.json")
+    value = json.loads(path.read_text())
+    value["teacher_hash"] = "0" * 12
+    path.with_name("toy-000000000000.json").write_text(json.dumps(value))
+    assert "no record rests on it" in {r.check: r for r in check(folder)}["metrics recompute"].reason
 
 
 def test_a_moved_record_and_a_stray_file_are_caught(folder: Path) -> None:
@@ -264,6 +312,7 @@ def test_forged_gold_is_caught_though_every_number_follows_from_it(folder: Path)
     ("change", "caught_by", "reason"),
     [
         (lambda v: v["teacher_metrics"].update(accuracy=0.99), "metrics recompute", "teacher_metrics.accuracy is 0.99"),
+        (lambda v: v.update(teacher_metrics={}), "metrics recompute", "teacher_metrics.accuracy is None"),
         (lambda v: v["teacher_metrics"].update(beauty=1), "metrics recompute", "teacher_metrics.beauty is 1"),
         (lambda v: v["teacher_probabilities"].__setitem__(0, 20_000), "schema", "integers in 1..9999"),
         (lambda v: v["teacher_probabilities"].__setitem__(0, "x"), "schema", "integers in 1..9999"),
@@ -326,65 +375,6 @@ def test_gold_that_nobody_can_verify_is_not_ok_for_a_pull_request(folder: Path) 
 def test_a_missing_reference_is_caught(folder: Path) -> None:
     shutil.rmtree(folder / "_reference")
     assert failed(check(folder)) == ["metrics recompute"]
-
-
-def git(folder: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-class TestMergeBase:
-    @pytest.fixture
-    def repository(self, folder: Path) -> Path:
-        top = folder.parent
-        git(top, "init", "-q", "-b", "trunk")
-        git(top, "add", "-A")
-        git(top, "commit", "-q", "-m", "records")
-        git(top, "checkout", "-q", "-b", "mine")
-        return folder
-
-    def test_adding_is_allowed(self, repository: Path) -> None:
-        shutil.copy(first(repository), repository / "_reference" / "copy.json")  # whatever else is wrong with it
-        results = {r.check: r for r in check(repository, base="trunk")}
-        assert results["nothing removed"].state == "ok"
-
-    def test_the_gold_of_the_merge_base_is_what_counts(self, repository: Path) -> None:
-        forge_gold(repository)
-        results = {r.check: r for r in check(repository, base="trunk")}
-        assert "gold differs from the merge base in" in results["gold labels"].reason
-
-    def test_removing_and_changing_are_not(self, repository: Path) -> None:
-        path = first(repository)
-        text = path.read_text()
-        path.write_text(text.replace('"seconds"', '"seconds" '))
-        changed = {r.check: r for r in check(repository, base="trunk")}
-        assert changed["nothing removed"].reason.endswith("was changed; published records stay")
-        path.unlink()
-        removed = {r.check: r for r in check(repository, base="trunk")}
-        assert removed["nothing removed"].reason.endswith("was removed; published records stay")
-
-    def test_what_the_base_got_since_the_fork_is_not_missed(self, repository: Path) -> None:
-        top = repository.parent
-        git(top, "checkout", "-q", "trunk")
-        (repository / "later.json").write_text("{}")
-        git(top, "add", "-A")
-        git(top, "commit", "-q", "-m", "later")
-        git(top, "checkout", "-q", "mine")
-        assert {r.check: r for r in check(repository, base="trunk")}["nothing removed"].state == "ok"
-
-    def test_verdicts_do_not_come_with_records(self, repository: Path) -> None:
-        (repository / "reproduced.json").write_text('{"schema": 2, "verdicts": []}')
-        assert failed(check(repository, base="trunk")) == []
-        shutil.copy(first(repository), repository / "new.json")
-        assert "verdicts" in failed(check(repository, base="trunk"))
-
-    def test_an_unknown_ref_and_no_repository_are_sentences(self, repository: Path, submitted: Path) -> None:
-        with pytest.raises(UsageError, match="--base nowhere: git finds no merge base"):
-            check(repository, base="nowhere")
-        with pytest.raises(UsageError, match="--base --output=x: git finds no merge base"):
-            check(repository, base="--output=x")
-        with pytest.raises(UsageError, match="git finds no merge base"):
-            check(submitted, base="HEAD")
 
 
 def test_a_folder_of_code_is_not_run(tmp_path: Path) -> None:

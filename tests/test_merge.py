@@ -51,7 +51,10 @@ def test_equal_but_for_cost_is_the_same_record_and_the_first_stays(tmp_path: Pat
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"predictions": "1110"}, "differs from .* a record of the same run; keep one of the two"),
+        (
+            {"predictions": "1110", "probabilities": [9999, 9999, 5001, 20]},
+            "differs from .* a record of the same run; keep one of the two",
+        ),
         ({"teacher_hash": "other"}, "its teacher of toy on toy is other, that of .* is abc; give all shards one COD_B"),
     ],
 )

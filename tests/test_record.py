@@ -75,6 +75,12 @@ def test_floats_are_rounded_at_any_depth() -> None:
         ({"cfe": sample_cfe(redraws=-1)}, "cfe.redraws"),
         ({"cfe": sample_cfe(edit_fraction=[])}, "cfe.edit_fraction"),
         ({"cfe": sample_cfe(margin_after=float("nan"))}, "cfe.margin_after"),
+        ({"cfe": sample_cfe(margin_after=1.5)}, "cfe: margins"),
+        (
+            {"cfe": sample_cfe(margin_after=-0.5)},
+            "cfe: a share edited below 0, or counterfactuals that on the mean do not",
+        ),
+        ({"cfe": sample_cfe(edit_fraction=-0.5)}, "cfe: a share edited below 0"),
         ({"provenance": {"environment": ["x"]}}, "provenance.environment"),
     ],
 )
@@ -84,9 +90,11 @@ def test_problems_name_the_field(changes: dict[str, Any], field: str) -> None:
 
 def test_counterfactuals_are_told_of_no_run_without_any() -> None:
     bare = RunSpec("last", "toy", "toy", "kd", "half", "", 8, 0)
+    bare_means = dict.fromkeys(("edit_fraction", "margin_before", "margin_after"))
     assert problems(record(spec=bare)) == []
     assert problems(record(spec=bare, cfe=sample_cfe())) == ["cfe: is told, and the condition is 'half'"]
-    assert problems(record(cfe=sample_cfe(edit_fraction=None, margin_before=None, margin_after=None))) == []
+    assert problems(record(cfe=sample_cfe(**bare_means, valid=0))) == []
+    assert problems(record(cfe=sample_cfe(**bare_means))) == ["cfe: means are missing although there are texts"]
 
 
 ODD = st.sampled_from(
@@ -174,6 +182,9 @@ def test_an_identity_of_another_run_is_a_problem() -> None:
         ("[]", "not a JSON object"),
         ('{"schema": 99}', "schema: 99 is not 1"),
         ('{"schema": true}', "schema: True is not 1"),
+        ('{"schema": NaN}', "not JSON: NaN is no number"),
+        ('{"schema": -Infinity}', "not JSON: -Infinity is no number"),
+        ('{"schema": "\\ud800"}', "not JSON: an escape is half of a character"),
         ('{"schema": 1}', "field is missing"),
     ],
 )

@@ -56,8 +56,9 @@ def test_random_cells_are_found_again_and_the_tables_say_so(results: Results) ->
 def test_a_changed_record_is_another_result(results: Results) -> None:
     for path in results.record_paths():
         value = json.loads(path.read_text())
-        swapped = value["predictions"].translate(str.maketrans("01", "10"))
-        path.write_text(path.read_text().replace(value["predictions"], swapped))
+        value["predictions"] = value["predictions"].translate(str.maketrans("01", "10"))
+        value["probabilities"] = [10_000 - p for p in value["probabilities"]]
+        path.write_text(json.dumps(value))
     made = reproduce.reproduce(results, share=0.1, seed=1, listen=lambda *_: None)
     assert [v.state for v in made] == [CONTRADICTED] * 2
 

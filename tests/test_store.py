@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -146,3 +147,35 @@ def test_a_cache_folder_that_somebody_filled_serves_read_only(tmp_path: Path, mo
         usable_home()
     (tmp_path / "shared" / "artifacts").mkdir()
     assert usable_home() == tmp_path / "shared"
+
+
+@pytest.mark.parametrize(
+    ("mode", "arguments"),
+    [
+        (0o444, ("site", "--results", "runs", "--out", "page")),
+        (0o000, ("compare", "runs", "runs", "--suite", "toy")),
+        (0o444, ("check", "runs")),
+        (0o555, ("run", "--suite", "toy", "--all")),
+    ],
+)
+def test_a_folder_that_may_not_be_used_is_a_sentence(mode: int, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    bare = shutil.which("setpriv") if os.getuid() == 0 else ""
+    if bare is None:
+        pytest.skip("root may do everything, and there is no setpriv")
+    folder = tmp_path / "runs"
+    Results(folder).write(sample_record())
+    folder.chmod(mode)
+    start = [bare, "--bounding-set=-all", "--inh-caps=-all"] if bare else []
+    try:
+        done = subprocess.run(
+            [*start, sys.executable, "-m", "cod_bench", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert "Permission denied; " in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -112,6 +112,15 @@ def test_one_contradicted_part_contradicts_the_method_whether_or_not_the_others_
     assert told([known, verdict(new, Cell("b", REPRODUCED, 1.0))], [*own, *new]).startswith(CONTRADICTED)
 
 
+def test_a_part_has_one_verdict() -> None:
+    twice = [
+        verdict([record()], Cell("a", state, agreement))
+        for state, agreement in ((CONTRADICTED, 0.5), (REPRODUCED, 1.0))
+    ]
+    with pytest.raises(ValueError, match="two on one part"):
+        from_json(to_json(twice))
+
+
 def test_what_is_written_is_read() -> None:
     known = verdict([record()], Cell("a", CONTRADICTED, 0.5))
     assert from_json(to_json([known])) == (known,)
@@ -123,7 +132,17 @@ def test_what_is_written_is_read() -> None:
     [
         ({"state": "reproduced"}, "state: field is missing or unknown"),
         ({"of": "4"}, "of: is a str"),
-        ({"cells": []}, "cells: must name at least one"),
+        ({"of": 0}, "cells: must be at least one and at most `of`, each once"),
+        ({"cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 1.0}] * 2, "of": 9}, "each once"),
+        ({"cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 0.5}]}, "cells.agreement: 0.5 is not 'repro"),
+        (
+            {"cells": [{"run_id": "a", "verdict": "another result", "agreement": 1}]},
+            "cells.agreement: 1 is not 'another",
+        ),
+        ({"cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 7.0}]}, "cells.agreement: 7.0"),
+        ({"tolerance": -1}, "tolerance, sample, seed"),
+        ({"date": "zzz"}, "date: 'zzz' is no date"),
+        ({"cells": []}, "cells: must be at least one"),
         ({"cells": [{"run_id": "a", "verdict": "fine", "agreement": 1.0}]}, "unknown value 'fine'"),
         ({"cells": [3]}, "Cell: field is missing"),
     ],
