@@ -9,7 +9,7 @@ import numpy as np
 
 from cod_bench import plan, registry, suites
 from cod_bench.evaluate import metrics
-from cod_bench.record import CFE_COUNTS, CFE_MEANS, SCHEMA, Record, Reference, rounded, to_json
+from cod_bench.record import CFE_COUNTS, SCHEMA, Record, Reference, rounded, to_json
 from cod_bench.spec import RunSpec, digest, stream
 from cod_bench.store import Results
 
@@ -67,6 +67,11 @@ def _record(spec: RunSpec, predictions: str, probabilities: list[int], reference
         metrics=rounded(metrics(predictions, probabilities, reference)), history={"loss": [1.0, 0.5]},
         predictions=predictions, probabilities=probabilities, reference=f"{spec.task}-{reference.teacher_hash}",
         eval_hash="made-up", train_hash="made-up", teacher_hash=reference.teacher_hash, rows={},
-        cfe=dict.fromkeys((*CFE_COUNTS, *CFE_MEANS), 0) if spec.generator else None,
+        cfe=_cfe(spec.k // 2) if spec.generator else None,
         cost={"seconds": 1.0}, provenance={},
     )  # fmt: skip
+
+
+def _cfe(slots: int) -> dict[str, float]:
+    counts = {**dict.fromkeys(CFE_COUNTS, 0), "slots": slots, "valid": slots, "first_flips": slots // 2}
+    return {**counts, "edit_fraction": 0.1, "margin_before": -0.7, "margin_after": 0.5}
