@@ -9,7 +9,7 @@ from cod_bench.distiller import Batch, Distiller
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cod_bench.model import Outputs
+    from cod_bench.distiller import Outputs
 
 
 class FineTune(Distiller):

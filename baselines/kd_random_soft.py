@@ -10,7 +10,7 @@ from cod_bench.spec import stream
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cod_bench.model import Outputs
+    from cod_bench.distiller import Outputs
 
 
 class RandomSoftLabels(Distiller):

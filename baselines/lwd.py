@@ -10,7 +10,7 @@ from cod_bench.spec import stream_seed
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cod_bench.model import Outputs
+    from cod_bench.distiller import Outputs
 
 
 class LWD(Distiller):

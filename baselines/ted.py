@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from cod_bench.model import Outputs
+    from cod_bench.distiller import Outputs
 
 STUDENT, TEACHER = 0, 1
 
@@ -47,8 +47,8 @@ class TED(Distiller):
     def _stage_one(self, setup: Setup, side: int) -> nn.ModuleList:
         import torch
 
-        from cod_bench.distil import optimiser_for
         from cod_bench.losses import filter_loss, project, projections, read_out
+        from cod_bench.steps import optimiser_for
 
         name, key = ("student", "teacher")[side], (setup.spec.task, setup.spec.seed)
         layers, width = self._layers[side], setup.teacher.classifier.width

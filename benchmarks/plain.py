@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from cod_bench.distil import batches_of
+from cod_bench.batches import batches_of
 from cod_bench.distiller import Batch, Distiller, Setup
 from cod_bench.spec import PROTOCOLS, RunSpec, stream_seed
 

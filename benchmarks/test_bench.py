@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cod_bench import bench_loops, bench_parts, bench_records, render, site_build, suites, work
+from cod_bench import bench_loops, bench_parts, bench_records, device, render, suites
 from cod_bench import model as models
 from cod_bench.bench_loops import Setting
-from cod_bench.store import Results
+from cod_bench.results import Results
 
 ROWS = 96
 STEPS = 4
@@ -19,7 +19,7 @@ STEPS = 4
 
 @pytest.fixture(scope="module")
 def minilm() -> Setting:
-    work.set_threads()
+    device.set_threads()
     return bench_loops.minilm()
 
 
@@ -60,4 +60,4 @@ def test_leaderboard(benchmark: Any, records: Results) -> None:
 
 
 def test_page(benchmark: Any, records: Results, tmp_path: Path) -> None:
-    benchmark.pedantic(site_build.build, args=(records, tmp_path), rounds=1)
+    benchmark.pedantic(render.build, args=(records, tmp_path), rounds=1)

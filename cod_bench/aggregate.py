@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cod_bench import evaluate
 from cod_bench.errors import UsageError
 from cod_bench.record import Record, Reference
-from cod_bench.spec import CONDITIONS, RunSpec, Suite
+from cod_bench.spec import CONDITIONS, RunSpec
+from cod_bench.suite import Suite
 
 TOLERANCE = 1e-6
 """Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
@@ -85,22 +86,22 @@ class Grid:
     @property
     def methods(self) -> tuple[str, ...]:
         """Declared methods in the suite's order, without those that cannot run on this track."""
-        declared = dict.fromkeys(method for block in self.suite.grids for method in block.methods)
+        declared = dict.fromkeys(method for block in self.suite.blocks for method in block.methods)
         return tuple(method for method in declared if method not in self.excluded)
 
     @property
     def ks(self) -> tuple[int, ...]:
         """Declared budgets, ascending."""
-        return tuple(sorted({k for block in self.suite.grids for k in block.ks}))
+        return tuple(sorted({k for block in self.suite.blocks for k in block.ks}))
 
     def conditions(self, method: str) -> tuple[str, ...]:
         """Conditions that the suite declares for a method, in the order of `CONDITIONS`."""
-        declared = {c for block in self.suite.grids if method in block.methods for c in block.conditions}
+        declared = {c for block in self.suite.blocks if method in block.methods for c in block.conditions}
         return tuple(name for name in CONDITIONS if name in declared)
 
     def ks_of(self, method: str, *conditions: str) -> tuple[int, ...]:
         """Budgets that the suite declares for every one of these conditions of a method."""
-        blocks = [block for block in self.suite.grids if method in block.methods]
+        blocks = [block for block in self.suite.blocks if method in block.methods]
         found = [{k for block in blocks if condition in block.conditions for k in block.ks} for condition in conditions]
         return tuple(k for k in self.ks if all(k in ks for ks in found))
 

@@ -62,3 +62,14 @@ class Verbs(TyperGroup):
         rows = [(name, verb.get_short_help_str(LONGEST_SUMMARY)) for name, verb in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+ModelOption = Annotated[str, typer.Option("--model", help="Of the llm generators, else COD_BENCH_LLM_MODEL.")]
+BaseUrlOption = Annotated[str, typer.Option("--base-url", help="Endpoint, else COD_BENCH_LLM_BASE_URL or OpenAI's.")]
+PairsOption = Annotated[Path | None, typer.Option("--pairs", help="JSONL of pairs for replay, else COD_BENCH_PAIRS.")]
+AttemptsOption = Annotated[str, typer.Option("--attempts", help="At most so many requests per counterfactual (5).")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Send paid requests without being asked.")]
+
+EnergyOption = Annotated[
+    bool, typer.Option("--energy", help="Also estimate each run's kWh (extra `energy`: codecarbon, offline).")
+]

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cod_bench.device import CPUINFO
 from cod_bench.errors import UsageError
-from cod_bench.provenance import CPUINFO, environment, git
+from cod_bench.provenance import environment, git
 
 SCHEMA = 1
 

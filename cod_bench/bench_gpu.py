@@ -17,11 +17,11 @@ from multiprocessing import get_context
 from queue import Empty
 from typing import Any
 
-from cod_bench import bench_loops, device, suites, work
+from cod_bench import bench_loops, device, suites
 from cod_bench.bench import Clock, Cost, Line
 from cod_bench.bench_loops import BATCH, EPOCHS, EVALUATED, KS, TIMED_K, Setting
 from cod_bench.errors import RunError
-from cod_bench.jobs import prepare_process
+from cod_bench.worker import prepare_process
 
 PATIENCE = 1800.0
 """Seconds in which every worker must have answered."""
@@ -239,7 +239,7 @@ def utilisation(index: int = 0, command: str = "nvidia-smi") -> Iterator[Callabl
 
 def bench(quick: bool, workers: int) -> Iterator[Line]:
     """Every pair on the device that was settled."""
-    work.set_threads()
+    device.set_threads()
     gpu = device.chosen(device.name())[0]
     with utilisation(gpu.index) as told:
         for name, make in PAIRS.items():

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import registry, tracks, work
+from cod_bench import device, registry, tracks, warm
 from cod_bench.bench import Clock, Cost, Line
 from cod_bench.condition import Pair, Row, TrainingSet
-from cod_bench.plan import supports_bf16
+from cod_bench.device import supports_bf16
 from cod_bench.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def minilm() -> Setting:
     from cod_bench import model as models
 
     track = replace(tracks.pin("minilm-fp32"))
-    base = work.base(track.name, "")
+    base = warm.base(track.name, "")
     return _setting("minilm", track, models.teacher(base, track, classes=2), base, base.tokenizer)
 
 
@@ -84,7 +84,7 @@ def deberta() -> Setting:
         "max_relative_positions": -1, "share_att_key": True, "pos_att_type": ["p2c", "c2p"],
         "norm_rel_ebd": "layer_norm", "position_biased_input": False, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
     }  # fmt: skip
-    tokenizer = Spread(work.base("minilm-fp32", "").tokenizer)
+    tokenizer = Spread(warm.base("minilm-fp32", "").tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         large, small = (DebertaV2Model(DebertaV2Config(num_hidden_layers=n, **sizes)).eval() for n in (12, 6))
@@ -107,7 +107,7 @@ def qwen() -> Setting:
         {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
         {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
     )
-    tokenizer = Spread(work.base("minilm-fp32", "").tokenizer)
+    tokenizer = Spread(warm.base("minilm-fp32", "").tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         large, small = (Qwen2Model(Qwen2Config(**shared, **own)).eval() for own in sizes)
@@ -138,7 +138,7 @@ def _setting(name: str, track: Track, teacher: Classifier, base: Any, tokenizer:
     from cod_bench import model as models
     from cod_bench.teacher import Teacher
 
-    work.set_threads()
+    device.set_threads()
     teacher.draw("teacher-head", TASK)
     student = models.student(base, track, classes=2)
     student.draw("init", TASK, 0)
@@ -148,7 +148,7 @@ def _setting(name: str, track: Track, teacher: Classifier, base: Any, tokenizer:
 
 def rows(k: int, task: str = TASK) -> TrainingSet:
     """The first k balanced rows of the training pool, in slots of two classes."""
-    pool = work.corpus(task).train
+    pool = warm.corpus(task).train
     by_class = [[row for row in pool if row.label == label] for label in (0, 1)]
 
     def made(label: int, number: int, slot: int, role: str) -> Row:
@@ -163,7 +163,7 @@ def evaluation(setting: Setting, count: int) -> list[list[int]]:
     """Token ids of `count` evaluation rows."""
     from cod_bench import model as models
 
-    texts = [row.text for row in work.corpus(setting.task).evaluation[:count]]
+    texts = [row.text for row in warm.corpus(setting.task).evaluation[:count]]
     return models.tokenise(setting.tokenizer, texts, setting.track.max_length)
 
 

@@ -14,12 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import bench_loops, plan, registry, suites, tracks, work
+from cod_bench import bench_loops, device, registry, suites, tracks, warm, work
 from cod_bench.bench import Clock, Cost, Line
 from cod_bench.errors import RunError
+from cod_bench.identity import identify
 from cod_bench.jobs import jobs_for
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import Artifacts, Results, home
+from cod_bench.store import Artifacts, home
 
 TASK = bench_loops.TASK
 SMOKE, SMOKE_ROUNDED = "minilm-smoke-fp32", "minilm-smoke"
@@ -49,11 +51,11 @@ def apart() -> Iterator[Path]:
 
 def smoke(quick: bool) -> list[Line]:
     """The smoke suite from an empty cache folder by stage, and its runs against the plain loop's."""
-    work.set_threads()
+    device.set_threads()
     specs = list(suites.suite("smoke").expand(track=SMOKE))
     clocks = {stage: Clock() for stage in ("teacher", "pool", "run")}
-    work.corpus(TASK)
-    work.base(SMOKE, "")
+    warm.corpus(TASK)
+    warm.base(SMOKE, "")
     with apart():
         for job in jobs_for(specs, {}):
             with clocks[job.stage].of():
@@ -71,11 +73,11 @@ def _plain_smoke(spec: RunSpec, rows: int | None) -> Cost:
     from cod_bench.benchmarks.plain import Loop
     from cod_bench.condition import build
 
-    training = build(work.draw(spec.track, spec.task, spec.seed, False), spec.condition, spec.k)
-    hparams = plan.identify(spec)["method"]["hparams"]
+    training = build(warm.draw(spec.track, spec.task, spec.seed, False), spec.condition, spec.k)
+    hparams = identify(spec)["method"]["hparams"]
     loop = Loop(
         spec, tracks.track(spec.track), training, registry.load("baseline", spec.method)(), hparams,
-        copy.deepcopy(work.fresh_student(spec)), work.teacher(spec.track, spec.task), work.student_tokenizer(spec),
+        copy.deepcopy(work.fresh_student(spec)), warm.teacher(spec.track, spec.task), work.student_tokenizer(spec),
     )  # fmt: skip
     everything = work._token_ids(spec.track, spec.task, "evaluation")
     ids = everything[:rows]
@@ -93,24 +95,24 @@ def _plain_smoke(spec: RunSpec, rows: int | None) -> Cost:
 
 def search(quick: bool) -> list[Line]:
     """Counterfactual search on quotes, text by text: what a worker does, on one core, in each precision."""
-    names = [(FULL, SMOKE, "search"), *([(ROUNDED, SMOKE_ROUNDED, "search-bf16")] if plan.supports_bf16() else [])]
+    names = [(FULL, SMOKE, "search"), *([(ROUNDED, SMOKE_ROUNDED, "search-bf16")] if device.supports_bf16() else [])]
     return [_search(whole if _fitted(whole) else small, name, quick) for whole, small, name in names]
 
 
 def _search(track: str, name: str, quick: bool) -> Line:
-    work.set_threads()
-    draw = work.draw(track, TASK, 0, False)
-    pool = work.pool(track, TASK, "substitution")
+    device.set_threads()
+    draw = warm.draw(track, TASK, 0, False)
+    pool = warm.pool(track, TASK, "substitution")
     pool.state()
     slots = draw.first_slots(SEARCHED_QUICK if quick else SEARCHED)
     answers, controls, valid, passes = Clock(), Clock(), 0, 0
     for slot in slots:
-        work.teacher(track, TASK).forget()
+        warm.teacher(track, TASK).forget()
         with answers.of():
             answer, cfe, _ = pool.answer(slot)
         valid += cfe is not None
         passes += answer.teacher_passes
-        work.teacher(track, TASK).forget()
+        warm.teacher(track, TASK).forget()
         with controls.of():
             pool._entry(slot, 0)
     extra = {
@@ -128,7 +130,7 @@ def _search(track: str, name: str, quick: bool) -> Line:
 def _fitted(track: str) -> bool:
     from cod_bench.teacher import MARKER, key
 
-    where = Artifacts.default().teacher(tracks.track(track).base, TASK, key(tracks.pin(track), work.corpus(TASK)))
+    where = Artifacts.default().teacher(tracks.track(track).base, TASK, key(tracks.pin(track), warm.corpus(TASK)))
     return (where / MARKER).exists()
 
 
@@ -139,8 +141,8 @@ def teacher(quick: bool) -> list[Line]:
     from cod_bench import model as models
     from cod_bench.teacher import fit
 
-    work.set_threads()
-    data, base = work.corpus(TASK), work.base(FULL, "")
+    device.set_threads()
+    data, base = warm.corpus(TASK), warm.base(FULL, "")
     count = 160 if quick else 480
     track = replace(tracks.pin(FULL), teacher=replace(tracks.track(FULL).teacher, rows=count))
     classifier = models.teacher(base, track, classes=2)
@@ -207,7 +209,7 @@ def planning(quick: bool) -> list[Line]:
 
 def readers(quick: bool) -> list[Line]:
     """Leaderboard and page from 10,000 made-up records."""
-    from cod_bench import bench_records, render, site_build
+    from cod_bench import bench_records, render
 
     count = READ_QUICK if quick else READ
     board, page = Clock(), Clock()
@@ -217,7 +219,7 @@ def readers(quick: bool) -> list[Line]:
         with board.of():
             render.files(results, [suites.suite(bench_records.SUITE)])
         with page.of():
-            site_build.build(results, Path(folder) / "page")
+            render.build(results, Path(folder) / "page")
     told = f"{count} records, not scaled"
     return [
         Line("leaderboard", "leaderboard from records", board.cost, measured=told),
@@ -227,7 +229,9 @@ def readers(quick: bool) -> list[Line]:
 
 def workers(quick: bool) -> list[Line]:
     """Runs a minute of one and of two warm workers, between the first and the last outcome. Wants two quiet cores."""
-    return [line for name in (SMOKE, *((SMOKE_ROUNDED,) if plan.supports_bf16() else ())) for line in _two(name, quick)]
+    return [
+        line for name in (SMOKE, *((SMOKE_ROUNDED,) if device.supports_bf16() else ())) for line in _two(name, quick)
+    ]
 
 
 def _two(track: str, quick: bool) -> list[Line]:

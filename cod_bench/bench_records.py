@@ -7,11 +7,12 @@ from itertools import islice
 
 import numpy as np
 
-from cod_bench import plan, registry, suites
+from cod_bench import registry, suites
 from cod_bench.evaluate import metrics
+from cod_bench.identity import identify
 from cod_bench.record import CFE_COUNTS, SCHEMA, Record, Reference, rounded, to_json
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec, digest, stream
-from cod_bench.store import Results
 
 SUITE = "embedded-full"
 PROTOCOLS = ("last", "dev")
@@ -61,7 +62,7 @@ def _kinds(task: str) -> list[tuple[str, list[int], Reference]]:
 
 
 def _record(spec: RunSpec, predictions: str, probabilities: list[int], reference: Reference) -> Record:
-    found = plan.identify(spec)
+    found = identify(spec)
     return Record(
         schema=SCHEMA, run_id=digest(found), spec=spec, identity=found,
         metrics=rounded(metrics(predictions, probabilities, reference)), history={"loss": [1.0, 0.5]},

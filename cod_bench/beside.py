@@ -13,8 +13,8 @@ ALONE = "No declared method of its suite has a counted run here. "
 
 
 def submitted(grid: Grid) -> bool:
-    """Whether the grid is a submission's: `plan.variant` names it by its methods."""
-    return not set(grid.suite.name.split("+")[1:]).isdisjoint(grid.methods)
+    """Whether the grid is a submission's: a variant for methods that no suite declares."""
+    return not set(grid.suite.submitted).isdisjoint(grid.methods)
 
 
 def counterpart(own: Grid, grids: Iterable[Grid]) -> Grid | None:
@@ -22,11 +22,11 @@ def counterpart(own: Grid, grids: Iterable[Grid]) -> Grid | None:
 
     None for what is no submission, and where that suite has no counted run on the same track under the same protocol.
     """
-    base = own.suite.name.partition("+")[0]
+    base = own.suite.family
     there = [
         grid
         for grid in grids
-        if (grid.suite.name.partition("+")[0], grid.protocol, grid.track) == (base, own.protocol, own.track)
+        if (grid.suite.family, grid.protocol, grid.track) == (base, own.protocol, own.track)
         and not submitted(grid)
         and (grid.suite.name == base or _like(grid, own))
     ]

@@ -146,11 +146,11 @@ def generate(found: Sequence[Need], terms: Terms, confirm: Confirm) -> list[Made
 
 def _buy(found: Sequence[Need], terms: Terms, confirm: Confirm, *, preserving: bool) -> Terms:
     """Buy what the entries of these needs ask for; returns the terms with what is left of the budget."""
-    from cod_bench import work
+    from cod_bench import warm
 
     asks: dict[tuple[str, str, str], list[Ask]] = {}
     for need in found:
-        pool, draw = work.pool(need.track, need.task, need.generator), _draw(need)
+        pool, draw = warm.pool(need.track, need.task, need.generator), _draw(need)
         if not pool.generator.costly or pool.complete(draw, need.k, kept_wrong=need.kept_wrong, preserving=preserving):
             continue
         group = asks.setdefault((need.track, need.task, need.generator), [])
@@ -160,7 +160,7 @@ def _buy(found: Sequence[Need], terms: Terms, confirm: Confirm, *, preserving: b
 
 
 def _wanted(need: Need, draw: Draw, *, preserving: bool) -> list[tuple[Slot, str | None]]:
-    from cod_bench.pool import blocks
+    from cod_bench.store import blocks
 
     slots = draw.first_slots(max(end for _, end in blocks(need.k // 2)))
     if not preserving:
@@ -175,11 +175,11 @@ def buy(asks: Mapping[tuple[str, str, str], Sequence[Ask]], terms: Terms, confir
     Returns:
         The terms with what is left of the budget.
     """
-    from cod_bench import work
+    from cod_bench import warm
 
     bills = []
     for (track, task, name), group in asks.items():
-        bill = registry.load("generator", name).quote(group, work.teacher(track, task))
+        bill = registry.load("generator", name).quote(group, warm.teacher(track, task))
         if bill is not None and bill.least:
             bills.append(bill)
     if not bills:
@@ -187,7 +187,7 @@ def buy(asks: Mapping[tuple[str, str, str], Sequence[Ask]], terms: Terms, confir
     confirm(bills)
     for (track, task, name), group in asks.items():
         terms.tell(f"{task}: {len(group)} texts")
-        bought = registry.load("generator", name).gather(group, work.teacher(track, task), terms)
+        bought = registry.load("generator", name).gather(group, warm.teacher(track, task), terms)
         terms = _less(terms, bought)
     return terms
 
@@ -203,15 +203,15 @@ def _less(terms: Terms, bought: Bought | None) -> Terms:
 
 
 def _draw(need: Need) -> Draw:
-    from cod_bench import work
+    from cod_bench import warm
 
-    return work.draw(need.track, need.task, need.seed, need.kept_wrong)
+    return warm.draw(need.track, need.task, need.seed, need.kept_wrong)
 
 
 def _entries(need: Need, *, preserving: bool) -> list[Any]:
-    from cod_bench import work
+    from cod_bench import warm
 
-    pool = work.pool(need.track, need.task, need.generator)
+    pool = warm.pool(need.track, need.task, need.generator)
     return list(pool.entries(_draw(need), need.k, kept_wrong=need.kept_wrong, preserving=preserving))
 
 
@@ -244,9 +244,9 @@ def slots_known(track: str, task: str, seed: int, count: int, generators: Sequen
     Raises:
         UsageError: there is none.
     """
-    from cod_bench import work
+    from cod_bench import warm
 
-    draw, asked = work.draw(track, task, seed, False), [registry.load("generator", name) for name in generators]
+    draw, asked = warm.draw(track, task, seed, False), [registry.load("generator", name) for name in generators]
     found: list[Slot] = []
     known = (slot for slot in draw.every_slot() if all(maker.knows(slot.original.text) for maker in asked))
     with contextlib.suppress(UsageError):  # a class has no more rows
@@ -263,9 +263,9 @@ def buy_cases(
     track: str, task: str, names: Sequence[str], slots: Sequence[Slot], terms: Terms, confirm: Confirm
 ) -> None:
     """Buy what the costly ones of these generators lack for the slots: one confirmation and one budget for all."""
-    from cod_bench import work
+    from cod_bench import warm
 
-    pools = {name: work.pool(track, task, name) for name in names}
+    pools = {name: warm.pool(track, task, name) for name in names}
     asks = {
         (track, task, name): [Ask(Query(slot.original, slot.target, pool.corpus.task)) for slot in slots]
         for name, pool in pools.items()
@@ -276,9 +276,9 @@ def buy_cases(
 
 def cases(track: str, task: str, name: str, slots: Sequence[Slot]) -> list[Case]:
     """What a generator makes of these slots, timed; what a costly one lacks is bought by `buy_cases` before."""
-    from cod_bench import work
+    from cod_bench import warm
 
-    pool = work.pool(track, task, name)
+    pool = warm.pool(track, task, name)
     pool.state()  # prepared once per (task, teacher), so not part of any text's time
     found = []
     for slot in slots:
@@ -294,11 +294,11 @@ def of_pairs(track: str, task: str, pairs: Sequence[Any]) -> list[Case]:
 
     Pairs without a label of the original take the task's other class; needs two classes then.
     """
-    from cod_bench import work
+    from cod_bench import warm
     from cod_bench.split import Slot
     from cod_bench.task import Example
 
-    judge, classes = work.teacher(track, task), len(work.corpus(task).task.classes)
+    judge, classes = warm.teacher(track, task), len(warm.corpus(task).task.classes)
     found = []
     for i, pair in enumerate(pairs):
         label = 1 - pair.target if pair.label is None and classes == 2 else pair.label

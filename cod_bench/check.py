@@ -5,41 +5,14 @@ The file's code runs in processes of its own (`probe`), with cache folders that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cod_bench import registry
+from cod_bench.check_report import Check, Result, judge
 from cod_bench.errors import UsageError
 from cod_bench.probing import Probed, kind_of, probe, toy_tracks
-
-State = Literal["ok", "FAILED", "skipped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One line of a check's report."""
-
-    check: str
-    state: State
-    reason: str = ""
-
-    @property
-    def line(self) -> str:
-        """As it is printed."""
-        return f"{self.state:7} {self.check}" + (f": {self.reason}" if self.reason else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold. `find` gives why it does not, empty when it does, None when it cannot be told."""
-
-    name: str
-    meaning: str
-    find: Callable[[Probed], str | None]
-    told: Callable[[Probed], str] = lambda _: ""
-    """What to say where it holds."""
 
 
 def check(path: Path, *, tracks: Sequence[str] = ()) -> list[Result]:
@@ -59,18 +32,7 @@ def check(path: Path, *, tracks: Sequence[str] = ()) -> list[Result]:
         kind = kind_of(path)
     except UsageError as error:
         return [Result("loads", "FAILED", str(error))]
-    return judge(probe(path, kind, tuple(tracks) or toy_tracks()))
-
-
-def judge(found: Probed) -> list[Result]:
-    """The results of every check of a kind for what was found out. Pure."""
-    results = []
-    for one in CHECKS[found.kind]:
-        reason = one.find(found)
-        state: State = "skipped" if reason is None else "FAILED" if reason else "ok"
-        told = "an earlier check failed" if reason is None else reason or one.told(found)
-        results.append(Result(one.name, state, told))
-    return results
+    return judge(CHECKS[kind], probe(path, kind, tuple(tracks) or toy_tracks()))
 
 
 # What must hold of every plugin
@@ -326,18 +288,18 @@ def _does_jobs(found: Probed) -> str | None:
     return ""
 
 
-_ALWAYS = (
+_ALWAYS: tuple[Check[Probed], ...] = (
     Check("loads", "the file can be imported and exports one plugin", _loads),
     Check("name = file stem", "it is called as its file, has a version and says what it is", _named),
 )
-_IDENTITY = Check("identity stable", "what enters run ids is JSON and equal in every process", _stable)
-_BLIND = Check(
+_IDENTITY: Check[Probed] = Check("identity stable", "what enters run ids is JSON and equal in every process", _stable)
+_BLIND: Check[Probed] = Check(
     "reads no evaluation row",
     "these and dev rows are closed, then others, from the import on: nothing asks for them and nothing changes",
     _blind,
 )
 
-CHECKS: Mapping[str, tuple[Check, ...]] = {
+CHECKS: Mapping[str, tuple[Check[Probed], ...]] = {
     "baseline": (
         *_ALWAYS,
         _IDENTITY,

@@ -23,7 +23,7 @@ class Judged:
     """Those whose rows nobody trusted knows here."""
 
 
-def judge(references: Mapping[str, Reference], trusted: Iterable[Reference]) -> Judged:
+def compare(references: Mapping[str, Reference], trusted: Iterable[Reference]) -> Judged:
     """Compare each file's row ids, gold labels and classes.
 
     Args:

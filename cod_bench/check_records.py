@@ -10,26 +10,24 @@ from typing import Any
 
 from cod_bench import (
     aggregate,
-    check_copies,
     check_gold,
     check_rows,
     check_suites,
     evaluate,
     grids,
     origin,
-    plan,
     registry,
     suites,
     verdicts,
 )
-from cod_bench.check import Result, State
+from cod_bench.check_report import Check, Result, first, judge
 from cod_bench.check_texts import text_in
 from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes, changes
 from cod_bench.record import Record, Reference, record_from_json, reference_from_json
 from cod_bench.render import PUBLISHED
+from cod_bench.results import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
 from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
-from cod_bench.store import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
@@ -55,19 +53,6 @@ class Folder:
     """Against the merge base; None where none was named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold. `find` gives reasons by file, None when it cannot be told."""
-
-    name: str
-    meaning: str
-    find: Callable[[Folder], Mapping[str, str] | None]
-    told: Callable[[Folder], str] = lambda _: ""
-    """What to say where it holds."""
-    untold: Callable[[Folder], str] = lambda _: "name --base REF to compare with"
-    """What to say where it cannot be told."""
-
-
 def check(root: Path, *, base: str = "") -> list[Result]:
     """Every check of a folder of records, in order.
 
@@ -87,18 +72,7 @@ def check(root: Path, *, base: str = "") -> list[Result]:
         raise UsageError(f"check {root}: has no records; name a plugin file or a folder of records")
     if base:
         found.changes = changes(root, base, REFERENCE)
-    return judge(found)
-
-
-def judge(found: Folder) -> list[Result]:
-    """The results of every check."""
-    results = []
-    for one in CHECKS:
-        reasons = one.find(found)
-        state: State = "skipped" if reasons is None else "FAILED" if reasons else "ok"
-        told = one.untold(found) if reasons is None else _first(reasons) or one.told(found)
-        results.append(Result(one.name, state, told))
-    return results
+    return judge(CHECKS, found)
 
 
 def read(root: Path) -> Folder:
@@ -147,14 +121,6 @@ def _read(found: Folder, path: Path, name: str) -> None:
         found.misplaced[name] = "its content belongs elsewhere; do not move or rename records"
 
 
-def _first(reasons: Mapping[str, str]) -> str:
-    if not reasons:
-        return ""
-    name, reason = next(iter(reasons.items()))
-    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return f"{name}: {reason}{more}"
-
-
 def _each(found: Folder, find: Callable[[Record], str]) -> dict[str, str]:
     """Reasons of all records that have one; a user's mistake while looking is a reason too."""
     reasons = {}
@@ -174,10 +140,10 @@ def _identity(record: Record) -> str:
     if told := _named(record):
         return told
     if spec.method in registry.names("baseline"):
-        expected = grids.identity(record)
+        expected = grids.identity_of(record)
     else:
-        stranger = replace(record, spec=replace(spec, method=plan.methods(suites.suite(suites.DEFAULT_SUITE))[0]))
-        expected = {**grids.identity(stranger), "method": record.identity["method"]}
+        stranger = replace(record, spec=replace(spec, method=suites.suite(suites.DEFAULT_SUITE).methods[0]))
+        expected = {**grids.identity_of(stranger), "method": record.identity["method"]}
     if digest(expected) == record.run_id:
         return ""
     off = [key for key in expected if expected[key] != record.identity.get(key)]
@@ -204,7 +170,7 @@ def _metrics(found: Folder) -> Mapping[str, str]:
         given = evaluate.metrics(record.predictions, record.probabilities, reference)
         return _apart(record.metrics, given, sorted({*given, *record.metrics}))
 
-    return _each(found, differs) | _each(found, check_copies.undecided) | _teachers(found)
+    return _each(found, differs) | _each(found, check_rows.undecided) | _teachers(found)
 
 
 def _teachers(found: Folder) -> dict[str, str]:
@@ -266,7 +232,7 @@ def _judge_gold(found: Folder) -> check_gold.Judged:
     for text in before.values():
         with suppress(ValueError):  # what else the merge base has there vouches for nothing
             trusted.append(reference_from_json(text))
-    return check_gold.judge(found.by_path, trusted)
+    return check_gold.compare(found.by_path, trusted)
 
 
 def _drawn(found: Folder) -> Mapping[str, str]:
@@ -339,7 +305,9 @@ def _told(name: str) -> Callable[[Folder], Any]:
     return lambda found: getattr(found, name)
 
 
-CHECKS: tuple[Check, ...] = (
+_COMPARE = "name --base REF to compare with"
+
+CHECKS: tuple[Check[Folder], ...] = (
     Check("schema", "every file is a record, a reference file or the verdicts", _told("broken")),
     Check("path equals content", "every file lies where its content belongs", _told("misplaced")),
     Check("no text", "no corpus text stands in a file", _told("texts")),
@@ -350,12 +318,12 @@ CHECKS: tuple[Check, ...] = (
         "gold labels",
         "rows and gold of reference files are those of the merge base, else of the prepared task",
         _gold,
-        untold=lambda found: _first(_judge_gold(found).unknown),
+        untold=lambda found: first(_judge_gold(found).unknown),
     ),
     Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
     Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
     Check("training rows", "k rows, the same originals on both sides of every pair", _drawn, _not_looked_up),
-    Check("no copies", "no run ends as one that was trained on other rows", lambda f: check_copies.copies(f.records)),
+    Check("no copies", "no run ends as one that was trained on other rows", lambda f: check_rows.copies(f.records)),
     Check("history", "losses are numbers", _by_record(check_rows.history)),
     Check("clean code", "made by committed code", _by_record(check_rows.provenance)),
     Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
@@ -365,7 +333,7 @@ CHECKS: tuple[Check, ...] = (
         lambda f: check_suites.complete(f.records),
         lambda f: check_suites.whole(f.records),
     ),
-    Check("nothing removed", "no record of the merge base is removed or changed", _kept),
+    Check("nothing removed", "no record of the merge base is removed or changed", _kept, untold=lambda _: _COMPARE),
     Check("verdicts", "reproduced.json is sound and comes alone", _judged),
 )
 """In the order in which they are told."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from cod_bench import plan, registry, suites
+from cod_bench import registry, suites
+from cod_bench.grids import on_slices
+from cod_bench.identity import not_applicable
 from cod_bench.record import Record
-from cod_bench.render import on_slices
-from cod_bench.spec import LOCAL, RunSpec, Suite
+from cod_bench.spec import LOCAL, RunSpec
+from cod_bench.suite import Suite
 from cod_bench.tables import counted
 
 
@@ -49,16 +51,16 @@ def places(records: Mapping[str, Record]) -> dict[tuple[str, str], set[RunSpec]]
 
 def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
     """The declared suites on that track, with the records' generators, variants for submitted methods, local slices."""
-    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
+    declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
     generators = ["", *sorted({spec.generator for spec in specs} - {""})]
     made = [
         sliced
         for suite in suites.SUITES.values()
-        if plan.admits(suite, track)
+        if suite.admits(track)
         for methods in submitted
         for generator in generators
-        for variant in (plan.variant(suite, submitted=methods, generator=generator),)
+        for variant in (suite.variant(submitted=methods, generator=generator),)
         for sliced in (variant, *on_slices(variant, specs))
     ]
     return list({suite.name: suite for suite in made}.values())
@@ -68,5 +70,5 @@ def declared_runs(suite: Suite, track: str, protocol: str) -> Iterable[RunSpec]:
     """What a suite declares there, without methods that cannot run on the track."""
     known = registry.names("baseline")
     for spec in suite.expand(track=track, protocol=protocol):
-        if spec.method not in known or not plan.not_applicable(track, spec.method):
+        if spec.method not in known or not not_applicable(track, spec.method):
             yield spec

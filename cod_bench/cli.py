@@ -15,12 +15,11 @@ from cod_bench import (
     cli_bench,
     cli_cfe,
     cli_check,
-    cli_cluster,
     cli_read,
     given,
-    options,
     origin,
     registry,
+    show,
     suites,
     tracks,
 )
@@ -30,9 +29,12 @@ from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
     AddressOption,
+    AttemptsOption,
+    BaseUrlOption,
     ConditionOption,
     DataOption,
     DeviceOption,
+    EnergyOption,
     ExecutorOption,
     GeneratorOption,
     GpusOption,
@@ -40,6 +42,8 @@ from cod_bench.arguments import (
     LayersOption,
     LengthOption,
     MethodOption,
+    ModelOption,
+    PairsOption,
     PerDeviceOption,
     PluginOption,
     PrecisionOption,
@@ -54,10 +58,10 @@ from cod_bench.arguments import (
     TeacherOption,
     TrackOption,
     Verbs,
+    YesOption,
 )
 from cod_bench.errors import RunError, UsageError
-from cod_bench.options import AttemptsOption, BaseUrlOption, EnergyOption, ModelOption, PairsOption, YesOption
-from cod_bench.plan import Filters
+from cod_bench.filters import Filters, suite_for
 from cod_bench.spec import CONDITIONS, PROTOCOLS
 
 app = typer.Typer(
@@ -172,7 +176,7 @@ def plan(
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
     protocol: ProtocolOption = None, track: TrackOption = "", task: TaskOption = None, method: MethodOption = None,
     condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
-    workers: Annotated[int, typer.Option(min=1)] = plans.cores(), part: ShardOption = "",
+    workers: Annotated[int, typer.Option(min=1)] = devices.cores(), part: ShardOption = "",
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
@@ -181,16 +185,16 @@ def plan(
 ) -> None:  # fmt: skip
     """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
     given.plugins(plugin, data)
-    options.endpoint(model, "", pairs, False, attempts)
+    given.endpoint(model, "", pairs, False, attempts)
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    made = plans.make(plans.suite_for(suite, filters), filters, given.results_folder(results))
-    print(options.plan_line(made, workers, given.results_folder(results).root))
+    made = plans.make(suite_for(suite, filters), filters, given.results_folder(results))
+    print(show.plan_line(made, workers, given.results_folder(results).root))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
         print(f"not applicable on {made.track}: {method_} {reason}")
     for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
         print(note)
-    for line in options.bills(made):
+    for line in show.bills(made):
         print(line)
     if runs:
         for planned in made.runs:
@@ -209,11 +213,11 @@ def status(
     import json
 
     given.plugins(plugin, data)
-    options.endpoint(attempts=attempts)
+    given.endpoint(attempts=attempts)
     folder = given.results_folder(results)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    made = plans.make(plans.suite_for(suite, filters), filters, folder)
-    print(options.plan_line(made, plans.cores(), folder.root))
+    made = plans.make(suite_for(suite, filters), filters, folder)
+    print(show.plan_line(made, devices.cores(), folder.root))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for planned in made.runs:
         spec = planned.spec
@@ -257,7 +261,7 @@ def run(
     from cod_bench import show
 
     given.plugins(plugin, data)
-    options.endpoint(model, base_url, pairs, yes, attempts)
+    given.endpoint(model, base_url, pairs, yes, attempts)
     devices.ask(device)
     if energy:
         energies.ask()
@@ -266,10 +270,10 @@ def run(
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     failed = show.run(
-        plans.suite_for(suite, filters), filters, given.results_folder(results),
+        suite_for(suite, filters), filters, given.results_folder(results),
         workers=workers or 0, rerun=rerun, executor=executor,
-        options=options.executor(address, gpus_per_run, workers_per_device),
-        fail_fast=fail_fast, plan_line=options.plan_line,
+        options=given.executor(address, gpus_per_run, workers_per_device),
+        fail_fast=fail_fast, plan_line=show.plan_line,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)
 
@@ -283,12 +287,12 @@ def leaderboard(
     plugin: PluginOption = None,
 ) -> None:
     """Render tables, CSV files and learning curves from the records alone."""
+    from cod_bench import grids, render
     from cod_bench import leaderboard as boards
-    from cod_bench import render
 
     given.plugins(plugin)
     folder = given.results_folder(results, there=True)
-    chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or render.suites_with_records(folder)
+    chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or grids.suites_with_records(folder)
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
@@ -316,16 +320,15 @@ def judge(
 ) -> None:  # fmt: skip
     """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
     from cod_bench import judge as judges
-    from cod_bench import work
 
     given.plugins(plugin, data)
     devices.ask(device)
-    chosen = plans.suite_for(suite, Filters(generator=generator))
+    chosen = suite_for(suite, Filters(generator=generator))
     if len(chosen.tasks) < 2:
         raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
-    where = plans.choose_track(chosen, track)
-    work.set_threads()
-    k = max(k for grid in chosen.grids for k in grid.ks)
+    where = chosen.choose_track(track)
+    devices.set_threads()
+    k = max(k for block in chosen.blocks for k in block.ks)
     for task, other in zip(chosen.tasks, (*chosen.tasks[1:], chosen.tasks[0]), strict=True):
         q = judges.measure(where, task, other, chosen.generator, k=k, seeds=chosen.seeds)
         print(
@@ -345,7 +348,7 @@ def recipe(
     method: MethodOption = None,
     task: TaskOption = None,
     out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
-    workers: Annotated[int, typer.Option(min=1)] = plans.cores(),
+    workers: Annotated[int, typer.Option(min=1)] = devices.cores(),
     device: DeviceOption = "cpu",
     data: DataOption = None,
     plugin: PluginOption = None,
@@ -357,7 +360,7 @@ def recipe(
     given.plugins(plugin, data)
     devices.ask(device)
     chosen = tracks.track(track)
-    fitting = [s for s in suites.SUITES.values() if plans.admits(s, track)]
+    fitting = [s for s in suites.SUITES.values() if s.admits(track)]
     tasks = given.words("task", task) or sorted({t for s in fitting for t in s.tasks})
     # Rows of a package run anywhere; the paper's suites have none of these, and take theirs from the user or the hub.
     tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks) or tasks)]
@@ -372,7 +375,7 @@ def recipe(
         print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
-for verb in (*cli_read.VERBS, *cli_check.VERBS, *cli_bench.VERBS, *cli_cluster.VERBS):
+for verb in (*cli_read.VERBS, *cli_check.VERBS, *cli_bench.VERBS):
     app.command()(verb)
 app.add_typer(cli_cfe.verbs, name="cfe")
 

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cod_bench import beat, diff, given, options, origin, registry, suites, tracks
+from cod_bench import beat, diff, given, origin, registry, suites, tracks
 from cod_bench import cfe as cfes
 from cod_bench import device as devices
 from cod_bench import plan as plans
 from cod_bench.arguments import (
     DEFAULT_RESULTS,
+    AttemptsOption,
+    BaseUrlOption,
     ConditionOption,
     DataOption,
     DeviceOption,
     GeneratorOption,
     KOption,
     MethodOption,
+    ModelOption,
+    PairsOption,
     PluginOption,
     ProtocolOption,
     ResultsOption,
@@ -30,10 +34,11 @@ from cod_bench.arguments import (
     TaskOption,
     TrackOption,
     Verbs,
+    YesOption,
 )
 from cod_bench.counterfactual import Terms
 from cod_bench.errors import UsageError
-from cod_bench.options import AttemptsOption, BaseUrlOption, ModelOption, PairsOption, YesOption
+from cod_bench.filters import suite_for
 from cod_bench.store import usable_home
 
 if TYPE_CHECKING:
@@ -75,19 +80,18 @@ def generate(
     Ctrl-C or a failure loses nothing that was answered; the same command goes on.
     """
     from cod_bench import pairs as pair_files
-    from cod_bench import work
 
     given.plugins(plugin, data)
     devices.ask(device)
-    options.endpoint(model, base_url, pairs, False, attempts)
+    given.endpoint(model, base_url, pairs, False, attempts)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator)
-    made = plans.make(plans.suite_for(suite, filters), filters, given.results_folder(results))
+    made = plans.make(suite_for(suite, filters), filters, given.results_folder(results))
     needs = cfes.needs(planned.spec for planned in made.runs if planned.state != "done")
     if not needs:
         print("nothing to make: every run that needs counterfactuals is done")
         return
     usable_home()
-    work.set_threads()
+    devices.set_threads()
     terms = _terms(budget, concurrency, rate, batch, poll)
     with beat.step(f"counterfactuals of {len(needs)} draws", _say):
         ready = cfes.generate(needs, terms, lambda found: _confirm(found, yes=yes))
@@ -115,7 +119,7 @@ def validate(
 
     given.plugins(plugin, data)
     devices.ask(device)
-    options.endpoint(model, base_url)
+    given.endpoint(model, base_url)
     where = _chosen(track, task, [generator])
     _teacher(where, task)
     if pairs:
@@ -137,13 +141,13 @@ def inspect(
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
-    from cod_bench import work
+    from cod_bench import warm
 
     given.plugins(plugin, data)
     devices.ask(device)
-    options.endpoint(model, base_url, pairs)
+    given.endpoint(model, base_url, pairs)
     where = _chosen(track, task, [generator])
-    judge, classes = _teacher(where, task), work.corpus(task).task.classes
+    judge, classes = _teacher(where, task), warm.corpus(task).task.classes
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     slots = cfes.slots_known(where, task, seed, texts, [generator])
     cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
@@ -168,16 +172,16 @@ def compare(
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
-    from cod_bench import cfe_models
+    from cod_bench import cfe_figures
 
     given.plugins(plugin, data)
     devices.ask(device)
-    options.endpoint(model, base_url, pairs, False, attempts)
+    given.endpoint(model, base_url, pairs, False, attempts)
     names = given.words("generator", generator)
     where = _chosen(track, task, names)
     scorers = {
-        "fluency": cfe_models.perplexity_ratio(fluency) if fluency else None,
-        "similarity": cfe_models.embedding_cosine(similarity) if similarity else None,
+        "fluency": cfe_figures.perplexity_ratio(fluency) if fluency else None,
+        "similarity": cfe_figures.embedding_cosine(similarity) if similarity else None,
     }
     _teacher(where, task)
     slots = cfes.slots_known(where, task, seed, texts, names)
@@ -217,15 +221,15 @@ def _chosen(track: str, task: str, generators: Sequence[str]) -> str:
     for name in generators:
         registry.load("generator", name)
     usable_home()
-    return tracks.track(track).name if track else plans.choose_track(suites.suite(suites.DEFAULT_SUITE))
+    return tracks.track(track).name if track else suites.suite(suites.DEFAULT_SUITE).choose_track()
 
 
 def _teacher(track: str, task: str) -> Teacher:
     """The task's teacher, whose fitting may take minutes."""
-    from cod_bench import work
+    from cod_bench import warm
 
     with beat.step(f"teacher of {task} on {track}", _say):
-        return work.teacher(track, task)
+        return warm.teacher(track, task)
 
 
 def _say(line: str) -> None:
@@ -233,7 +237,7 @@ def _say(line: str) -> None:
 
 
 def _terms(budget: str, concurrency: int, rate: float, batch: bool, poll: float) -> Terms:
-    requests, dollars = options.parse_budget(budget) if budget else (None, None)
+    requests, dollars = given.parse_budget(budget) if budget else (None, None)
     return Terms(
         concurrency=concurrency, per_minute=rate or None, requests=requests, dollars=dollars, batch=batch, poll=poll,
         tell=_say,
@@ -264,10 +268,10 @@ def _refuse(found: Sequence[Bill]) -> None:
 
 
 def _figures(track: str, task: str, found: Sequence[cfes.Case], **scorers: Any) -> Any:
-    from cod_bench import work
+    from cod_bench import warm
     from cod_bench.cfe_figures import figures
 
-    return figures(found, work.teacher(track, task), [row.text for row in work.corpus(task).train], **scorers)
+    return figures(found, warm.teacher(track, task), [row.text for row in warm.corpus(task).train], **scorers)
 
 
 def _table(found: Sequence[tuple[str, Any]]) -> None:

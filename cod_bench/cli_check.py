@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cod_bench import device, given, locks, origin, registry, sources, tracks
 from cod_bench import device as devices
-from cod_bench import given, locks, origin, plan, registry, sources, tracks
-from cod_bench.arguments import DeviceOption, PluginOption
+from cod_bench.arguments import DEFAULT_RESULTS, DeviceOption, PluginOption, ResultsOption
 from cod_bench.errors import UsageError
+from cod_bench.results import Results
 
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
 
@@ -71,7 +72,7 @@ def reproduce(
     results: Annotated[Path, typer.Option("--results", help="Folder of records.")] = Path("results"),
     method: Annotated[str, typer.Option("--method", help="Only these methods, separated by commas.")] = "",
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample; drawn anew if left out.")] = None,
-    workers: WorkersOption = plan.cores(),
+    workers: WorkersOption = device.cores(),
     executor: Annotated[str, typer.Option("--executor", help="How jobs are spread.")] = "local",
     device: DeviceOption = "cpu",
     data: Annotated[list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*.")] = None,
@@ -102,5 +103,20 @@ def reproduce(
     raise typer.Exit(1 if any(verdict.state == CONTRADICTED for verdict in found) else 0)
 
 
-VERBS = (new, check, lock, reproduce)
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders of shards.")],
+    results: ResultsOption = DEFAULT_RESULTS,
+) -> None:
+    """Bring the results folders of shards together in one; refuses records that do not belong together."""
+    from cod_bench import merge as merges
+
+    target = given.results_folder(results)
+    done = merges.merge([Results(folder.resolve()) for folder in folders], target)
+    failed = f", {done.failures} failures" if done.failures else ""
+    print(f"{done.records} records copied, {done.there} were there already{failed}: {target.root}")
+    print(f"whether the suite is whole: cod-bench plan --results {results}")
+    print(f"tables: cod-bench leaderboard --results {results}")
+
+
+VERBS = (new, check, lock, reproduce, merge)
 """Registered by cli.py under their own names."""

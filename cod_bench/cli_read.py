@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cod_bench import given, plan, suites
+from cod_bench import given, suites
 from cod_bench.errors import UsageError
 from cod_bench.tables import interval, p_value, points
 
@@ -175,27 +175,28 @@ def site(
     ] = False,
 ) -> None:
     """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
-    from cod_bench import site_build
+    from cod_bench import render, site_examples
 
-    path = site_build.build(given.results_folder(results, there=True), out, examples=examples)
+    shown = site_examples.examples if examples else None
+    path = render.build(given.results_folder(results, there=True), out, examples=shown)
     print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
 
 
 def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool = False) -> list[Grid]:
     """The suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too."""
-    from cod_bench import grids, render
+    from cod_bench import grids
 
     results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
     records, _ = results.scan()
     # by the name a table has: a suite on local slices or with another generator is a variant of its own
-    there = {suite.name: suite for suite in render.suites_with_records(results)} if records else {}
+    there = {suite.name: suite for suite in grids.suites_with_records(results)} if records else {}
     chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
     pairs = {(r.spec.track, r.spec.protocol) for r in chosen}
-    declared = suites.suite(name.partition("+")[0])
+    declared = suites.declared(name)
     named = [there[name]] if name in there else [declared] if name == declared.name else []
-    named += [suite for other, suite in sorted(there.items()) if family and other.startswith(f"{name}+")]
+    named += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == name]
     found: list[Grid] = []
-    for suite in (plan.on_tracks(suite, {where for where, _ in pairs}) for suite in named):
+    for suite in (suite.on_tracks({where for where, _ in pairs}) for suite in named):
         found += grids.of(suite, records=chosen, references=results.references())
     return [grid for grid in found if grid.runs]
 

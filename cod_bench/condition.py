@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.errors import unknown
-from cod_bench.spec import CONDITIONS, PARTNERS, digest, stream
+from cod_bench.spec import CONDITIONS, PARTNERS, digest
 
 if TYPE_CHECKING:
-    from cod_bench.pool import Entry
+    from cod_bench.counterfactual import Entry
     from cod_bench.split import Draw, Slot
     from cod_bench.task import Example
 
@@ -123,34 +123,6 @@ def _from_pool(
 
 def _as_row(example: Example, slot: Slot, role: str) -> Row:
     return Row(example.text, example.label, slot.index, role, example.id)
-
-
-def slot_batches(
-    slots: int, labels: Sequence[int], size: int, steps: int, key: tuple[str | int, ...]
-) -> list[list[int]]:
-    """`steps` batches of `size` slot indices: slots shuffled within class and classes alternated, epoch after epoch.
-
-    Every batch is therefore balanced over the classes in every condition, and a pair is never split. `key` is
-    (task, seed, k): never method or condition, which see the same order.
-    """
-    rng = stream("order", *key)
-    classes = sorted(set(labels))
-    batches: list[list[int]] = []
-    while len(batches) < steps:
-        shuffled = [[i for i in map(int, rng.permutation(slots)) if labels[i] == label] for label in classes]
-        order = [column[i] for i in range(max(map(len, shuffled))) for column in shuffled if i < len(column)]
-        batches += [order[i : i + size] for i in range(0, slots, size)]
-    return batches[:steps]
-
-
-def row_batches(rows: int, size: int, steps: int, key: tuple[str | int, ...]) -> list[list[int]]:
-    """`steps` batches of `size` row indices, rows shuffled singly: the `paper` protocol, as the released scripts do."""
-    rng = stream("order-rows", *key)
-    batches: list[list[int]] = []
-    while len(batches) < steps:
-        order = [int(i) for i in rng.permutation(rows)]
-        batches += [order[i : i + size] for i in range(0, rows, size)]
-    return batches[:steps]
 
 
 def describe(training: TrainingSet) -> dict[str, Any]:

@@ -184,3 +184,32 @@ class Generator(ABC):
             UsageError, RunError: it cannot be had; what came before is kept.
         """
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one slot's original became. Texts stay in the cache folder: records hold only numbers and hashes."""
+
+    id: str
+    target: int
+    first: str
+    first_flips: bool
+    cfe: str | None
+    """The validated counterfactual; None makes the slot invalid."""
+    random: str | None
+    """As many random edits as `cfe`, teacher's class unchanged; None when every draw moved the teacher."""
+    preserving: str | None
+    """Label-preserving substitutions at the positions of `cfe`; None when none kept the teacher's class."""
+    edited: Mapping[str, int]
+    """Words edited in each of `first`, `cfe`, `random` and `preserving` that there is."""
+    words: int
+    margin: float
+    """Teacher's p(target) minus p(original's class) on the original."""
+    margins: Mapping[str, float]
+    """The same on each text that there is."""
+    redraws: Mapping[str, int]
+    """Control texts turned down before the one taken: `random` drawn again, `preserving` passed on to the next."""
+    refused: int
+    """Texts refused because they equal or nearly equal an evaluation row."""
+    teacher_passes: int
+    """Texts that the generator asked the teacher about."""

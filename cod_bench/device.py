@@ -214,3 +214,40 @@ def exhausted(error: BaseException) -> bool:
     torch: Any = sys.modules.get("torch")
     kinds: Sequence[type] = (MemoryError, *((torch.OutOfMemoryError,) if torch is not None else ()))
     return isinstance(error, tuple(kinds))
+
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def instructions(cpuinfo: Path = CPUINFO) -> str:
+    """The widest vector instructions of this CPU, which decide the order of float sums."""
+    try:
+        flags = set(cpuinfo.read_text(encoding="utf-8").split())
+    except OSError:
+        return "unknown"
+    for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "asimd"):
+        if name in flags:
+            return name
+    return "baseline"
+
+
+def supports_bf16(cpuinfo: Path = CPUINFO) -> bool:
+    """Whether this CPU multiplies bfloat16 natively; elsewhere autocast would be slower than float32."""
+    return instructions(cpuinfo) in {"amx_bf16", "avx512_bf16"}
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_threads() -> None:
+    """One torch thread: parallelism is processes, and results must not depend on how many threads there are."""
+    prepare()
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    # With the line above torch fills every new tensor before use, 2 % of a run; no kernel of ours reads what it has
+    # not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

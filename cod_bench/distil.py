@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cod_bench import device
 from cod_bench import model as models
-from cod_bench.condition import TrainingSet, row_batches, slot_batches
+from cod_bench.batches import Rows, batches_of
+from cod_bench.condition import TrainingSet
 from cod_bench.distiller import Batch, Distiller, Setup
 from cod_bench.errors import RunError
 from cod_bench.padding import real_rows
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, stream_seed
+from cod_bench.steps import Model, _Ordinary
 from cod_bench.vocabulary import own_rows
 
 if TYPE_CHECKING:
@@ -43,110 +45,6 @@ class Trained:
     """Optimiser steps of first stages."""
     graphs: str = ""
     """On a GPU, whether steps were replayed from CUDA graphs, or why not; empty on the CPU."""
-
-
-class Rows:
-    """The training rows of a run as tensors: token ids, labels and the teacher's outputs, each computed once.
-
-    Batches lie on the teacher's device.
-    """
-
-    def __init__(
-        self, training: TrainingSet, teacher: Teacher, tokenizer: Any, track: Track, protocol: Protocol, *, layers: bool
-    ) -> None:
-        self._on = teacher.classifier.device
-        texts = [row.text for row in training.rows]
-        self.ids = models.tokenise(tokenizer, texts, track.max_length)
-        self.labels = torch.tensor([row.label for row in training.rows])  # on the CPU, as ids are
-        self._pad_id: int = tokenizer.pad_token_id
-        self._all_positions = protocol.reference_habits
-        # Only a layer loss over padding needs the teacher's states there; position p's state is the same at any length.
-        pad_to = max(map(len, self.ids)) if layers and self._all_positions else 0
-        self._teacher = [teacher.outputs(text, pad_to) for text in texts]
-        self._layers = layers
-        self._aligned = track.aligned
-        if layers and self._aligned and tokenizer is not teacher.tokenizer:
-            _demand_alignment(self.ids, models.tokenise(teacher.tokenizer, texts, track.max_length), track)
-        self._layer_map = track.layer_map
-
-    def batch(self, rows: Sequence[int]) -> Batch:
-        """Rows padded to the longest of them."""
-        ids, mask = models.pad([self.ids[i] for i in rows], self._pad_id, on=self._on)
-        outputs = [self._teacher[i] for i in rows]
-        hidden, teacher_mask = {}, mask
-        if self._layers and self._aligned:
-            hidden = _stack([out.hidden for out in outputs], ids.shape[1])
-        elif self._layers:
-            hidden, teacher_mask = _own_length([out.hidden for out in outputs])
-        return Batch(
-            rows=rows, ids=ids, mask=mask, labels=device.send(self.labels[list(rows)], self._on),
-            teacher_logits=torch.stack([out.logits for out in outputs]), teacher_hidden=hidden,
-            layer_mask=torch.ones_like(mask) if self._all_positions else mask, teacher_mask=teacher_mask,
-        )  # fmt: skip
-
-    def initial_states(self, student: Classifier) -> Callable[[Batch], dict[int, Tensor]]:
-        """Evaluation-mode states of the student as it is now, each row alone and only if somebody asks for it."""
-        layers = sorted({layer for layer, _ in self._layer_map})
-        known: dict[int, dict[int, Tensor]] = {}
-
-        def row(index: int) -> dict[int, Tensor]:
-            if index not in known:
-                student.eval()
-                ids, mask = models.pad([self.ids[index]], self._pad_id, on=self._on)
-                with torch.no_grad():
-                    hidden = student(ids, mask, layers).hidden
-                known[index] = {layer: state[0] for layer, state in hidden.items()}
-            return known[index]
-
-        return lambda batch: _stack([row(i) for i in batch.rows], batch.ids.shape[1])
-
-
-def _stack(states: Sequence[Mapping[int, Tensor]], length: int) -> dict[int, Tensor]:
-    """Per-row states of any length -> layer -> [B, length, width], zero where a row has ended."""
-    stacked = {}
-    for layer in states[0]:
-        out = torch.zeros(len(states), length, states[0][layer].shape[-1], device=states[0][layer].device)
-        for i, row in enumerate(states):
-            kept = row[layer][:length]
-            out[i, : len(kept)] = kept
-        stacked[layer] = out
-    return stacked
-
-
-def _own_length(states: Sequence[Mapping[int, Tensor]]) -> tuple[dict[int, Tensor], Tensor]:
-    """Per-row states of a teacher with its own tokens -> layer -> [B, T, width], and the mask [B, T] of real ones."""
-    one_each = [next(iter(row.values())) for row in states]
-    lengths = torch.tensor([len(state) for state in one_each])
-    longest = int(lengths.max())
-    mask = (torch.arange(longest) < lengths[:, None]).long()
-    return _stack(states, longest), device.send(mask, one_each[0].device)
-
-
-def _demand_alignment(own: Sequence[Sequence[int]], other: Sequence[Sequence[int]], track: Track) -> None:
-    """Whether two tokenizers of a track that says so cut every training row alike."""
-    differing = sum(list(one) != list(two) for one, two in zip(own, other, strict=True))
-    if differing:
-        raise RunError(
-            f"track {track.name!r}: its two tokenizers cut {differing} of {len(own)} texts differently, so states "
-            "cannot be compared token by token; run methods without layers, such as kd"
-        )
-
-
-def batches_of(training: TrainingSet, spec: RunSpec, batch_size: int, steps: int) -> tuple[list[list[int]], int]:
-    """Row indices of every optimiser step, and the steps of one epoch."""
-    key = (spec.task, spec.seed, spec.k)
-    if PROTOCOLS[spec.protocol].reference_habits:
-        rows = len(training.rows)
-        size = batch_size if rows > len(training.pairs) else max(1, batch_size // 2)  # `half` sees half a batch
-        return row_batches(rows, size, steps, key), -(-rows // size)
-    starts, start = [], 0
-    for pair in training.pairs:
-        starts.append(range(start, start + len(pair.rows)))
-        start += len(pair.rows)
-    labels = [pair.original.label for pair in training.pairs]
-    size = max(1, batch_size // 2)
-    order = slot_batches(len(labels), labels, size, steps, key)
-    return [[i for slot in batch for i in starts[slot]] for batch in order], -(-len(labels) // size)
 
 
 def train(
@@ -231,92 +129,10 @@ def _train(
     return trained
 
 
-@dataclass(slots=True)
-class Model:
-    """What a step is taken on: a student, the method that says its loss, and what is trained beside it."""
-
-    student: Classifier
-    distiller: Distiller
-    outside: nn.Module | None
-    layers: Sequence[int]
-    bf16: bool
-    skip: Callable[[Tensor], Any] | None
-    spec: RunSpec
-    names: tuple[str, ...] = ()
-    """Of the values of a step, once there was one: the loss and, if there are several, its parts."""
-
-    @property
-    def modules(self) -> list[nn.Module]:
-        """Everything that is trained."""
-        return [self.student, *([self.outside] if self.outside is not None else [])]
-
-    def backward(self, batch: Batch) -> Tensor:
-        """Gradients of a batch's loss; gives the loss and its parts [1 or 1 + parts], by `names`."""
-        student = self.student
-        with torch.autocast(student.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            with nullcontext() if self.skip is None else self.skip(batch.mask):
-                outputs = student(batch.ids, batch.mask, self.layers)
-            parts = self.distiller.loss(outputs, batch)
-        if not self.names:
-            _demand_scalars(parts, self.spec)
-            self.names = ("loss", *(parts if len(parts) > 1 else ()))
-        each = torch.stack(list(parts.values()))
-        total = each.sum()
-        total.backward()
-        return torch.cat([total[None], each]).detach() if len(parts) > 1 else total.detach()[None]
-
-
-class _Ordinary:
-    """Steps one by one: the CPU's."""
-
-    told = ""
-
-    def __init__(self, model: Model, hparams: Mapping[str, Any]) -> None:
-        self._model = model
-        self._optimiser, self._schedule = optimiser_for(model.modules, hparams)
-
-    def step(self, batch: Batch, seed: int) -> Tensor:
-        """One step; its values."""
-        torch.manual_seed(seed)
-        values = self._model.backward(batch)
-        self._optimiser.step()
-        self._schedule.step()
-        self._optimiser.zero_grad(set_to_none=True)
-        return values
-
-
 def _static(model: Model, hparams: Mapping[str, Any]) -> Steps:
     from cod_bench.graphs import Steps
 
     return Steps(model, hparams)
-
-
-def optimiser_for(modules: Sequence[nn.Module], hparams: Mapping[str, Any]) -> tuple[torch.optim.Optimizer, Any]:
-    """AdamW (no decay on biases and norms) over what is trainable, and its schedule: warm-up, then linear to 0."""
-    optimiser = adamw(modules, hparams, hparams["learning_rate"])
-    return optimiser, schedule_of(optimiser, hparams)
-
-
-def adamw(modules: Sequence[nn.Module], hparams: Mapping[str, Any], rate: float | Tensor, **own: bool) -> Any:
-    """The fused AdamW of every student, at a rate that may be a tensor; `own` are further options of PyTorch's."""
-    trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.dim() > 1], "weight_decay": hparams["weight_decay"]},
-        {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    adam: dict[str, Any] = {"eps": hparams.get("adam_epsilon", 1e-8), **own}
-    adam["betas"] = tuple(hparams.get("adam_betas", (0.9, 0.999)))
-    return torch.optim.AdamW(groups, lr=rate, fused=True, **adam)
-
-
-def schedule_of(optimiser: torch.optim.Optimizer, hparams: Mapping[str, Any]) -> Any:
-    """Warm-up, then linear to 0."""
-    import transformers
-
-    steps = int(hparams["steps"])
-    return transformers.get_scheduler(
-        "linear", optimiser, num_warmup_steps=int(hparams["warmup"] * steps), num_training_steps=steps
-    )
 
 
 def _setup(
@@ -343,16 +159,6 @@ def _setup(
         noisy_states=(with_dropout(student, 0), with_dropout(teacher.classifier, 1)),
         reference_habits=protocol.reference_habits,
     )  # fmt: skip
-
-
-def _demand_scalars(parts: object, spec: RunSpec) -> None:
-    """Whether a method's loss is what the interface says."""
-    if not isinstance(parts, dict) or not parts:
-        raise RunError(f"{spec.method}: loss returned {type(parts).__name__}; return a dict of named scalar tensors")
-    for name, value in parts.items():
-        if not isinstance(value, Tensor) or value.dim():
-            told = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise RunError(f"{spec.method}: loss part {name!r} is {told}; return scalar tensors")
 
 
 def _note(trained: Trained, names: Sequence[str], read: Sequence[Sequence[float]], spec: RunSpec, last: int) -> None:

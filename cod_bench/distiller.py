@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from torch import Tensor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cod_bench.model import Classifier, Outputs
     from cod_bench.spec import RunSpec
-    from cod_bench.teacher import Teacher
-    from cod_bench.track import Track
+    from cod_bench.track import Pooling, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,29 @@ class Batch:
     teacher_mask: Tensor | None = None
 
 
+class Network(Protocol):
+    """What a method may ask of a student or a teacher besides its outputs."""
+
+    head: nn.Linear
+    dropout: nn.Dropout
+    pooling: Pooling
+    pooler: nn.Linear | None
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden state."""
+        ...
+
+
+class Guide(Protocol):
+    """The fitted teacher, as a method may ask of it: its outputs on the training rows are in the batches."""
+
+    @property
+    def classifier(self) -> Network:
+        """Its network."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What a distiller may prepare itself with before the first step: its run's training rows and nothing else."""
@@ -42,8 +65,8 @@ class Setup:
     spec: RunSpec
     track: Track
     hparams: Mapping[str, Any]
-    student: Classifier
-    teacher: Teacher
+    student: Network
+    teacher: Guide
     batches: Sequence[Sequence[int]]
     """Row indices of each optimiser step."""
     order: Callable[[int], Sequence[Sequence[int]]]
@@ -103,3 +126,12 @@ class Distiller(ABC):
     @abstractmethod
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Scalar parts of the loss by name, already weighted; their sum is minimised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """logits [B, classes]; hidden: layer (1-based) -> [B, S, width]; mask [B, S], 1 at real tokens."""
+
+    logits: Tensor
+    hidden: dict[int, Tensor]
+    mask: Tensor

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 from cod_bench import origin, registry, shard
 from cod_bench.errors import UsageError
-from cod_bench.plan import Filters
-from cod_bench.store import Results
+from cod_bench.filters import Filters
+from cod_bench.results import Results
 
 LONGEST_RANGE = 10_000
 """Values of one range: a slip such as 0-4000000000 is told instead of expanded."""
@@ -67,3 +69,47 @@ def plugins(files: list[Path] | None, data: list[str] | None = None) -> None:
     for file in files or ():
         registry.add_plugin(file)
     origin.choose(data)
+
+
+def endpoint(
+    model: str = "", base_url: str = "", pairs: Path | None = None, yes: bool = False, attempts: str = ""
+) -> None:
+    """Options of generators as the environment variables by which they and all worker processes know them."""
+    for name, value in {
+        "COD_BENCH_LLM_MODEL": model, "COD_BENCH_LLM_BASE_URL": base_url, "COD_BENCH_LLM_ATTEMPTS": attempts,
+        "COD_BENCH_PAIRS": str(pairs.resolve()) if pairs else "", "COD_BENCH_LLM_YES": "1" if yes else "",
+    }.items():  # fmt: skip
+        if value:
+            os.environ[name] = value
+
+
+def executor(address: str, gpus_per_run: float | None, workers_per_device: int | None = None) -> dict[str, Any]:
+    """Those options of an executor that were given."""
+    given = {"address": address or None, "gpus_per_run": gpus_per_run, "workers_per_device": workers_per_device}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def parse_budget(text: str) -> tuple[int | None, float | None]:
+    """(requests, dollars) of `--budget`: `500`, `$5`, `5usd` or both with a comma.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    requests: int | None = None
+    dollars: float | None = None
+    for word in text.lower().replace(" ", "").split(","):
+        bare = word.removeprefix("$").removesuffix("usd")
+        try:
+            if bare != word:
+                dollars = float(bare)
+            else:
+                requests = int(bare)
+        except ValueError:
+            raise _no_budget(text) from None
+    if not all(value is None or 0 <= value < float("inf") for value in (requests, dollars)):
+        raise _no_budget(text)
+    return requests, dollars
+
+
+def _no_budget(text: str) -> UsageError:
+    return UsageError(f"--budget {text!r}: write requests as 500, dollars as 5usd or '$5', or both with a comma")

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from cod_bench.distil import adamw, schedule_of
 from cod_bench.distiller import Batch
+from cod_bench.steps import adamw, schedule_of
 
 if TYPE_CHECKING:
-    from cod_bench.distil import Model
+    from cod_bench.steps import Model
 
 log = logging.getLogger(__name__)
 

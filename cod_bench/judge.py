@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from cod_bench import work
+from cod_bench import warm
 from cod_bench.errors import RunError
 
 if TYPE_CHECKING:
-    from cod_bench.pool import Entry
+    from cod_bench.counterfactual import Entry
     from cod_bench.split import Slot
 
 
@@ -54,8 +54,8 @@ def measure(track: str, task: str, judge: str, generator: str, *, k: int, seeds:
     """
     pairs: list[tuple[Slot, Entry]] = []
     for seed in seeds:
-        draw = work.draw(track, task, seed, False)
-        pairs += zip(draw.slots(k), work.pool(track, task, generator).entries(draw, k), strict=True)
+        draw = warm.draw(track, task, seed, False)
+        pairs += zip(draw.slots(k), warm.pool(track, task, generator).entries(draw, k), strict=True)
     valid = [entry for _, entry in pairs if entry.cfe is not None]
     if not valid:
         raise RunError(
@@ -80,7 +80,7 @@ def measure(track: str, task: str, judge: str, generator: str, *, k: int, seeds:
 
 
 def _verdicts(track: str, judge: str, kind: str, texts: Sequence[tuple[Slot, str]]) -> Verdicts:
-    model = work.teacher(track, judge)
+    model = warm.teacher(track, judge)
     before = model.logits([slot.original.text for slot, _ in texts])
     after = model.logits([text for _, text in texts])
     targets = [slot.target for slot, _ in texts]

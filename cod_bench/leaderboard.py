@@ -8,16 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from cod_bench import aggregate, beside, claims, explore_page, exports, page, plots, stats
-from cod_bench.aggregate import About, Grid, References
+from cod_bench import beside, claims, explore_page, exports, page, plots, stats
+from cod_bench.aggregate import Grid
 from cod_bench.claims import Claim, Gain
-from cod_bench.record import Record
-from cod_bench.spec import PROTOCOLS, RunSpec, Suite
-from cod_bench.store import BadFile, write_atomic
+from cod_bench.results import BadFile
+from cod_bench.store import write_atomic
+from cod_bench.suite import Suite
 from cod_bench.tables import code, counted, escape, interval, markdown, p_value, points
-
-Excluded = Mapping[tuple[str, str], str]
-"""(track, method) -> why the method cannot run on the track."""
 
 States = Callable[[Grid], Mapping[str, str]]
 
@@ -78,36 +75,6 @@ def render(
         if (other := beside.counterpart(grid, [grid for _, grid in shown])) is not None:
             files[name] += "".join(f"\n{part}\n" for part in beside.parts(grid, other))
     return files
-
-
-def sections(
-    suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str],
-    about: Mapping[str, About] | None = None, excluded: Excluded | None = None,
-) -> list[Grid]:  # fmt: skip
-    """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track.
-
-    Args:
-        records, references, expected, about: as `aggregate.collect` takes them.
-        excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
-
-    Raises:
-        UsageError: as `aggregate.collect`.
-    """
-    order = list(PROTOCOLS)
-    found = []
-    pairs = {(r.spec.protocol, r.spec.track) for r in records}
-    for protocol, track in sorted(pairs, key=lambda pair: (order.index(pair[0]), pair[1])):
-        if track in suite.tracks:
-            chosen = [r for r in records if (r.spec.protocol, r.spec.track) == (protocol, track)]
-            out = {method: why for (where, method), why in (excluded or {}).items() if where == track}
-            grid = aggregate.collect(
-                suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected,
-                about=about, excluded=out,
-            )  # fmt: skip
-            if grid.runs or grid.stale:
-                found.append(grid)
-    # Sorting keeps the order of equals, so the first track by name wins a tie.
-    return sorted(found, key=lambda grid: (order.index(grid.protocol), -len(grid.runs)))
 
 
 def section(

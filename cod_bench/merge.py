@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cod_bench.errors import UsageError
 from cod_bench.record import Record
-from cod_bench.store import FAILURES, UNREADABLE, Results, lock, write_atomic
+from cod_bench.results import FAILURES, UNREADABLE, Results
+from cod_bench.store import lock, write_atomic
 
 
 @dataclass(frozen=True, slots=True)

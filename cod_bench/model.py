@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cod_bench import device
+from cod_bench.distiller import Outputs
 from cod_bench.errors import RunError, UsageError
 from cod_bench.products import Products
 from cod_bench.spec import stream_seed
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 INIT_STD = 0.02
 """Standard deviation of new linear layers (protocol.md, "Loss"; bias 0)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """logits [B, classes]; hidden: layer (1-based) -> [B, S, width]; mask [B, S], 1 at real tokens."""
-
-    logits: Tensor
-    hidden: dict[int, Tensor]
-    mask: Tensor
 
 
 class Classifier(nn.Module):

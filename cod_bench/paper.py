@@ -16,6 +16,7 @@ import numpy as np
 from cod_bench import aggregate
 from cod_bench.aggregate import Grid
 from cod_bench.errors import UsageError
+from cod_bench.spec import base_name as declared_name
 
 RUNS = 5
 """Of each published mean and standard deviation."""
@@ -123,7 +124,7 @@ def accuracies(number: int) -> dict[tuple[str, str, str, int], Value]:
 
 def base_name(task: str) -> str:
     """The paper's name of a task of ours, canonical or local."""
-    name = task.split("+")[0]
+    name = declared_name(task)
     return OTHER_NAMES.get(name, name)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from cod_bench import compare, paper
+from cod_bench import compare, paper, suites
 from cod_bench.aggregate import Grid, Run
 from cod_bench.compare import Comparison
 from cod_bench.paper import base_name
@@ -36,8 +36,8 @@ class Part:
     """The same from the published means, in shares (order and growth: in seconds)."""
     doubtful: frozenset[tuple[str, int]] = frozenset()
     """(task, k) whose printed row is in doubt on either side: left out of the published figure and of ours."""
-    suite: str = ""
-    """Which of our suites answers it, where that is not the claim's."""
+    generator: str = ""
+    """Which variant of the claim's suite answers it, where that is not the suite itself."""
 
     def budgets(self, tasks: Sequence[str], ks: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """Task, ours or the paper's -> the budgets that count; tasks without any are left out."""
@@ -111,8 +111,8 @@ def claims() -> list[Claim]:
             "prompt robustness", "Whichever of four prompts made the counterfactuals, CoD gains at k = 8 to 64",
             "superiority", paper.TABLES[7].suite,
             tuple(
-                Part(("kd", "cod"), ("kd", "none"), ("sst2",), FEW, _prompt_gain(prompt), suite=suite)
-                for prompt, suite in _prompt_suites().items()
+                Part(("kd", "cod"), ("kd", "none"), ("sst2",), FEW, _prompt_gain(prompt), generator=made)
+                for prompt, made in _prompt_makers().items()
             ),
         ),
         Claim(
@@ -127,8 +127,8 @@ def claims() -> list[Claim]:
 
 
 def suite_of(claim: Claim, part: Part) -> str:
-    """The suite that answers a part of a claim."""
-    return part.suite or claim.suite
+    """The suite, or its variant, that answers a part of a claim."""
+    return suites.suite(claim.suite).variant(generator=part.generator).name
 
 
 def settings(claim: Claim, grids: Sequence[Grid]) -> list[tuple[Grid | None, ...]]:
@@ -289,10 +289,10 @@ def _interaction() -> float:
     return gains["default"] - gains["no_soft_label"]
 
 
-def _prompt_suites() -> dict[str, str]:
-    """The paper's prompt -> the suite, or its variant for that generator, which answers for it."""
-    (own, *others), suite = paper.PROMPTS.items(), paper.TABLES[7].suite
-    return {own[0]: suite} | {prompt: f"{suite}+{made}" for prompt, made in others}
+def _prompt_makers() -> dict[str, str]:
+    """The paper's prompt -> the generator that answers for it where that is not the suite's own, else empty."""
+    (own, *others) = paper.PROMPTS.items()
+    return {own[0]: ""} | dict(others)
 
 
 def _prompt_gain(prompt: str) -> float:

@@ -65,7 +65,7 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
 
 def direct(table: Table, grid: Grid) -> bool:
     """Whether a grid is the published experiment: a local slice, other models or another suite are an analogue."""
-    return grid.suite.name.partition("+")[0] == table.suite and _published(grid)
+    return grid.suite.family == table.suite and _published(grid)
 
 
 def decides(claim: Claim, grids: Sequence[Grid | None]) -> bool:
@@ -78,7 +78,7 @@ def decides(claim: Claim, grids: Sequence[Grid | None]) -> bool:
 
 def _published(grid: Grid) -> bool:
     """Whether models, recipe and data are those the suite was made for, and the paper's model edited the texts."""
-    declared = suites.SUITES.get(grid.suite.name.partition("+")[0])
+    declared = suites.SUITES.get(grid.suite.family)
     if declared is None or grid.track != declared.tracks[0] or not set(grid.suite.tasks) <= set(declared.tasks):
         return False
     makers = PROMPTS.values() if declared.name == TABLES[7].suite else (declared.generator,)
@@ -168,13 +168,12 @@ def claims_text(answers: Answers) -> str:
 def not_run(answers: Answers) -> list[str]:
     """What to run for the parts of claims that have no grid."""
     missing = sorted({
-        suite_of(claim, part)
+        (claim.suite, part.generator)
         for claim, found in answers
         for place, part in enumerate(claim.parts)
         if not found or found[0].grids[place] is None
     })  # fmt: skip
-    named = [suite.partition("+") for suite in missing]
-    variants = [f"{base} --generator {made}" if made else base for base, _, made in named]
+    variants = [f"{suite} --generator {made}" if made else suite for suite, made in missing]
     return [f"Not run: `cod-bench run --suite {variant} --all --protocol paper`." for variant in variants]
 
 
@@ -182,10 +181,11 @@ def claims_parts(answers: Answers, analogues: Analogues) -> str:
     """A line a part of a claim; an analogue's is a label, its figure stands in the table of analogues."""
     body = []
     for at, (claim, found) in enumerate(answers):
+        several = any(part.generator for part in claim.parts)
         for place, part in enumerate(claim.parts):
             grid = found[0].grids[place] if found else None
             where = NONE if grid is None else f"{code(grid.suite.name)}, {code(grid.track)}, {code(grid.protocol)}"
-            named = f"{contrast(claim, part)}{f', {code(part.suite)}' if part.suite else ''}"
+            named = f"{contrast(claim, part)}{f', {code(suite_of(claim, part))}' if several else ''}"
             difference = f"{named}, k = {', '.join(map(str, part.ks))}{without(part, part.tasks)}"
             shown = ["" if place else escape(claim.text), claim.kind, difference, size(claim, part), where]
             label = analogues.labels.get((at, place))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cod_bench.jobs import Job, Outcome
+from cod_bench.executor import Job, Outcome
 
 USABLE = 0.92
 """Share of a device's memory that is given out: allocators round up and drivers keep some."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from cod_bench import corpus as corpora
-from cod_bench import registry, work
+from cod_bench import registry, warm, work
 from cod_bench.errors import RunError
 from cod_bench.store import home, write_atomic
 from cod_bench.task import Corpus, Example, RawRow, Task, normalise
@@ -47,7 +47,7 @@ def poisoned(name: str, splits: Iterable[str]) -> Iterator[list[str]]:
     (`read` raises, by whatever name it is called there) and `corpus.load` (its pinned sums are poisoned, so that no
     prepared copy is taken). The splits that are not named stay readable through `work` alone.
     """
-    clean: Corpus = work.corpus(name)
+    clean: Corpus = warm.corpus(name)
     reads: list[str] = []
     guards: dict[str, Any] = {split: Guarded(split, reads) for split in splits}
 
@@ -68,7 +68,7 @@ def altered(name: str) -> Iterator[None]:
     row. Training rows stay. What a plugin makes of the rows it is handed cannot change by this; what it makes of rows
     that it found elsewhere, without any guard noticing, does.
     """
-    clean: Corpus = work.corpus(name)
+    clean: Corpus = warm.corpus(name)
     classes = len(clean.task.classes)
     instead = {
         row.text: (f"{SENTINEL} {' '.join(reversed(row.text.split()))}", (row.label + 1) % classes)

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cod_bench.counterfactual import Answer, Generator, Query
+from cod_bench.counterfactual import Answer, Entry, Generator, Query
 from cod_bench.perturb import Edits, Frequencies, edits, perturb
 from cod_bench.spec import PARTNERS, POOL_VERSIONS, digest, stream
-from cod_bench.store import Artifacts, lock, write_atomic
+from cod_bench.store import Artifacts, _block_name, blocks, lock, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,49 +35,9 @@ REDRAWS = 20
 PRESERVING = "-preserving"
 """In the names of blocks that hold label-preserving rewrites of a costly generator, which others of its lack."""
 
-FIRST_BLOCK = 4
-"""Slots in the first block; every later block ends at twice its start: 0-4, 4-8, 8-16, 16-32 ..."""
-
 
 REMEMBERED = 128
 """Blocks that a process keeps: those of some twenty seeds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one slot's original became. Texts stay in the cache folder: records hold only numbers and hashes."""
-
-    id: str
-    target: int
-    first: str
-    first_flips: bool
-    cfe: str | None
-    """The validated counterfactual; None makes the slot invalid."""
-    random: str | None
-    """As many random edits as `cfe`, teacher's class unchanged; None when every draw moved the teacher."""
-    preserving: str | None
-    """Label-preserving substitutions at the positions of `cfe`; None when none kept the teacher's class."""
-    edited: Mapping[str, int]
-    """Words edited in each of `first`, `cfe`, `random` and `preserving` that there is."""
-    words: int
-    margin: float
-    """Teacher's p(target) minus p(original's class) on the original."""
-    margins: Mapping[str, float]
-    """The same on each text that there is."""
-    redraws: Mapping[str, int]
-    """Control texts turned down before the one taken: `random` drawn again, `preserving` passed on to the next."""
-    refused: int
-    """Texts refused because they equal or nearly equal an evaluation row."""
-    teacher_passes: int
-    """Texts that the generator asked the teacher about."""
-
-
-def blocks(slots: int) -> Iterator[tuple[int, int]]:
-    """The blocks [start, end) that hold the first `slots` slots."""
-    start, end = 0, FIRST_BLOCK
-    while start < slots:
-        yield start, end
-        start, end = end, 2 * end
 
 
 def folder(
@@ -104,10 +64,6 @@ def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False, preser
             break
         found += block
     return found[:slots]
-
-
-def _block_name(seed: int, start: int, end: int, kept_wrong: bool, bought: str = "") -> str:
-    return f"seed{seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}{bought}.json"
 
 
 class Pool:

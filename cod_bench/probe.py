@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import probe_generator, registry, suites, work
+from cod_bench import device, probe_generator, registry, suites, warm, work
 from cod_bench import tracks as all_tracks
 from cod_bench.attempts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.poison import altered, poisoned
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
 
     file, kind, world, out, *tracks = arguments
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    work.set_threads()
+    device.set_threads()
     Path(out).write_text(json.dumps(facts(Path(file), kind, world, tracks)), encoding="utf-8")
 
 
@@ -135,8 +135,8 @@ def _specs(method: str, tracks: Sequence[str]) -> list[RunSpec]:
 def _training(spec: RunSpec) -> TrainingSet:
     from cod_bench.condition import build
 
-    rows = work.draw(spec.track, spec.task, spec.seed, False)
-    entries = work.pool(spec.track, spec.task, spec.generator).entries(rows, spec.k) if spec.generator else None
+    rows = warm.draw(spec.track, spec.task, spec.seed, False)
+    entries = warm.pool(spec.track, spec.task, spec.generator).entries(rows, spec.k) if spec.generator else None
     return build(rows, spec.condition, spec.k, entries)
 
 
@@ -154,7 +154,7 @@ def _train(spec: RunSpec, training: TrainingSet) -> Facts:
     student = work.fresh_student(spec)
     distiller = registry.load("baseline", spec.method)()
     trained = train(
-        spec, all_tracks.track(spec.track), training, distiller, hparams, student, work.teacher(spec.track, spec.task),
+        spec, all_tracks.track(spec.track), training, distiller, hparams, student, warm.teacher(spec.track, spec.task),
         None, work.student_tokenizer(spec),
     )  # fmt: skip
     weights = hashlib.sha256()
@@ -197,7 +197,7 @@ def _task(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     task = registry.load(kind, file.stem)
     known["pins"] = {"pool_sha256": task.pool_sha256, "evaluation_sha256": task.evaluation_sha256}
     if known["pins"] == {name: rows[name] for name in known["pins"]}:
-        method = suites.suite(TASK).grids[0].methods[0]
+        method = suites.suite(TASK).blocks[0].methods[0]
         spec = RunSpec("last", tracks[0], file.stem, method, "standard", "", K, 0)
         known["record"] = attempt(lambda: dict(work.run_one(spec, {}).metrics))
     return known
@@ -211,13 +211,14 @@ def _import_alone(file: Path, kind: str, tracks: Sequence[str]) -> Facts:  # noq
 
 
 def _executor(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
-    from cod_bench.jobs import Job, teacher_job
+    from cod_bench.executor import Job
+    from cod_bench.jobs import teacher_job
     from cod_bench.record import record_from_json
 
     known = load(file, kind)
     if not usable(known):
         return known
-    spec = _specs(suites.suite(TASK).grids[0].methods[0], tracks[:1])[0]
+    spec = _specs(suites.suite(TASK).blocks[0].methods[0], tracks[:1])[0]
     first = teacher_job(spec.track, spec.task)
     run = Job("run", {"stage": "run", "spec": asdict(spec), "provenance": {}}, (first.key,))
     broken = Job("broken", {"stage": "no such stage"})

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import registry, work
+from cod_bench import registry, warm
 from cod_bench.attempts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.poison import altered, poisoned
 from cod_bench.spec import canonical
 
 if TYPE_CHECKING:
-    from cod_bench.pool import Entry
+    from cod_bench.counterfactual import Entry
     from cod_bench.split import Draw
 
 SLOTS = ((0, 4), (4, 8))
@@ -31,7 +31,7 @@ def clean_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     known["identity"] = attempt(lambda: json.loads(canonical(generator.params())))
     known["entries"] = {}
     for track in tracks:
-        draw = work.draw(track, TASK, 0, False)
+        draw = warm.draw(track, TASK, 0, False)
         found = []
         for seed, order in ((1, SLOTS), (2, SLOTS[::-1])):
             seed_everything(seed)
@@ -47,8 +47,8 @@ def poisoned_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     from cod_bench.pool import Pool
 
     track = tracks[0]
-    draw, judge, rows = work.draw(track, TASK, 0, False), work.teacher(track, TASK), work.corpus(TASK)
-    near = work.near_evaluation(TASK)
+    draw, judge, rows = warm.draw(track, TASK, 0, False), warm.teacher(track, TASK), warm.corpus(TASK)
+    near = warm.near_evaluation(TASK)
     known: Facts = {}
     seed_everything(1)
     with poisoned(TASK, ("dev", "evaluation")) as reads:
@@ -67,8 +67,8 @@ def altered_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     from cod_bench.pool import Pool
 
     track = tracks[0]
-    draw, judge, rows = work.draw(track, TASK, 0, False), work.teacher(track, TASK), work.corpus(TASK)
-    near = work.near_evaluation(TASK)
+    draw, judge, rows = warm.draw(track, TASK, 0, False), warm.teacher(track, TASK), warm.corpus(TASK)
+    near = warm.near_evaluation(TASK)
     seed_everything(1)
     with altered(TASK):
         known = load(file, kind)
@@ -82,7 +82,7 @@ def _entries(generator: Any, track: str, draw: Draw, order: Sequence[tuple[int, 
     from cod_bench.pool import Pool
 
     made = Pool(
-        work.corpus(TASK), work.teacher(track, TASK), generator, _elsewhere(), work.near_evaluation(TASK)
+        warm.corpus(TASK), warm.teacher(track, TASK), generator, _elsewhere(), warm.near_evaluation(TASK)
     )  # fmt: skip
     return _blocks(made, draw, order)
 
@@ -127,14 +127,14 @@ class _Liar:
 def _queries(track: str) -> Iterator[Any]:
     from cod_bench.counterfactual import Query
 
-    for slot in work.draw(track, TASK, 0, False).first_slots(SLOTS[-1][1]):
-        yield Query(slot.original, slot.target, work.corpus(TASK).task)
+    for slot in warm.draw(track, TASK, 0, False).first_slots(SLOTS[-1][1]):
+        yield Query(slot.original, slot.target, warm.corpus(TASK).task)
 
 
 def _first_answers(generator: Any, track: str) -> list[list[str]]:
     """[first answer, first answer by a teacher that lies about edited versions] of every query."""
-    judge = work.teacher(track, TASK)
-    state = json.loads(json.dumps(generator.prepare(work.corpus(TASK).train, judge), sort_keys=True))
+    judge = warm.teacher(track, TASK)
+    state = json.loads(json.dumps(generator.prepare(warm.corpus(TASK).train, judge), sort_keys=True))
     return [
         [
             str(generator.answer(query, judge, state).first),
@@ -146,8 +146,8 @@ def _first_answers(generator: Any, track: str) -> list[list[str]]:
 
 def _preserved(generator: Any, track: str) -> list[int]:
     """How many label-preserving rewrites each query's first answer has."""
-    judge = work.teacher(track, TASK)
-    state = json.loads(json.dumps(generator.prepare(work.corpus(TASK).train, judge), sort_keys=True))
+    judge = warm.teacher(track, TASK)
+    state = json.loads(json.dumps(generator.prepare(warm.corpus(TASK).train, judge), sort_keys=True))
     found = []
     for query in _queries(track):
         rewrites = generator.preserve(query, generator.answer(query, judge, state).first, judge, state)

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cod_bench import registry
-from cod_bench import tracks as all_tracks
+from cod_bench import built_in, registry
 from cod_bench.errors import RunError, UsageError
 
 LIMIT = 300.0
@@ -45,7 +44,7 @@ class Probed:
 
 def toy_tracks() -> tuple[str, ...]:
     """Tracks whose models are built on the spot: no asset, seconds. A family of models each, encoders first."""
-    return tuple(name for name, track in all_tracks.TRACKS.items() if track.random)
+    return tuple(name for name, track in built_in.TRACKS.items() if track.random)
 
 
 def kind_of(path: Path) -> str:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench import device
-
-CPUINFO = Path("/proc/cpuinfo")
+from cod_bench.device import instructions
 
 NUMERIC = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
 """Libraries whose versions may move a number; part of the environment key."""
@@ -42,18 +41,6 @@ def environment() -> dict[str, str]:
         "arithmetic": str(ARITHMETIC),
         **{name: _version(name) for name in NUMERIC},
     }
-
-
-def instructions(cpuinfo: Path = CPUINFO) -> str:
-    """The widest vector instructions of this CPU, which decide the order of float sums."""
-    try:
-        flags = set(cpuinfo.read_text(encoding="utf-8").split())
-    except OSError:
-        return "unknown"
-    for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "asimd"):
-        if name in flags:
-            return name
-    return "baseline"
 
 
 @cache

@@ -17,7 +17,8 @@ from typing import Any
 
 from cod_bench import registry
 from cod_bench.errors import RunError
-from cod_bench.jobs import Job, Outcome, teacher_job, teacher_key
+from cod_bench.executor import Job, Outcome
+from cod_bench.jobs import teacher_job, teacher_key
 from cod_bench.spec import RunSpec
 from cod_bench.store import usable_home, write_atomic
 from cod_bench.track import Track

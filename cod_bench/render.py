@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
+from typing import Any
 
-from cod_bench import grids, leaderboard, plan, registry, suites, tracks, verdicts
+from cod_bench import grids, leaderboard, registry, site, suites, verdicts
 from cod_bench.aggregate import Grid
+from cod_bench.errors import UsageError
 from cod_bench.record import Record
-from cod_bench.spec import LOCAL, RunSpec, Suite, base_name
-from cod_bench.store import Results
-
-log = logging.getLogger(__name__)
+from cod_bench.results import Results
+from cod_bench.store import write_atomic
+from cod_bench.suite import Suite
 
 PUBLISHED = "results"
 """The folder name that means publishing: its leaderboard lies beside it, every other folder's inside it."""
@@ -33,7 +34,7 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     references, there = results.references(), {record.spec.track for record in records}
     found = [
         (suite, grids.of(suite, records=records, references=references))
-        for suite in (plan.on_tracks(suite, there) for suite in chosen)
+        for suite in (suite.on_tracks(there) for suite in chosen)
     ]
     return leaderboard.render(found, bad=bad, figures=figures, states=states(results, records))
 
@@ -50,7 +51,7 @@ def states(
         UsageError: the verdicts are corrupt.
     """
     known = results.verdicts()
-    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
+    declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     by_part: dict[verdicts.Part, list[Record]] = {}
     for record in records:
         by_part.setdefault(verdicts.part(record.spec), []).append(record)
@@ -72,7 +73,7 @@ def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) ->
     """Lines for the terminal: what `cod` gains over `standard` in this folder."""
     records, _ = results.scan()
     own = [record for record in records if (record.spec.track, record.spec.protocol) == (track, protocol)]
-    found = grids.of(plan.on_tracks(suite, [track]), records=own, references=results.references())
+    found = grids.of(suite.on_tracks([track]), records=own, references=results.references())
     return leaderboard.main_figure(found[0]) if found else []
 
 
@@ -82,71 +83,50 @@ def published_figure(suite: Suite) -> list[str]:
     return found.read_text(encoding="utf-8").splitlines() if found.is_file() else []
 
 
-def suites_with_records(results: Results) -> list[Suite]:
-    """Suites to show for a folder: the smallest first, and a larger one only if it has records of its own.
+PAGE = "index.html"
 
-    Methods that no suite declares and generators other than a suite's own make variants of the suites.
+
+def build(results: Results, out: Path, *, examples: Callable[[Sequence[Record]], Sequence[Any]] | None = None) -> Path:
+    """Write the page of a results folder; returns its path.
+
+    Args:
+        examples: records -> `examples.Shown` of the local cache folder, to be shown too: corpora's texts, not to be
+            published.
+
+    Raises:
+        UsageError: no counted run, a folder that cannot be written, or what `examples` raises.
     """
-    records, _ = results.scan()
-    specs = {record.spec for record in records}
-    there, protocols = _known_tracks({s.track for s in specs}), {s.protocol for s in specs}
-    declared = {method for suite in suites.SUITES.values() for method in plan.methods(suite)}
-    others = _installed("baseline", "method", {s.method for s in specs} - declared)
-    submitted = [(), *((method,) for method in others)]
-    generators = ["", *_installed("generator", "generator", {s.generator for s in specs} - {""})]
-    known = {
-        (made := plan.variant(sliced, submitted=methods, generator=generator)).name: made
-        for generator in generators
-        for methods in submitted
-        for suite in (plan.on_tracks(declared_suite, there) for declared_suite in suites.SUITES.values())
-        if there.intersection(suite.tracks)
-        for sliced in (suite, *on_slices(suite, specs))
-    }
-    chosen: set[str] = set()
-    covered: set[RunSpec] = set()
-    for name, suite in sorted(known.items(), key=lambda item: sum(1 for _ in item[1].expand(track=item[1].tracks[0]))):
-        own = {
-            spec
-            for track in there.intersection(suite.tracks)
-            for protocol in protocols
-            for spec in suite.expand(track=track, protocol=protocol)
-        }
-        if (own & specs) - covered:
-            chosen.add(name)
-            covered |= own
-    return [suite for name, suite in known.items() if name in chosen]
+    records, bad = results.scan()
+    references = results.references()
+    found: list[Grid] = []
+    for suite in sorted(grids.suites_with_records(results), key=lambda suite: suite.name != suites.DEFAULT_SUITE):
+        found += [grid for grid in grids.of(suite, records=records, references=references) if grid.runs]
+    if not found:
+        raise UsageError(f"--results {results.root}: has no counted run; run `cod-bench run --all` first")
+    shown: Sequence[Any] = ()
+    if examples is not None:
+        # of each grid the first seed's largest budget first: its slots are those of every smaller one
+        own = [sorted(grid.runs.items(), key=lambda item: (item[0].seed, -item[0].k)) for grid in found]
+        shown = examples([run.record for runs in own for _, run in runs])
+    told = states(results, records, everyone=True)
+    found = [replace(grid, states=told(grid)) for grid in found]
+    about = {name: _about(name) for name in dict.fromkeys(name for grid in found for name in grid.methods)}
+    text = site.page(found, about=about, examples=shown, bad=bad, repository=_repository())
+    write_atomic(out / PAGE, text)
+    return out / PAGE
 
 
-def _known_tracks(names: set[str]) -> set[str]:
-    """Those of the names that are known here; the records of others are told and left out of the tables."""
-    known = set(filter(tracks.exists, names))
-    for name in sorted(names - known):
-        log.warning("records on track %r are left out of the tables: make it here with --teacher and --student", name)
-    return known
+def _about(name: str) -> str:
+    """A method's summary and its class's own docstring, not one that it inherits."""
+    method = registry.load("baseline", name)
+    return f"{method.summary}\n\n{inspect.cleandoc(vars(method).get('__doc__') or '')}"
 
 
-def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
-    """The suite on those local slices of its tasks that have records and that it does not declare.
-
-    One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own.
-    """
-    runs = Counter(spec.task for spec in specs if LOCAL in spec.task and spec.task not in suite.tasks)
-    slices: dict[str, list[str]] = {}
-    for task in sorted(runs, key=lambda task: (-runs[task], task)):
-        slices.setdefault(base_name(task), []).append(task)
-    tasks = [slices.get(base_name(task), [task])[0] for task in suite.tasks]
-    others = [
-        replace(suite, name=f"{suite.name}+{task}", title=f"{suite.title}; on another local slice", tasks=(task,))
-        for name in map(base_name, suite.tasks)
-        for task in slices.get(name, [])[1:]
-    ]
-    return [made for made in (plan.with_tasks(suite, tasks), *others) if made is not suite]
-
-
-def _installed(kind: str, word: str, names: set[str]) -> list[str]:
-    """Those of the names that are known here; the records of others are told and left out of the tables."""
-    for name in sorted(names.difference(registry.names(kind))):
-        log.warning(
-            "records of %s %r are left out of the tables: it is not installed here, name its --plugin", word, name
-        )
-    return sorted(names.intersection(registry.names(kind)))
+def _repository() -> str:
+    """The address that the installed package names as its repository; empty if it names none."""
+    try:
+        named = metadata("cod-bench").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    found = dict(str(line).split(", ", 1) for line in named)
+    return found.get("Repository", "").rstrip("/")

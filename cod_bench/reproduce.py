@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
-from cod_bench import plan, registry, verdicts
+from cod_bench import registry, verdicts
 from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.identity import run_id
 from cod_bench.jobs import jobs_for
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Record, record_from_json
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec, stream
-from cod_bench.store import Results, usable_home, write_atomic
+from cod_bench.store import usable_home, write_atomic
 from cod_bench.verdicts import Cell, Part, Verdict
 
 Listener = Callable[[RunSpec, Cell], None]
@@ -79,10 +81,10 @@ def reproduce(
     own = groups(records, methods)
     chosen = {key: sample(found, share, drawn) for key, found in own.items()}
     for record in (record for found in chosen.values() for record in found):
-        if plan.run_id(record.spec) != record.run_id:
+        if run_id(record.spec) != record.run_id:
             raise UsageError(
                 f"record {record.run_id} ({record.spec.label}): made by other code or settings, which give run "
-                f"{plan.run_id(record.spec)} here; check out the version that made it"
+                f"{run_id(record.spec)} here; check out the version that made it"
             )
     again = _run({r.spec: r for found in chosen.values() for r in found}, workers, executor, listen)
     today = dt.datetime.now(dt.UTC).date().isoformat()
@@ -110,6 +112,6 @@ def _run(stored: dict[RunSpec, Record], workers: int, executor: str, listen: Lis
                 continue
             value: Any = outcome.result["record"]
             record = record_from_json(value)
-            cells[record.spec] = verdicts.judge(stored[record.spec], record)
+            cells[record.spec] = verdicts.settle(stored[record.spec], record)
             listen(record.spec, cells[record.spec])
     return cells

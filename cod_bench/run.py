@@ -12,13 +12,18 @@ from functools import partial as partial_of
 from typing import Any
 
 from cod_bench import origin, registry, tracks
+from cod_bench.device import cores
 from cod_bench.errors import RunError, UsageError, unknown
-from cod_bench.jobs import Outcome, jobs_for, teacher_job, teacher_key
-from cod_bench.plan import Filters, Plan, choose_track, cores, make_from
+from cod_bench.executor import Outcome
+from cod_bench.filters import Filters
+from cod_bench.jobs import jobs_for, teacher_job, teacher_key
+from cod_bench.plan import Plan, make_from
 from cod_bench.provenance import environment, provenance
 from cod_bench.record import Summary, record_from_json, reference_from_json
-from cod_bench.spec import RunSpec, Suite
-from cod_bench.store import BadFile, Results, lock, usable_home
+from cod_bench.results import BadFile, Results
+from cod_bench.spec import RunSpec
+from cod_bench.store import lock, usable_home
+from cod_bench.suite import Suite
 
 RERUN = ("failed", "all", "mismatched")
 """What `--rerun` may name besides the missing runs, which are always done."""
@@ -119,7 +124,7 @@ def _run_locked(
     on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
     results.sweep()
-    tracks.pin(choose_track(suite, filters.track))  # which weights these are is part of every run id
+    tracks.pin(suite.choose_track(filters.track))  # which weights these are is part of every run id
     records, bad = results.glance()
     plan = make_from(suite, filters, results, records, bad)
     if plan.todo(rerun):
@@ -164,7 +169,7 @@ def _run_locked(
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
             tally.workers = outcome.workers or tally.workers
-            _keep(outcome, results, ids, known, tally, suite.name.partition("+")[0])
+            _keep(outcome, results, ids, known, tally, suite.family)
             listen(outcome, tally)
             if outcome.error and fail_fast:
                 raise (UsageError if outcome.usage else RunError)(outcome.error)

@@ -6,20 +6,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import leaderboard, plan, render
+from cod_bench import cfe, device, grids, leaderboard, plan, render
 from cod_bench import run as runs
 from cod_bench.beat import Beat
 from cod_bench.errors import UsageError
-from cod_bench.jobs import Outcome
+from cod_bench.executor import Outcome
+from cod_bench.filters import select
 from cod_bench.run import Tally
 from cod_bench.spec import RunSpec
 
 if TYPE_CHECKING:
-    from cod_bench.plan import Filters, Plan
-    from cod_bench.spec import Suite
-    from cod_bench.store import Results
+    from cod_bench.filters import Filters
+    from cod_bench.plan import Plan
+    from cod_bench.results import Results
+    from cod_bench.suite import Suite
 
 
 STAGES = {"teacher": "teachers", "pool": "blocks of counterfactuals", "run": "runs"}
@@ -97,9 +100,9 @@ def run(
 
     started = time.monotonic()
     console = Console(file=sys.stderr)
-    show = Show(console, plan_line, workers or plan.cores())
-    track, protocol = plan.choose_track(suite, filters.track), (filters.protocol or suite.protocols)[0]
-    plan.select(suite, filters)  # a mistake in the filters is told before anything else
+    show = Show(console, plan_line, workers or device.cores())
+    track, protocol = suite.choose_track(filters.track), (filters.protocol or suite.protocols)[0]
+    select(suite, filters)  # a mistake in the filters is told before anything else
     out = render.out_folder(results)
 
     def partial() -> None:
@@ -121,7 +124,7 @@ def run(
         show.close()
     results.glance()  # an index for the next `status`
     if results.record_paths():
-        shown = render.suites_with_records(results)
+        shown = grids.suites_with_records(results)
         leaderboard.write(out, render.files(results, [*shown, *([suite] if suite not in shown else [])]))
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in tally.seconds.items())
     cores = f" (core-seconds: {took})" if took else ""
@@ -181,3 +184,29 @@ def _left(tally: Tally) -> str:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def plan_line(made: Plan, workers: int, where: Path | None = None) -> str:
+    """How many runs of a plan are in which state, in which folder, and about how long the missing ones take."""
+    done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
+    hours = made.hours(workers)
+    # the estimate is good to a factor of two: no decimals
+    rest = f"{round(hours):,} h" if hours >= 1.5 else f"{max(1, round(hours * 60))} min"
+    tail = f"; about {rest} with {workers} workers to go" if missing else ""
+    retry = " (again with --rerun failed)" if failed else ""
+    apart = made.count("not applicable")
+    corrupt = f", {apart} not applicable" if apart else ""
+    corrupt += f", {len(made.bad)} corrupt files" if made.bad else ""
+    folder = "" if where is None else f" in {where}"
+    part = f"shard {made.shard} of " if made.shard else ""
+    return (
+        f"{part}suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
+        f"{failed} failed{retry}{corrupt}{folder}{tail}"
+    )
+
+
+def bills(made: Plan) -> list[str]:
+    """What `plan` says of paid counterfactuals: a line a generator."""
+    missing = [planned.spec for planned in made.runs if planned.state != "done"]
+    found = cfe.forecast(missing)
+    return [f"counterfactuals by {name} if none were bought yet: {cfe.told(bill)}" for name, bill in found.items()]

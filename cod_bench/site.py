@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from cod_bench import site_charts, site_data, site_facts, tables
 from cod_bench.aggregate import Grid
 from cod_bench.errors import RunError
+from cod_bench.results import BadFile
 from cod_bench.site_charts import Style
 from cod_bench.spec import CONDITIONS
-from cod_bench.store import BadFile
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,9 +11,9 @@ import numpy as np
 from cod_bench import aggregate, claims, leaderboard, page, site_charts
 from cod_bench.aggregate import Grid
 from cod_bench.claims import Claim, Gain
+from cod_bench.results import BadFile
 from cod_bench.site_charts import Forest, Panel
 from cod_bench.spec import CONDITIONS
-from cod_bench.store import BadFile
 from cod_bench.tables import counted, p_value, percent
 
 ALL_TASKS = "all tasks"

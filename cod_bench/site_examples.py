@@ -16,8 +16,7 @@ from cod_bench.spec import PROTOCOLS
 from cod_bench.store import Artifacts
 
 if TYPE_CHECKING:
-    from cod_bench.aggregate import Grid
-    from cod_bench.pool import Entry
+    from cod_bench.counterfactual import Entry
     from cod_bench.record import Record
     from cod_bench.task import Example, Task
 
@@ -67,19 +66,21 @@ class Shown:
     versions: tuple[Version, ...]
 
 
-def examples(grids: Sequence[Grid]) -> list[Shown]:
-    """The first slots of the first seed of every (track, task, generator) with records, from the local cache.
+def examples(records: Sequence[Record]) -> list[Shown]:
+    """The first slots of every (track, task, generator, teacher) of these records, from the local cache.
+
+    Args:
+        records: of each such pool the first one counts.
 
     Raises:
         UsageError: the cache folder holds none of these pools, or a task is not installed here.
         RunError: a task's texts cannot be had.
     """
     wanted: dict[tuple[str, str, str, str], Record] = {}
-    for grid in grids:
-        for spec, run in sorted(grid.runs.items(), key=lambda item: (item[0].seed, -item[0].k)):
-            if spec.generator:
-                key = (spec.track, spec.task, spec.generator, run.record.teacher_hash)
-                wanted.setdefault(key, run.record)
+    for record in records:
+        spec = record.spec
+        if spec.generator:
+            wanted.setdefault((spec.track, spec.task, spec.generator, record.teacher_hash), record)
     found = [shown for record in wanted.values() for shown in _of(record)]
     if not found:
         raise UsageError(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -101,51 +100,6 @@ class RunSpec:
     def label(self) -> str:
         """One readable line, as `run` prints it."""
         return f"{self.task} {self.method} {self.condition} k={self.k} seed={self.seed}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A block of a suite: every combination of its methods, conditions and ks."""
-
-    methods: tuple[str, ...]
-    conditions: tuple[str, ...]
-    ks: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """A named set of runs. A filter over records, never a folder."""
-
-    name: str
-    title: str
-    tracks: tuple[str, ...]
-    """Tracks it can run on, fastest first; `run` takes the first that the machine supports."""
-    tasks: tuple[str, ...]
-    seeds: tuple[int, ...]
-    primary_k: tuple[int, ...]
-    grids: tuple[Grid, ...]
-    generator: str
-    protocols: tuple[str, ...] = ("last",)
-
-    def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
-        """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
-        return iter(_expanded(self, track, (protocol,) if protocol else self.protocols))
-
-
-@lru_cache(maxsize=16)
-def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[RunSpec, ...]:
-    """`Suite.expand`; remembered, since every table of a suite asks for it again."""
-    seen: dict[RunSpec, None] = {}
-    for protocol in protocols:
-        for seed in suite.seeds:
-            for grid in suite.grids:
-                for method in grid.methods:
-                    for k in grid.ks:
-                        for task in suite.tasks:
-                            for condition in grid.conditions:
-                                generator = "" if condition in WITHOUT_GENERATOR else suite.generator
-                                seen[RunSpec(protocol, track, task, method, condition, generator, k, seed)] = None
-    return tuple(seen)
 
 
 def canonical(value: Any) -> str:

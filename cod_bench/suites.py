@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cod_bench.errors import unknown
-from cod_bench.spec import Grid, Suite
+from cod_bench.suite import Block, Suite
 
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
@@ -21,7 +21,7 @@ SUITES: Mapping[str, Suite] = {
             tasks=("rt_quotes",),
             seeds=(0, 1),
             primary_k=(8,),
-            grids=(Grid(("kd",), ("standard", "cod"), (8,)),),
+            blocks=(Block(("kd",), ("standard", "cod"), (8,)),),
             generator="substitution",
         ),
         Suite(
@@ -31,10 +31,10 @@ SUITES: Mapping[str, Suite] = {
             tasks=("rt_quotes", "brand_tweets"),
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32),
-            grids=(
-                Grid(_METHODS, _MAIN, (8, 16, 32)),
-                Grid(("kd",), ("half",), (8, 16, 32)),
-                Grid(("kd",), ("label-preserving",), (16,)),
+            blocks=(
+                Block(_METHODS, _MAIN, (8, 16, 32)),
+                Block(("kd",), ("half",), (8, 16, 32)),
+                Block(("kd",), ("label-preserving",), (16,)),
             ),
             generator="substitution",
         ),
@@ -45,7 +45,7 @@ SUITES: Mapping[str, Suite] = {
             tasks=("rt_quotes", "brand_tweets"),
             seeds=tuple(range(10)),
             primary_k=(8, 16, 32, 64),
-            grids=(Grid((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
+            blocks=(Block((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
             generator="substitution",
         ),
         Suite(
@@ -63,7 +63,7 @@ SUITES: Mapping[str, Suite] = {
             ),
             seeds=(0, 1, 2),
             primary_k=(8, 32),
-            grids=(Grid(_METHODS, _MAIN, (8, 32)),),
+            blocks=(Block(_METHODS, _MAIN, (8, 32)),),
             generator="substitution",
         ),
         *(
@@ -74,7 +74,7 @@ SUITES: Mapping[str, Suite] = {
                 tasks=_SIX,
                 seeds=(0, 1, 2, 3, 4),
                 primary_k=(8, 16, 32, 64),
-                grids=(Grid(_METHODS, _MAIN, (8, 16, 32, 64, 128, 512)),),
+                blocks=(Block(_METHODS, _MAIN, (8, 16, 32, 64, 128, 512)),),
                 generator="llm",
                 protocols=("last", "paper"),
             )
@@ -91,7 +91,7 @@ SUITES: Mapping[str, Suite] = {
             tasks=("amazon_paper", "yelp_paper"),
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32, 64),
-            grids=(Grid(_METHODS, _MAIN, (8, 16, 32, 64)),),
+            blocks=(Block(_METHODS, _MAIN, (8, 16, 32, 64)),),
             generator="llm",
             protocols=("paper",),
         ),
@@ -102,7 +102,7 @@ SUITES: Mapping[str, Suite] = {
             tasks=("sst2",),
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32, 64),
-            grids=(Grid(("kd",), _MAIN, (8, 16, 32, 64)),),
+            blocks=(Block(("kd",), _MAIN, (8, 16, 32, 64)),),
             generator="llm_v1",
         ),
         Suite(
@@ -112,7 +112,7 @@ SUITES: Mapping[str, Suite] = {
             tasks=("sst2",),
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32, 64),
-            grids=(Grid(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16, 32, 64, 128, 512)),),
+            blocks=(Block(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16, 32, 64, 128, 512)),),
             generator="llm",
             protocols=("last", "paper"),
         ),
@@ -123,13 +123,18 @@ SUITES: Mapping[str, Suite] = {
             tasks=("toy",),
             seeds=(0, 1),
             primary_k=(8,),
-            grids=(Grid((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8,)),),
+            blocks=(Block((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8,)),),
             generator="substitution",
         ),
     )
 }
 
 DEFAULT_SUITE = "embedded"
+
+
+def declared(name: str) -> Suite:
+    """The declared suite of a variant by its name, as a reader types it: `<suite>+<what is different>`."""
+    return suite(name.partition("+")[0])
 
 
 def suite(name: str) -> Suite:

@@ -84,7 +84,7 @@ class Verdict:
         return self.protocol, self.track, self.task, self.method, self.generator
 
 
-def judge(stored: Record, again: Record) -> Cell:
+def settle(stored: Record, again: Record) -> Cell:
     """What a re-run says of a record of the same run id."""
     rows = len(stored.predictions)
     same = sum(a == b for a, b in zip(stored.predictions, again.predictions, strict=False))

@@ -6,51 +6,36 @@ Jobs and outcomes are plain JSON values, so that any executor can carry them.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import cache, lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, energy, registry, tracks
 from cod_bench.errors import UsageError
-from cod_bench.plan import identify
-from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
-from cod_bench.store import Artifacts
+from cod_bench.identity import identify
+from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, Protocol, RunSpec, digest
+from cod_bench.warm import base, corpus, draw, near_evaluation, pool, reference, stand_ins, teacher, texts_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cod_bench.condition import TrainingSet
+    from cod_bench.counterfactual import Entry
     from cod_bench.distil import Trained
+    from cod_bench.distiller import Distiller
     from cod_bench.model import Classifier
-    from cod_bench.near import NearIndex
-    from cod_bench.pool import Entry, Pool
-    from cod_bench.pretrained import Pretrained
-    from cod_bench.record import Record, Reference
+    from cod_bench.record import Record
     from cod_bench.split import Draw
-    from cod_bench.task import Corpus, Example
+    from cod_bench.task import Corpus
     from cod_bench.teacher import Teacher
-
-SEEDS_AT_HAND = 32
-"""Draws that a process keeps: runs come seed by seed, and a suite may have a thousand of them."""
-WARM = 1_000_000_000
-"""Bytes that teachers hold, as known when another is loaded, beyond which the one longest not asked for goes.
-
-MiniLM's six stay in float32, five in bfloat16, which keeps two copies; of larger ones two."""
+    from cod_bench.track import Track
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:
     """Do one job: {"stage": "teacher" | "pool" | "run" | "dev", ...}; raises what goes wrong."""
     return {"teacher": _teacher_job, "pool": _pool_job, "run": _run_job, "dev": _dev_job}[job["stage"]](job)
-
-
-def set_threads() -> None:
-    """One torch thread: parallelism is processes, and results must not depend on how many threads there are."""
-    device.prepare()
-    import torch
-
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    # With the line above torch fills every new tensor before use, 2 % of a run; no kernel of ours reads what it has
-    # not written.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _teacher_job(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,19 +89,15 @@ def _run_job(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _dev_job(job: Mapping[str, Any]) -> dict[str, Any]:
     """Train with other hyperparameters and score on dev alone: how recipes are chosen."""
-    from cod_bench.condition import build
-    from cod_bench.distil import train
-
     start = time.perf_counter()
-    spec = RunSpec(**job["spec"])
-    track, method = tracks.track(spec.track), registry.load("baseline", spec.method)
+    run = resolve(RunSpec(**job["spec"]))
     # A recipe may leave the rate open until it has been chosen, which is what this trial is for.
-    tried = replace(track.recipe_for(spec.method), learning_rate=job["override"]["learning_rate"])
-    hparams = {**method.hparams(replace(track, recipes={spec.method: tried}), spec.k), **job["override"]}
-    training = build(draw(spec.track, spec.task, spec.seed, False), spec.condition, spec.k)
-    student, judge = fresh_student(spec), teacher(spec.track, spec.task)
-    train(spec, track, training, method(), hparams, student, judge, None, student_tokenizer(spec))
-    return {"accuracy": accuracy(spec, student, "dev"), "seconds": time.perf_counter() - start}
+    tried = replace(run.track.recipe_for(run.spec.method), learning_rate=job["override"]["learning_rate"])
+    track = replace(run.track, recipes={run.spec.method: tried})
+    hparams = {**run.method.hparams(track, run.spec.k), **job["override"]}
+    student = fresh_student(run.spec)
+    run.train(run.rows()[0], hparams, student)
+    return {"accuracy": run.accuracy(student, "dev"), "seconds": time.perf_counter() - start}
 
 
 def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
@@ -124,7 +105,7 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
 
     Raises:
         RunError: the loss is not finite, or an asset, teacher or pool cannot be had.
-        UsageError: the budget cannot be balanced or filled.
+        UsageError: the budget cannot be balanced or filled, or the method cannot run on the track.
     """
     with energy.meter() as kwh:
         record = _trained(spec, provenance)
@@ -135,31 +116,21 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
 
 
 def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
-    from cod_bench.condition import build, describe
-    from cod_bench.distil import train
+    from cod_bench.condition import describe
     from cod_bench.metrics import compute
     from cod_bench.pool import summary
     from cod_bench.record import SCHEMA, Record, rounded
 
     start, cpu = time.perf_counter(), time.process_time()
-    method = registry.load("baseline", spec.method)
-    data, judge = corpus(spec.task), teacher(spec.track, spec.task)
-    track = judge.track
-    refused = method.not_applicable(track)
-    if refused:
-        raise UsageError(f"method {spec.method!r} on track {spec.track!r}: {refused}; choose another of the two")
-    rows = draw(spec.track, spec.task, spec.seed, PROTOCOLS[spec.protocol].reference_habits)
-    entries = None if spec.condition in WITHOUT_GENERATOR else _entries(spec, rows)
-    training = build(rows, spec.condition, spec.k, entries)
+    run = resolve(spec)
+    training, entries = run.rows()
     found = identify(spec)
-    hparams = found["method"]["hparams"]
-    student = fresh_student(spec)
+    student = fresh_student(run.spec)
     prepared = time.perf_counter()
-    trained = train(spec, track, training, method(), hparams, student, judge, _selector(spec), student_tokenizer(spec))
+    trained = run.train(training, found["method"]["hparams"], student, run.selector())
     evaluating = time.perf_counter()
-    predictions, probabilities = _evaluate(spec, student)
-    stored = reference(spec.track, spec.task)
-    metrics = compute(predictions, probabilities, stored)
+    predictions, probabilities = _evaluate(run, student)
+    metrics = compute(predictions, probabilities, reference(spec.track, spec.task))
     end = time.perf_counter()
     return Record(
         schema=SCHEMA,
@@ -170,10 +141,10 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
         history=_history(trained),
         predictions=predictions,
         probabilities=probabilities,
-        reference=f"{spec.task}-{judge.hash}",
-        eval_hash=data.eval_hash,
-        train_hash=data.pool_sha256[:12],
-        teacher_hash=judge.hash,
+        reference=f"{spec.task}-{run.teacher.hash}",
+        eval_hash=run.corpus.eval_hash,
+        train_hash=run.corpus.pool_sha256[:12],
+        teacher_hash=run.teacher.hash,
         rows=describe(training),
         cfe=None if entries is None else summary(entries, spec.condition),
         cost=rounded(
@@ -197,57 +168,87 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     )
 
 
-def _history(trained: Trained) -> dict[str, list[float]]:
-    history = {**trained.losses}
-    if trained.scores:
-        history["selection"] = [round(score, 6) for score in trained.scores]
-        history["selected_step"] = [float(trained.selected)]
-    return history
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a run is made of, each looked up once by its name in the spec."""
+
+    spec: RunSpec
+    protocol: Protocol
+    track: Track
+    method: type[Distiller]
+    corpus: Corpus
+    teacher: Teacher
+    draw: Draw
+    tokenizer: Any
+    """The student's own; the teacher's wherever both start from one checkpoint."""
+
+    def rows(self) -> tuple[TrainingSet, list[Entry] | None]:
+        """The training rows of its condition, and the pool entries that these were made from if any were."""
+        from cod_bench.condition import build
+
+        entries = None if self.spec.condition in WITHOUT_GENERATOR else self.entries()
+        return build(self.draw, self.spec.condition, self.spec.k, entries), entries
+
+    def entries(self) -> list[Entry]:
+        """The pool's entries of its slots; searched now where they are not in the cache folder."""
+        spec = self.spec
+        return pool(spec.track, spec.task, spec.generator).entries(
+            self.draw, spec.k,
+            kept_wrong=self.protocol.reference_habits, preserving=PARTNERS[spec.condition][0] == "preserving",
+        )  # fmt: skip
+
+    def train(
+        self, training: TrainingSet, hparams: Mapping[str, Any], student: Classifier,
+        select: Callable[[Classifier], float] | None = None,
+    ) -> Trained:  # fmt: skip
+        """Train a student in place; `select` scores it after every epoch where the best one is kept."""
+        from cod_bench.distil import train
+
+        return train(
+            self.spec, self.track, training, self.method(), hparams, student, self.teacher, select, self.tokenizer
+        )
+
+    def selector(self) -> Callable[[Classifier], float] | None:
+        """Accuracy on the split that the protocol selects on; None where the last weights count."""
+        where = self.protocol.select
+        return None if where == "last" else lambda student: self.accuracy(student, where)
+
+    def accuracy(self, student: Classifier, where: str) -> float:
+        """Accuracy of a student on the `dev` or `evaluation` split."""
+        examples = getattr(self.corpus, where)
+        predicted = self.logits(student, where).argmax(1)
+        return float(sum(int(p) == row.label for p, row in zip(predicted, examples, strict=True)) / len(examples))
+
+    def logits(self, student: Classifier, where: str) -> NDArray[np.float32]:
+        """Float32 logits [rows of the split, classes] of a student in evaluation mode."""
+        from cod_bench import model
+
+        rows = _token_ids(self.spec.track, self.spec.task, where)
+        return model.predict(student, rows, pad_id=self.tokenizer.pad_token_id, precision=self.track.precision)
 
 
-def _selector(spec: RunSpec) -> Any:
-    """Accuracy on the split that the protocol selects on; None where the last weights count."""
-    where = PROTOCOLS[spec.protocol].select
-    if where == "last":
-        return None
-    return lambda student: accuracy(spec, student, where)
+def resolve(spec: RunSpec) -> Resolved:
+    """Look up what a run is made of; what is warm is taken, what is not there is loaded or made.
 
-
-def accuracy(spec: RunSpec, student: Classifier, where: str) -> float:
-    """Accuracy of a student on the `dev` or `evaluation` split."""
-    examples = getattr(corpus(spec.task), where)
-    predicted = _logits(spec, student, where).argmax(1)
-    return float(sum(int(p) == row.label for p, row in zip(predicted, examples, strict=True)) / len(examples))
-
-
-def _evaluate(spec: RunSpec, student: Classifier) -> tuple[str, list[int]]:
-    """Predicted digits and quantised p(class 1) of every evaluation row."""
-    import numpy as np
-
-    from cod_bench.errors import RunError
-    from cod_bench.evaluate import stored
-
-    logits = _logits(spec, student, "evaluation")
-    if not np.isfinite(logits).all():
-        raise RunError(f"{spec.label}: a logit on the evaluation split is not finite; lower the learning rate")
-    return stored(logits)
-
-
-def _logits(spec: RunSpec, student: Classifier, where: str) -> Any:
-    from cod_bench import model
-
-    tokenizer, rows = student_tokenizer(spec), _token_ids(spec.track, spec.task, where)
-    precision = tracks.track(spec.track).precision
-    return model.predict(student, rows, pad_id=tokenizer.pad_token_id, precision=precision)
-
-
-def student_tokenizer(spec: RunSpec) -> Any:
-    """The student's own tokenizer; the teacher's wherever they start from one checkpoint."""
-    return base(spec.track, _texts_of(spec.track, spec.task), "student").tokenizer
+    Raises:
+        UsageError: a name that nobody has, or a method that cannot run on the track.
+        RunError: an asset or a teacher cannot be had.
+    """
+    track, method = tracks.track(spec.track), registry.load("baseline", spec.method)
+    refused = method.not_applicable(track)
+    if refused:
+        raise UsageError(f"method {spec.method!r} on track {spec.track!r}: {refused}; choose another of the two")
+    protocol = PROTOCOLS[spec.protocol]
+    fitted = teacher(spec.track, spec.task)
+    return Resolved(
+        spec, protocol, fitted.track, method, corpus(spec.task), fitted,
+        draw(spec.track, spec.task, spec.seed, protocol.reference_habits),
+        student_tokenizer(spec),
+    )  # fmt: skip
 
 
 def fresh_student(spec: RunSpec) -> Classifier:
-    """The run's untrained student; its head is a function of (task, seed) alone, so that methods start alike."""
+    """The untrained student; its head is a function of (task, seed) alone, so that methods start alike."""
     model, pristine = _student(spec.track, spec.task)
     model.load_state_dict(pristine)
     model.draw("init", spec.task, spec.seed)
@@ -256,101 +257,33 @@ def fresh_student(spec: RunSpec) -> Classifier:
     return model
 
 
-def _entries(spec: RunSpec, rows: Draw) -> list[Entry]:
-    kept_wrong = PROTOCOLS[spec.protocol].reference_habits
-    preserving = PARTNERS[spec.condition][0] == "preserving"
-    found = pool(spec.track, spec.task, spec.generator)
-    return found.entries(rows, spec.k, kept_wrong=kept_wrong, preserving=preserving)
+def student_tokenizer(spec: RunSpec) -> Any:
+    """The student's own tokenizer; the teacher's wherever they start from one checkpoint."""
+    return base(spec.track, texts_of(spec.track, spec.task), "student").tokenizer
+
+
+def _history(trained: Trained) -> dict[str, list[float]]:
+    history = {**trained.losses}
+    if trained.scores:
+        history["selection"] = [round(score, 6) for score in trained.scores]
+        history["selected_step"] = [float(trained.selected)]
+    return history
+
+
+def _evaluate(run: Resolved, student: Classifier) -> tuple[str, list[int]]:
+    """Predicted digits and quantised p(class 1) of every evaluation row."""
+    import numpy as np
+
+    from cod_bench.errors import RunError
+    from cod_bench.evaluate import stored
+
+    logits = run.logits(student, "evaluation")
+    if not np.isfinite(logits).all():
+        raise RunError(f"{run.spec.label}: a logit on the evaluation split is not finite; lower the learning rate")
+    return stored(logits)
 
 
 # What follows is kept warm for the life of the process. Each is a pure function of its arguments.
-
-
-@cache
-def corpus(task: str) -> Corpus:
-    """The prepared task."""
-    from cod_bench.origin import corpus as prepared
-
-    return _stand_ins[task] if task in _stand_ins else prepared(task)
-
-
-@cache
-def base(track: str, task: str, side: str = "teacher") -> Pretrained:
-    """The pretrained `teacher` or `student` of a track, one and the same where they start from one checkpoint.
-
-    `task` is empty unless the track builds its vocabulary from a task's texts.
-    """
-    from cod_bench.pretrained import load
-
-    found = tracks.pin(track)
-    if side == "student" and found.student_side.same_model(found.teacher_side):
-        return base(track, task)
-    chosen = found.student_side if side == "student" else found.teacher_side
-    return load(chosen, [row.text for row in corpus(task).train] if task else (), max_length=found.max_length)
-
-
-def _texts_of(track: str, task: str) -> str:
-    return task if tracks.track(track).random else ""
-
-
-def teacher(track: str, task: str) -> Teacher:
-    """The fitted teacher, from the cache folder or trained now; at least the last two asked for stay warm."""
-    from cod_bench.teacher import load_or_fit
-
-    found = _teachers.pop((track, task), None)
-    if found is None:
-        pretrained = base(track, _texts_of(track, task))
-        found = load_or_fit(tracks.track(track), corpus(task), pretrained, Artifacts.default())
-        before = len(_teachers)
-        while len(_teachers) > 1 and found.size + sum(other.size for other in _teachers.values()) > WARM:
-            del _teachers[next(iter(_teachers))]
-        if len(_teachers) < before:  # they hold the teacher that goes
-            draw.cache_clear()
-            pool.cache_clear()
-    _teachers[track, task] = found
-    return found
-
-
-_teachers: dict[tuple[str, str], Teacher] = {}
-"""By (track, task), the one that was asked for last at the end."""
-
-
-@cache
-def reference(track: str, task: str) -> Reference:
-    """The teacher's reference file as a value."""
-    from cod_bench.teacher import reference as make
-
-    return make(teacher(track, task), corpus(task))
-
-
-@lru_cache(maxsize=SEEDS_AT_HAND)
-def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
-    """The order of training rows of one (task, seed); rows the teacher gets wrong are passed over unless kept."""
-    from cod_bench.split import Draw
-
-    data, judge = corpus(task), teacher(track, task)
-
-    def right(example: Example) -> bool:
-        return kept_wrong or judge.predict(example.text) == example.label
-
-    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right)
-
-
-@cache
-def near_evaluation(task: str) -> NearIndex:
-    """Index of the evaluation rows, against which every made text is checked."""
-    from cod_bench.near import NearIndex
-
-    return NearIndex([row.text for row in corpus(task).evaluation])
-
-
-@cache
-def pool(track: str, task: str, generator: str) -> Pool:
-    """The generator's pool for this teacher."""
-    from cod_bench.pool import Pool
-
-    plugin = registry.load("generator", generator)
-    return Pool(corpus(task), teacher(track, task), plugin, Artifacts.default(), near_evaluation(task))
 
 
 @cache
@@ -358,7 +291,7 @@ def _student(track: str, task: str) -> tuple[Classifier, dict[str, Any]]:
     """A student to be reset before every run, and the weights to reset it to."""
     from cod_bench.model import student
 
-    pretrained = base(track, _texts_of(track, task), "student")
+    pretrained = base(track, texts_of(track, task), "student")
     model = student(pretrained, tracks.track(track), classes=len(corpus(task).task.classes))
     return model, {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -368,11 +301,8 @@ def _token_ids(track: str, task: str, where: str) -> list[list[int]]:
     from cod_bench import model
 
     texts = [row.text for row in getattr(corpus(task), where)]
-    tokenizer = base(track, _texts_of(track, task), "student").tokenizer
+    tokenizer = base(track, texts_of(track, task), "student").tokenizer
     return model.tokenise(tokenizer, texts, tracks.track(track).max_length)
-
-
-_stand_ins: dict[str, Corpus] = {}
 
 
 def stand_in(task: str, rows: Corpus | None) -> None:
@@ -380,8 +310,8 @@ def stand_in(task: str, rows: Corpus | None) -> None:
 
     What is warm and holds rows is forgotten; teachers and pretrained models stay.
     """
-    _stand_ins.pop(task, None)
+    stand_ins.pop(task, None)
     if rows is not None:
-        _stand_ins[task] = rows
+        stand_ins[task] = rows
     for warm in (corpus, reference, draw, near_evaluation, pool, _token_ids):
         warm.cache_clear()

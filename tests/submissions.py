@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cod_bench import evaluate, grids, origin, plan, registry, suites
+from cod_bench import evaluate, grids, origin, registry, suites
+from cod_bench.identity import identify
 from cod_bench.record import SCALE, Record, Reference
-from cod_bench.spec import PARTNERS, RunSpec, Suite, digest, stream
-from cod_bench.store import Results
+from cod_bench.results import Results
+from cod_bench.spec import PARTNERS, RunSpec, digest, stream
+from cod_bench.suite import Suite
 from tests.samples import sample_cfe, sample_record, sample_reference
 
 PAIRS = {"pairs_sha256": "a" * 64}
@@ -65,7 +67,7 @@ def record(
     """
     known = spec if method is None else replace(spec, method="kd")
     asked = spec.generator and params is not None and grids.carries_data(spec)
-    identity = plan.identify(known, params=params if asked else None)
+    identity = identify(known, params=params if asked else None)
     if method is not None:
         identity["method"] = {"name": spec.method, **method}
     gold = evaluate.digits(target.gold)
@@ -97,9 +99,9 @@ def many_sources(results: Results) -> None:
     """What one folder may hold: the suite, human pairs under `replay`, and a submission by another teacher."""
     toy, teacher = suites.suite("toy"), reference()
     write(results, toy, teacher)
-    write(results, plan.variant(toy, generator="replay"), teacher, params=PAIRS)
+    write(results, toy.variant(generator="replay"), teacher, params=PAIRS)
     method = None if "mine" in registry.names("baseline") else {"version": 1, "hparams": {}}
-    write(results, plan.variant(toy, submitted=("mine",)), reference("fedcba987654"), method=method)
+    write(results, toy.variant(submitted=("mine",)), reference("fedcba987654"), method=method)
 
 
 def _missing(results: Results, suite: Suite) -> Iterable[RunSpec]:

@@ -12,7 +12,8 @@ import pytest
 from cod_bench import aggregate, claims, quality
 from cod_bench.errors import UsageError
 from cod_bench.record import digest
-from cod_bench.spec import Grid, RunSpec, Suite
+from cod_bench.spec import RunSpec
+from cod_bench.suite import Block, Suite
 
 made = runpy.run_path(str(Path(__file__).parent / "golden" / "regenerate.py"))
 
@@ -33,7 +34,7 @@ RIGHT = {
     ("lwd", "cod"): [6, 5, 9, 8],
 }
 HAND = Suite(
-    "hand", "By hand", ("minilm",), ("t1", "t2"), (0, 1), (8,), (Grid(("kd", "lwd"), ("standard", "cod"), (8,)),), "g"
+    "hand", "By hand", ("minilm",), ("t1", "t2"), (0, 1), (8,), (Block(("kd", "lwd"), ("standard", "cod"), (8,)),), "g"
 )
 REFERENCES = made["references"](HAND.tasks, rows=10)
 
@@ -82,7 +83,7 @@ def test_a_tie_over_several_budgets_is_exactly_zero_and_not_won():
         ("standard", 32): 4,
         ("cod", 32): 6,
     }
-    suite = replace(HAND, primary_k=(8, 16, 32), grids=(Grid(("kd",), ("standard", "cod"), (8, 16, 32)),))
+    suite = replace(HAND, primary_k=(8, 16, 32), blocks=(Block(("kd",), ("standard", "cod"), (8, 16, 32)),))
     grid = collect([hand_record(s, right[s.condition, s.k]) for s in suite.expand(track="minilm")], suite)
     found = aggregate.differences(grid, "t1", "kd", ("cod", "standard"), (8, 16, 32))
     assert found.units.tolist() == [0.0, 0.0]

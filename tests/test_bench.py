@@ -13,7 +13,7 @@ from cod_bench import bench, bench_parts, bench_records, suites
 from cod_bench.bench import Clock, Cost, Line
 from cod_bench.cli import app
 from cod_bench.errors import UsageError
-from cod_bench.store import Results
+from cod_bench.results import Results
 
 LINE = Line("a-step", "one step", Cost(2.0, 1.0), Cost(6.0, 4.0), floor=3.5, measured="4 steps", extra={"share": 0.5})
 

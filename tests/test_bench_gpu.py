@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cod_bench import bench, bench_gpu, suites, tracks, work
+from cod_bench import bench, bench_gpu, device, suites, tracks, warm, work
 from cod_bench.bench_gpu import Pace, Sizes
 from cod_bench.bench_loops import Setting
 from cod_bench.errors import RunError
@@ -21,7 +21,7 @@ SIZES = Sizes(turns=1, steps=2, rows=8, ks=(8, 64))
 def toy() -> Setting:
     """The toy track, as `bench_loops` would make it."""
     spec = replace(next(iter(suites.suite("toy").expand(track="toy", protocol="last"))), method="kd", generator="")
-    judge = work.teacher("toy", "toy")
+    judge = warm.teacher("toy", "toy")
     return Setting("toy", tracks.track("toy"), judge, work.fresh_student(spec), judge.tokenizer, "toy")
 
 
@@ -46,7 +46,7 @@ def test_a_run_is_scaled_from_its_parts() -> None:
 @pytest.mark.slow
 def test_every_mode_is_timed_at_toy_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[1])  # its worker processes import `toy` from here
-    work.set_threads()
+    device.set_threads()
     lines = list(bench_gpu.measure("toy", toy, SIZES, workers=2, told=lambda: 50.0))
     modes = ("plain", "one", "many", "graphs")
     assert [line.name for line in lines] == [

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import beside, leaderboard, plan
+from cod_bench import beside, leaderboard
 from tests.test_aggregate import HAND, REFERENCES, collect, hand_record, hand_records, made
 
-MINE = plan.variant(HAND, submitted=("mine",))
+MINE = HAND.variant(submitted=("mine",))
 
 
 def submission(**changes: str) -> list:
@@ -70,7 +70,7 @@ def test_its_accuracies_stand_beside_those_of_the_declared_methods(same: bool):
 
 
 def test_what_another_generator_made_is_not_put_beside():
-    suite = plan.variant(MINE, generator="other")
+    suite = MINE.variant(generator="other")
     records = [hand_record(spec, 7) for spec in suite.expand(track="minilm")]
     own = collect(records, suite)
     text = "\n".join(beside.parts(own, collect(hand_records())))
@@ -85,8 +85,8 @@ def test_a_submission_stands_beside_its_own_suite_and_never_beside_another_submi
     def grid(suite):
         return collect([hand_record(spec, 7) for spec in suite.expand(track="minilm")], suite)
 
-    base, theirs, replayed = HAND, plan.variant(HAND, submitted=("theirs",)), plan.variant(HAND, generator="other")
-    mine, mine_replayed = MINE, plan.variant(HAND, submitted=("mine",), generator="other")
+    base, theirs, replayed = HAND, HAND.variant(submitted=("theirs",)), HAND.variant(generator="other")
+    mine, mine_replayed = MINE, HAND.variant(submitted=("mine",), generator="other")
     grids = {suite.name: grid(suite) for suite in (theirs, replayed, base, mine, mine_replayed)}
     found = {name: beside.counterpart(own, grids.values()) for name, own in grids.items()}
     assert {name: other and other.suite.name for name, other in found.items()} == {

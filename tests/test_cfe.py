@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import cfe, pairs, plan, suites, work
+from cod_bench import cfe, device, pairs, suites, warm, work
 from cod_bench.cfe_figures import distance, duplicates
 from cod_bench.cli import main
 from cod_bench.counterfactual import Bill
-from cod_bench.plan import Filters
+from cod_bench.filters import Filters, select
 from cod_bench.spec import RunSpec
 from tests.endpoint import OPINIONS, Server
 
@@ -25,11 +25,11 @@ SWAP = {old: new for side in (OPINIONS, OPINIONS[::-1]) for old, new in zip(*sid
 def model(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache_folder: Path) -> Server:
     """A model that swaps opinions; the toy teacher from the cache that all tests share, the ledger of this test's."""
     monkeypatch.delenv("COD_BENCH_LLM_YES")
-    work.set_threads()
+    device.set_threads()
     os.environ["COD_BENCH_HOME"] = str(cache_folder)
-    work.draw("toy", "toy", 0, False).slots(8)
+    warm.draw("toy", "toy", 0, False).slots(8)
     monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path / "home"))
-    work.pool.cache_clear()
+    warm.pool.cache_clear()
     server.make = lambda prompt: " ".join(SWAP.get(w, w) for w in prompt.rsplit("Text: ", 1)[1].split("\n")[0].split())
     return server
 
@@ -77,7 +77,7 @@ def test_what_is_generated_is_found_by_runs_and_exported(
 def test_generators_are_compared_on_the_same_texts(
     model: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    draw = work.draw("toy", "toy", 0, False)
+    draw = warm.draw("toy", "toy", 0, False)
     found = [slot.original for slot in draw.slots(8)]
     file = tmp_path / "human.jsonl"
     pairs.write(
@@ -127,8 +127,8 @@ def test_a_plan_tells_requests_and_dollars(
 
 
 def test_needs_are_the_largest_budgets_of_each_draw() -> None:
-    suite = plan.variant(suites.suite("embedded"), generator="llm")
-    needs = cfe.needs(plan.select(suite, Filters(track="minilm-fp32")))
+    suite = suites.suite("embedded").variant(generator="llm")
+    needs = cfe.needs(select(suite, Filters(track="minilm-fp32")))
     assert len(needs) == 10
     assert {(need.k, need.preserving) for need in needs} == {(32, 16)}
 
@@ -165,7 +165,7 @@ def test_one_budget_covers_all_generators_of_a_comparison(
 
 
 def test_known_slots_are_looked_for_in_one_pass(monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
-    draw, looked = work.draw("toy", "toy", 0, False), list[int]()
+    draw, looked = warm.draw("toy", "toy", 0, False), list[int]()
     row = draw.row
     monkeypatch.setattr(draw, "row", lambda label, index: looked.append(index) or row(label, index))
     known = {slot.original.text for slot in draw.first_slots(3)}

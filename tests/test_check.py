@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import probe, registry, work
-from cod_bench.check import CHECKS, Result, check, judge
+from cod_bench import device, probe, registry, work
+from cod_bench.check import CHECKS, check
+from cod_bench.check_report import Result, judge
 from cod_bench.errors import UsageError
 from cod_bench.probing import WORLDS, Probed, kind_of, toy_tracks
 
@@ -34,7 +35,7 @@ DISTILLER = Mine
 def clean_process() -> Iterator[None]:
     """What a check does to its process is undone: registered files and warm rows."""
     before = dict(registry._plugin_files)
-    work.set_threads()
+    device.set_threads()
     yield
     registry._plugin_files.clear()
     registry._plugin_files.update(before)
@@ -50,7 +51,7 @@ def in_process(path: Path, kind: str = "baseline") -> dict[str, Result]:
         shutil.copy(path, copy)
         registry._plugin_files.clear()
         known[world] = probe.facts(copy, kind, world, toy_tracks())
-    return {r.check: r for r in judge(Probed(kind, path.stem, toy_tracks(), **known))}
+    return {r.check: r for r in judge(CHECKS[kind], Probed(kind, path.stem, toy_tracks(), **known))}
 
 
 def method(folder: Path, body: str = "", top: str = "", name: str = "mine") -> Path:
@@ -122,7 +123,7 @@ BEGIN = "\n    def prepare(self, setup):\n        super().prepare(setup)\n      
             "a row of the evaluation split was asked for",
         ),
         (
-            BEGIN.format("self._weight = work.accuracy(setup.spec, setup.student, 'dev')"),
+            BEGIN.format("self._weight = work.resolve(setup.spec).accuracy(setup.student, 'dev')"),
             "from cod_bench import work",
             "reads no evaluation row",
             "a row of the dev split was asked for",
@@ -265,7 +266,7 @@ def test_generators_are_held_to_their_contract(body: str, top: str, caught_by: s
 def test_the_declared_tasks_rows_are_pinned_and_an_executor_does_every_job() -> None:
     known = probe.facts(ROOT / "tasks" / "toy.py", "task", "clean", toy_tracks())
     found = Probed("task", "toy", toy_tracks(), known, known)
-    assert {r.state for r in judge(found)} == {"ok"}
+    assert {r.state for r in judge(CHECKS[found.kind], found)} == {"ok"}
 
 
 @pytest.mark.slow

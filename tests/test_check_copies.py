@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import check_copies
+from cod_bench import check_rows
 from cod_bench.record import Record
 from tests.samples import sample_record
 
@@ -17,23 +17,23 @@ def record(rows: str, **changes: object) -> Record:
 
 def test_predictions_of_a_run_on_other_rows_are_told() -> None:
     one, other = record("a", history={"loss": [1.0]}), record("b", history={"loss": [2.0]})
-    assert set(check_copies.copies({"one": one, "other": other})) == {"other"}
+    assert set(check_rows.copies({"one": one, "other": other})) == {"other"}
     apart = replace(other, probabilities=[2, *other.probabilities[1:]])
-    assert check_copies.copies({"one": one, "other": apart}) == {}
+    assert check_rows.copies({"one": one, "other": apart}) == {}
 
 
 def test_losses_of_a_run_on_other_rows_are_told() -> None:
     other = record("b", probabilities=[2, 9999, 5001, 20])
-    assert check_copies.copies({"one": record("a"), "other": other})["other"].startswith("losses: those of run")
+    assert check_rows.copies({"one": record("a"), "other": other})["other"].startswith("losses: those of run")
 
 
 def test_equal_rows_and_other_teachers_may_end_alike() -> None:
     """A submission may do what another method does; `unvalidated` is `cod` where every first answer is valid."""
-    assert check_copies.copies({"one": record("a"), "other": record("a")}) == {}
-    assert check_copies.copies({"one": record("a"), "other": record("b", teacher_hash="other")}) == {}
+    assert check_rows.copies({"one": record("a"), "other": record("a")}) == {}
+    assert check_rows.copies({"one": record("a"), "other": record("b", teacher_hash="other")}) == {}
 
 
 @pytest.mark.parametrize(("ties", "told"), [(0, False), (2, False), (3, True)])
 def test_few_rows_may_lie_at_one_half(ties: int, told: bool) -> None:
     p = [5000] * ties + [9000] * (20 - ties)
-    assert bool(check_copies.undecided(record("a", predictions="1" * 20, probabilities=p))) == told
+    assert bool(check_rows.undecided(record("a", predictions="1" * 20, probabilities=p))) == told

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from cod_bench import evaluate, suites
-from cod_bench.check import Result
 from cod_bench.check_records import CHECKS, Folder, check
+from cod_bench.check_report import Result
 from cod_bench.errors import UsageError
 from cod_bench.merge_base import Changes
 from cod_bench.record import record_from_json, reference_from_json, to_json
+from cod_bench.results import INDEX, Results
 from cod_bench.spec import digest
-from cod_bench.store import INDEX, Results
 from tests.samples import sample_record, sample_reference
 from tests.test_cli import call
 

@@ -10,7 +10,8 @@ import pytest
 
 from cod_bench import check_rows
 from cod_bench.condition import build, describe
-from cod_bench.pool import Entry, summary
+from cod_bench.counterfactual import Entry
+from cod_bench.pool import summary
 from cod_bench.record import Record
 from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec, digest
 from cod_bench.split import Draw

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cod_bench import suites
-from cod_bench.store import Results, lock
+from cod_bench.results import Results
+from cod_bench.store import lock
 
 COMMAND = [sys.executable, "-m", "cod_bench"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cod_bench import compare
-from cod_bench.spec import Grid
+from cod_bench.suite import Block
 from tests.test_aggregate import HAND, collect, hand_record, hand_records
 
 
@@ -55,7 +55,7 @@ def test_a_seed_that_one_side_lacks_is_left_out_and_nothing_in_common_is_told():
 
 def test_budgets_may_differ_between_tasks():
     right = {("t1", 8): 6, ("t1", 16): 9, ("t2", 8): 8, ("t2", 16): 0}
-    suite = replace(HAND, primary_k=(8, 16), grids=(Grid(("kd",), ("standard", "cod"), (8, 16)),))
+    suite = replace(HAND, primary_k=(8, 16), blocks=(Block(("kd",), ("standard", "cod"), (8, 16)),))
     grid = collect(
         [hand_record(s, 5 if s.condition == "standard" else right[s.task, s.k]) for s in suite.expand(track="minilm")],
         suite,

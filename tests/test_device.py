@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cod_bench import device, teacher, tracks, work
+from cod_bench import device, teacher, tracks, warm
 from cod_bench.device import Gpu, Watch
 from cod_bench.errors import RunError, UsageError
 from cod_bench.provenance import environment
@@ -48,7 +48,7 @@ def test_the_cpus_environment_key_is_what_published_records_have() -> None:
 
 
 def test_a_teacher_of_a_gpu_is_another_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    track, data = tracks.track("toy"), work.corpus("toy")
+    track, data = tracks.track("toy"), warm.corpus("toy")
     cpu = teacher.key(track, data)
     monkeypatch.setattr(device, "visible", lambda: (H100,))
     device.ask("cuda:0")

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from cod_bench import explore, explore_page
-from cod_bench.spec import Grid, Suite
+from cod_bench.suite import Block, Suite
 from tests.test_aggregate import collect, hand_record, hand_records, made
 
 
 def grid(hits, *, tasks=("t1", "t2"), ks=(8, 16)):
     """hits: (condition, k, seed) -> rows right out of ten; one method."""
-    suite = Suite("hand", "By hand", ("minilm",), tasks, (0, 1), ks, (Grid(("kd",), ("standard", "cod"), ks),), "g")
+    suite = Suite("hand", "By hand", ("minilm",), tasks, (0, 1), ks, (Block(("kd",), ("standard", "cod"), ks),), "g")
     records = [hand_record(spec, hits(spec)) for spec in suite.expand(track="minilm")]
     return collect(records, suite, made["references"](tasks, rows=10))
 

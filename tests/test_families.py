@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cod_bench import plan, registry, tracks, work
+from cod_bench import built_in, device, registry, tracks, warm, work
 from cod_bench.errors import UsageError
+from cod_bench.identity import expected, not_applicable, run_id
 from cod_bench.record import record_from_json, to_json
 from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec
 from cod_bench.track import Recipe, TeacherRecipe, Track
@@ -24,7 +25,7 @@ TEACHER = TeacherRecipe(epochs=6, learning_rate=3e-3)
 @pytest.fixture(scope="module", autouse=True)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]:
     """A track a family, whose student is a smaller and narrower checkpoint, and one across families."""
-    work.set_threads()
+    device.set_threads()
     root = tmp_path_factory.mktemp("checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         found = {}
@@ -40,7 +41,7 @@ def define(patch: pytest.MonkeyPatch, name: str, teacher: Path, student: Path) -
     """A user's track, trained for a few steps."""
     made = tracks.define(name, str(teacher), str(student), max_length=32)
     short = replace(made, teacher=TEACHER, recipe=SHORT, recipes={})
-    patch.setitem(tracks.TRACKS, name, short)
+    patch.setitem(built_in.TRACKS, name, short)
     return short
 
 
@@ -53,7 +54,7 @@ def run(wanted: RunSpec) -> None:
     """Run and check what every record must hold."""
     record = work.run_one(wanted, {})
     assert record_from_json(to_json(record)).comparable() == record.comparable()
-    assert record.run_id == plan.run_id(wanted)
+    assert record.run_id == run_id(wanted)
     assert len(record.history["loss"]) == 3
     assert np.isfinite(record.history["loss"]).all()
     assert record.identity["track"]["freeze_embeddings"] is False
@@ -81,9 +82,9 @@ def test_the_paper_protocol_runs_on_every_family(made: dict[str, Track], family:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_teacher_of_every_family_learns_and_is_edited(made: dict[str, Track], family: str) -> None:
-    assert work.reference(made[family].name, "toy").teacher_metrics["accuracy"] > 0.9
-    entries = work.pool(made[family].name, "toy", "substitution").entries(
-        work.draw(made[family].name, "toy", 0, False), 8
+    assert warm.reference(made[family].name, "toy").teacher_metrics["accuracy"] > 0.9
+    entries = warm.pool(made[family].name, "toy", "substitution").entries(
+        warm.draw(made[family].name, "toy", 0, False), 8
     )
     assert any(entry.cfe for entry in entries)
 
@@ -92,7 +93,7 @@ def test_across_families_each_side_reads_with_its_own_tokenizer(made: dict[str, 
     track = made["across"]
     assert not track.aligned
     wanted = spec(track, "kd")
-    teacher, student = work.teacher(track.name, "toy").tokenizer, work.student_tokenizer(wanted)
+    teacher, student = warm.teacher(track.name, "toy").tokenizer, work.student_tokenizer(wanted)
     assert teacher("great lamp")["input_ids"] != student("great lamp")["input_ids"]
     run(wanted)
     run(spec(track, "finetune", "standard"))
@@ -100,15 +101,15 @@ def test_across_families_each_side_reads_with_its_own_tokenizer(made: dict[str, 
 
 @pytest.mark.parametrize("method", ["lwd", "ted"])
 def test_across_families_layers_are_not_applicable_and_say_why(made: dict[str, Track], method: str) -> None:
-    reason = plan.not_applicable(made["across"].name, method)
+    reason = not_applicable(made["across"].name, method)
     assert "token by token" in reason
     with pytest.raises(UsageError, match=r"token by token.*choose another"):
         work.run_one(spec(made["across"], method, "standard"), {})
-    assert spec(made["across"], method, "standard") not in plan.expected([spec(made["across"], method, "standard")])
+    assert spec(made["across"], method, "standard") not in expected([spec(made["across"], method, "standard")])
 
 
 def test_word_vectors_are_of_words_inside_a_text(made: dict[str, Track]) -> None:
-    judge = work.teacher(made["qwen2"].name, "toy")
+    judge = warm.teacher(made["qwen2"].name, "toy")
     inside = judge.tokenizer(" great", add_special_tokens=False)["input_ids"]
     assert inside != judge.tokenizer("great", add_special_tokens=False)["input_ids"]
     table = judge.classifier.backbone.get_input_embeddings().weight

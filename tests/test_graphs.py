@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cod_bench import graphs, plan, registry, tracks, work
+from cod_bench import built_in, device, graphs, registry, tracks, warm, work
 from cod_bench.baselines.kd import KD
 from cod_bench.condition import build
-from cod_bench.distil import Model, Trained, train
+from cod_bench.distil import Trained, train
 from cod_bench.distiller import Batch
+from cod_bench.identity import identify
 from cod_bench.model import Classifier
 from cod_bench.spec import RunSpec
+from cod_bench.steps import Model
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from tests.checkpoints import make_model, save
 
@@ -27,7 +29,7 @@ RECIPE = Recipe(learning_rate=3e-3, steps={4: 10}, filter_epochs=2, weight_decay
 
 @pytest.fixture(scope="module", autouse=True)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]:
-    work.set_threads()
+    device.set_threads()
     root = tmp_path_factory.mktemp("checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         found = {}
@@ -37,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]
             track = tracks.define(f"graphs-{family}", str(teacher), str(student), max_length=32)
             recipe = TeacherRecipe(epochs=6, learning_rate=3e-3)
             found[family] = replace(track, teacher=recipe, recipe=RECIPE, recipes={}, precision="float32")
-            patch.setitem(tracks.TRACKS, found[family].name, found[family])
+            patch.setitem(built_in.TRACKS, found[family].name, found[family])
         yield found
 
 
@@ -52,13 +54,13 @@ def spec(track: Track, method: str, protocol: str = "last", seed: int = 0) -> Ru
 
 def trained(wanted: RunSpec, *, static: bool, distiller: Any = None) -> tuple[Trained, dict[str, torch.Tensor]]:
     """A whole run and its final weights."""
-    drawn = work.draw(wanted.track, "toy", wanted.seed, wanted.protocol == "paper")
-    student, judge = work.fresh_student(wanted), work.teacher(wanted.track, "toy")
+    drawn = warm.draw(wanted.track, "toy", wanted.seed, wanted.protocol == "paper")
+    student, judge = work.fresh_student(wanted), warm.teacher(wanted.track, "toy")
     method = distiller or registry.load("baseline", wanted.method)()
-    known = plan.identify(replace(wanted, method="kd") if distiller else wanted)["method"]["hparams"]
+    known = identify(replace(wanted, method="kd") if distiller else wanted)["method"]["hparams"]
     found = train(
         wanted, judge.track, build(drawn, "standard", wanted.k), method, known, student, judge,
-        work._selector(wanted), work.student_tokenizer(wanted), static=static,
+        work.resolve(replace(wanted, method="kd")).selector(), work.student_tokenizer(wanted), static=static,
     )  # fmt: skip
     return found, {name: value.clone() for name, value in student.state_dict().items()}
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import check_records, evaluate, grids, plan, registry, render, site_build, suites
+from cod_bench import check_records, evaluate, grids, registry, render, suites
 from cod_bench.errors import UsageError
+from cod_bench.identity import not_applicable
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec, digest
-from cod_bench.store import Results
 from tests import submissions
 from tests.samples import sample_reference
 from tests.submissions import PAIRS, record, reference
@@ -19,7 +20,7 @@ from tests.test_check_records import PLUGIN, failed
 from tests.test_cli import call
 
 TOY = suites.suite("toy")
-HUMAN = plan.variant(TOY, generator="replay")
+HUMAN = TOY.variant(generator="replay")
 REPLAY = RunSpec("last", "toy", "toy", "kd", "cod", "replay", 8, 0)
 
 
@@ -41,14 +42,14 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_source_has_tables_of_its_own_and_passes(results: Results, tmp_path: Path, mine: None) -> None:
     submissions.many_sources(results)
-    shown = render.suites_with_records(results)
+    shown = grids.suites_with_records(results)
     assert [suite.name for suite in shown] == ["toy", "toy+mine", "toy+replay"]
     files = render.files(results, shown, figures=False)
     for name in ("toy", "toy+mine", "toy+replay"):
         assert files[f"{name}/incomplete.md"].splitlines()[2].startswith("Nothing: all"), name
     assert "replay 1" not in files["toy/README.md"]
     assert "Across teachers methods are compared **unpaired**" in files["toy+mine/README.md"]
-    page = site_build.build(results, tmp_path / "site").read_text()
+    page = render.build(results, tmp_path / "site").read_text()
     for teacher in ("0123456789ab", "fedcba987654"):
         own = evaluate.digits(reference(teacher).gold) == evaluate.digits(reference(teacher).teacher_predictions)
         (line,) = [line for line in page.split("<tr") if f">{teacher}<" in line]
@@ -66,7 +67,7 @@ def test_the_verbs_need_neither_pairs_nor_the_method(results: Results, monkeypat
 
 
 def test_records_of_any_language_model_count_and_no_reader_asks_which(results: Results) -> None:
-    suite = plan.variant(TOY, generator="llm")
+    suite = TOY.variant(generator="llm")
     made = {"model": "maker/of-records", "prompt": "llm"}
     submissions.write(results, TOY, reference())
     submissions.write(results, suite, reference(), params=made)
@@ -97,8 +98,8 @@ def test_name_version_and_pool_version_are_compared_with_the_code(part: str, res
     own = record(REPLAY, reference(), params=PAIRS)
     changed = {**own.identity, "generator": {**own.identity["generator"], part: 99}}
     other = replace(own, identity=changed, run_id=digest(changed))
-    assert grids.expected([REPLAY], [own]) == {REPLAY: own.run_id}
-    assert grids.expected([REPLAY], [other]) == {REPLAY: own.run_id}
+    assert grids.ids_that_count([REPLAY], [own]) == {REPLAY: own.run_id}
+    assert grids.ids_that_count([REPLAY], [other]) == {REPLAY: own.run_id}
     results.write(other)
     results.write_reference(reference())
     assert "identity" in failed(check_records.check(results.root))
@@ -109,7 +110,7 @@ def test_parameters_that_are_code_are_still_compared_with_it() -> None:
     own = record(spec, reference())
     changed = {**own.identity, "generator": {**own.identity["generator"], "params": {"beam": 1}}}
     other = replace(own, identity=changed, run_id=digest(changed))
-    assert grids.expected([spec], [other]) == {spec: own.run_id}
+    assert grids.ids_that_count([spec], [other]) == {spec: own.run_id}
 
 
 def test_a_generator_whose_user_names_data_says_so() -> None:
@@ -137,15 +138,15 @@ def test_page_and_leaderboard_agree_on_what_a_track_can_run(results: Results, tm
         for task in suite.tasks
     }  # fmt: skip
     for spec in suite.expand(track=track):
-        if not plan.not_applicable(track, spec.method):
+        if not not_applicable(track, spec.method):
             results.write(record(spec, targets[spec.task]))
             results.write_reference(targets[spec.task])
     assert 0 < len(results.record_paths()) < 400
-    files = render.files(results, render.suites_with_records(results), figures=False)
+    files = render.files(results, grids.suites_with_records(results), figures=False)
     assert f"all {len(results.record_paths())} runs are there" in files["embedded/incomplete.md"]
-    page = site_build.build(results, tmp_path / "site").read_text()
+    page = render.build(results, tmp_path / "site").read_text()
     assert "Not decided yet" not in page
-    assert plan.not_applicable(track, "lwd").split(";")[0] in html.unescape(page)
+    assert not_applicable(track, "lwd").split(";")[0] in html.unescape(page)
 
 
 def test_the_page_marks_tasks_that_are_not_ranked(results: Results) -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from cod_bench import index, store
 from cod_bench.index import Entry, decode, encode
 from cod_bench.record import Record, summary
+from cod_bench.results import INDEX, Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import INDEX, Results
 from tests.samples import sample_record
 
 OLD = time.time_ns() - 10**12

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cod_bench.jobs import Job, Outcome, Ready, jobs_for
+from cod_bench.executor import Job, Outcome, Ready
+from cod_bench.jobs import jobs_for
 from cod_bench.spec import RunSpec
 
 

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
-from cod_bench.distiller import Batch
-from cod_bench.model import Outputs
+from cod_bench.distiller import Batch, Outputs
 from cod_bench.registry import load
 
 

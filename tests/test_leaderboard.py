@@ -13,15 +13,15 @@ import pytest
 
 from cod_bench import aggregate, claims, leaderboard, page, tables
 from cod_bench.errors import UsageError
-from cod_bench.spec import Grid, Suite
-from cod_bench.store import BadFile
+from cod_bench.results import BadFile
+from cod_bench.suite import Block, Suite
 
 GOLDEN = Path(__file__).parent / "golden"
 REGENERATE = "python tests/golden/regenerate.py"
 made = runpy.run_path(str(GOLDEN / "regenerate.py"))
 SUITE: Suite = made["SUITE"]
 SMOKE = Suite(
-    "smoke", "Smoke", ("minilm",), ("rt_quotes",), (0, 1), (8,), (Grid(("kd",), ("standard", "cod"), (8,)),), "g"
+    "smoke", "Smoke", ("minilm",), ("rt_quotes",), (0, 1), (8,), (Block(("kd",), ("standard", "cod"), (8,)),), "g"
 )
 
 
@@ -31,7 +31,7 @@ def rendered(suite: Suite, records: list, *, figures: bool = False, references=N
     return leaderboard.render(made["found"]([suite], records, references, **kwargs), figures=figures, **ways)
 
 
-def collected(suite: Suite, records: list) -> aggregate.Grid:
+def collected(suite: Suite, records: list) -> aggregate.Block:
     return aggregate.collect(
         suite,
         protocol="last",
@@ -107,7 +107,7 @@ def test_the_smoke_suite_renders_and_states_what_it_lacks():
     assert "nothing can be shown here" in text
     grid = collected(SMOKE, records)
     assert [c.verdict for c in claims.claims(grid, claims.gains(grid))] == ["not shown"]
-    only = replace(SMOKE, grids=(Grid(("kd",), ("standard",), (8,)),))
+    only = replace(SMOKE, blocks=(Block(("kd",), ("standard",), (8,)),))
     text = rendered(only, [r for r in records if r.spec.condition == "standard"])["smoke/README.md"]
     assert "Not in this suite: helps" in text
     assert "## Gains" not in text
@@ -171,7 +171,7 @@ def test_stale_and_unreadable_files_are_listed_without_their_folder():
 def test_names_are_escaped_everywhere():
     evil = "<script>|`$x$\n_y_"
     suite = replace(
-        SMOKE, title="<img src=x> | [a](b)", tasks=(evil,), grids=(Grid((evil,), ("standard", "cod"), (8,)),)
+        SMOKE, title="<img src=x> | [a](b)", tasks=(evil,), blocks=(Block((evil,), ("standard", "cod"), (8,)),)
     )
     files = rendered(suite, made["records"](suite), figures=True)
     figure = next(name for name in files if name.endswith(".svg"))

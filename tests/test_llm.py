@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cod_bench import pool, registry, work
+from cod_bench import device, pool, registry, warm
 from cod_bench.counterfactual import Answer, Ask, Query, Terms
 from cod_bench.errors import UsageError
 from cod_bench.generators import _prompts
@@ -49,8 +49,8 @@ def run(script: str) -> str:
 @pytest.fixture
 def toy() -> tuple[Any, pool.Pool]:
     """The toy task's draw and trained teacher, from the cache that all tests share: comes before `server`."""
-    work.set_threads()
-    return work.draw("toy", "toy", 0, False), work.pool("toy", "toy", "substitution")
+    device.set_threads()
+    return warm.draw("toy", "toy", 0, False), warm.pool("toy", "toy", "substitution")
 
 
 def test_a_first_sample_that_flips_is_the_only_request(server: Server) -> None:

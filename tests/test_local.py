@@ -9,7 +9,7 @@ import pytest
 
 from cod_bench import registry
 from cod_bench.errors import RunError, UsageError
-from cod_bench.jobs import Job
+from cod_bench.executor import Job
 
 execute = registry.load("executor", "local")
 DIED = "its worker process died (out of memory?); this was its second try, alone on this machine"

@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from cod_bench import losses, registry
-from cod_bench.distiller import Batch
-from cod_bench.model import Outputs
+from cod_bench.distiller import Batch, Outputs
 
 DATA = json.loads((Path(__file__).parent / "data" / "parity.json").read_text())
 EXPECTED = DATA["expected"]

@@ -13,8 +13,9 @@ import pytest
 
 from cod_bench.errors import UsageError
 from cod_bench.merge import merge
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import Results, lock
+from cod_bench.store import lock
 from tests.samples import sample_record, sample_reference
 
 COD = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import new, probe, registry, work
-from cod_bench.check import judge
+from cod_bench import device, new, probe, registry, work
+from cod_bench.check import CHECKS
+from cod_bench.check_report import judge
 from cod_bench.errors import UsageError
 from cod_bench.probing import Probed, kind_of, toy_tracks
 
@@ -16,7 +17,7 @@ from cod_bench.probing import Probed, kind_of, toy_tracks
 @pytest.fixture(autouse=True)
 def clean_process() -> Iterator[None]:
     before = dict(registry._plugin_files)
-    work.set_threads()
+    device.set_threads()
     yield
     registry._plugin_files.clear()
     registry._plugin_files.update(before)
@@ -31,7 +32,7 @@ def test_a_new_file_passes_every_check(kind: str, tmp_path: Path) -> None:
         assert kind_of(path) == kind
         known[world] = probe.facts(path, kind, world, toy_tracks())
         registry._plugin_files.clear()
-    results = judge(Probed(kind, "brand_new", toy_tracks(), known["clean"], known["poisoned"]))
+    results = judge(CHECKS[kind], Probed(kind, "brand_new", toy_tracks(), known["clean"], known["poisoned"]))
     assert {r.state for r in results} == {"ok"}, results
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import origin, plan, registry, suites
+from cod_bench import origin, registry, suites
 from cod_bench.corpus import arrange
 from cod_bench.errors import UsageError
-from cod_bench.plan import Filters
+from cod_bench.filters import Filters, select, suite_for
+from cod_bench.identity import identify
 from cod_bench.task import Corpus, RawRow, Task, content_of
 
 Row = tuple[str, int]
@@ -167,17 +168,17 @@ def test_no_task_can_have_such_a_name(name: str) -> None:
 
 
 def test_a_suite_on_local_rows_is_a_variant_and_filters_know_the_plain_name(tmp_path: Path) -> None:
-    assert plan.suite_for("six-local", Filters()) is suites.suite("six-local")
+    assert suite_for("six-local", Filters()) is suites.suite("six-local")
     origin.choose([f"yelp={put(tmp_path / 'raw')}"])
     name = origin.named("yelp")
-    found = plan.suite_for("six-local", Filters())
+    found = suite_for("six-local", Filters())
     assert found.name == "six-local+local"
     assert found.tasks == (*suites.suite("six-local").tasks[:-1], name)
-    specs = plan.select(found, Filters(track="minilm-fp32", task=("yelp",), method=("kd",), k=(8,), seed=(0,)))
+    specs = select(found, Filters(track="minilm-fp32", task=("yelp",), method=("kd",), k=(8,), seed=(0,)))
     assert {spec.task for spec in specs} == {name}
-    assert plan.identify(specs[0])["task"] == {"name": name, "version": 1, "content": name[-8:]}
+    assert identify(specs[0])["task"] == {"name": name, "version": 1, "content": name[-8:]}
     with pytest.raises(UsageError, match=r"--task yelp_paper: suite 'six-local\+local' has only"):
-        plan.select(found, Filters(track="minilm-fp32", task=("yelp_paper",)))
+        select(found, Filters(track="minilm-fp32", task=("yelp_paper",)))
 
 
 def test_rows_are_read_once_and_then_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,16 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import paper, paper_page, plan, suites
+from cod_bench import paper, paper_page, suites
 from cod_bench.errors import UsageError
 from cod_bench.paper import Value
 from cod_bench.record import Record
-from cod_bench.spec import Grid, Suite
+from cod_bench.suite import Block, Suite
 from tests.test_aggregate import collect, hand_record, made
 
 PAPER = Suite(
     "paper", "By hand", ("deberta-small",), ("sst2", "amazon_polarity"), (0, 1), (8,),
-    (Grid(("kd",), ("standard", "cod", "unvalidated"), (8, 16)),), "llm",
+    (Block(("kd",), ("standard", "cod", "unvalidated"), (8, 16)),), "llm",
 )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_ours_stand_below_the_papers_with_difference_and_sign():
 
 
 def test_a_difference_of_ours_is_over_the_seeds_that_have_both_sides():
-    suite = replace(PAPER, grids=(Grid(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16)),))
+    suite = replace(PAPER, blocks=(Block(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16)),))
     hits = {"standard": 5, "unvalidated": 4, "cod": 7}
     records = [
         by_model(hand_record(s, hits[s.condition] - 3 * s.seed), "gpt-4o")
@@ -119,10 +119,10 @@ def test_local_slices_and_other_suites_are_analogues():
     local = Suite("paper", "Slices", PAPER.tracks, ("sst2+local-0123abcd",), (0, 1), (8,), PAPER.grids, "llm")
     table = paper.table(1)
     assert paper_page.direct(table, grid())
-    own = plan.on_tracks(PAPER, ["deberta-small+paper-c4"])
+    own = PAPER.on_tracks(["deberta-small+paper-c4"])
     assert not paper_page.direct(table, grid(own, track="deberta-small+paper-c4"))
     assert not paper_page.direct(table, grid(replace(PAPER, tracks=("mine",)), track="mine"))
-    assert not paper_page.direct(table, grid(plan.variant(PAPER, generator="substitution")))
+    assert not paper_page.direct(table, grid(PAPER.variant(generator="substitution")))
     assert not paper_page.direct(table, grid(model="gpt-4o-mini"))
     assert paper_page.direct(paper.table(7), prompts("llm_v3", 7, "prompt-ablation+llm_v3"))
     assert not paper_page.direct(paper.table(7), prompts("llm", 7, "prompt-ablation+llm"))
@@ -176,7 +176,7 @@ def test_soft_labels_say_which_method_is_missing():
     told = " ".join(paper_page.caption(paper.table(9), grids))
     assert told.count("not run;") == 1
     assert "`cod-bench run --suite soft-labels --method kd_random_soft`" in told
-    grids.append(grid(plan.variant(suite, submitted=("kd_random_soft",))))
+    grids.append(grid(suite.variant(submitted=("kd_random_soft",))))
     assert cells(paper.rows(9, grids), "sst2 random soft label", "ours", "cod")["k=8"] == Value(0.7, 0.0, 5)
     told = " ".join(paper_page.caption(paper.table(9), grids))
     assert "not run" not in told

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import paper, paper_claims, paper_page, plan, suites
+from cod_bench import paper, paper_claims, paper_page, suites
 from cod_bench.compare import Comparison
 from cod_bench.paper_claims import Claim, Part
-from cod_bench.spec import PROTOCOLS, Grid, Suite
+from cod_bench.spec import PROTOCOLS
+from cod_bench.suite import Block, Suite
 from tests.test_aggregate import collect, hand_record, made
 from tests.test_paper import by_model
 
@@ -24,7 +25,7 @@ def grid(
 ):  # fmt: skip
     """By hand: of ten rows every run has as many right as `hits` says."""
     conditions = ("standard", "cod", "unvalidated")
-    blocks = (Grid(METHODS, conditions, ks),)
+    blocks = (Block(METHODS, conditions, ks),)
     return of(Suite(name, "By hand", (track,), tasks, (0, 1), (8,), blocks, generator, (protocol,)), hits, model=model)
 
 
@@ -255,7 +256,7 @@ def prompts(*makers: str, hits: dict[str, dict[str, int]] | None = None) -> list
     base = suites.SUITES["prompt-ablation"]
     plain = {"standard": 5, "cod": 8, "unvalidated": 8, "random": 5}
     return [
-        of(plan.variant(base, generator=made_by), plain | (hits or {}).get(made_by, {}), protocol="paper")
+        of(base.variant(generator=made_by), plain | (hits or {}).get(made_by, {}), protocol="paper")
         for made_by in makers
     ]
 
@@ -300,9 +301,8 @@ def test_protocols_are_answered_apart():
 def test_the_suite_that_a_claim_names_declares_every_cell_of_it(name: str):
     stated = CLAIMS[name]
     for part in stated.parts:
-        base, _, maker = (part.suite or stated.suite).partition("+")
-        suite = plan.variant(suites.suite(base), generator=maker)
-        assert "paper" in suite.protocols or base == "prompt-ablation"
+        suite = suites.suite(stated.suite).variant(generator=part.generator)
+        assert "paper" in suite.protocols or stated.suite == "prompt-ablation"
         declared = {(s.task, s.method, s.condition, s.k) for s in suite.expand(track=suite.tracks[0], protocol="paper")}
         for method, variant in (part.plus, part.minus):
             for condition in {"none": ("standard",), "cod": ("cod", "unvalidated")}[variant]:

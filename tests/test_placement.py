@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench.jobs import Job, Outcome
+from cod_bench.executor import Job, Outcome
 from cod_bench.placement import CONTEXT, USABLE, Placement, estimate, kind
 
 GB = 1_000_000_000

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from cod_bench import plan, registry, tracks, work
+from cod_bench import built_in, device, registry, tracks, warm, work
 from cod_bench.benchmarks.plain import Loop, TeacherOutputs, Texts
 from cod_bench.condition import TrainingSet, build
 from cod_bench.distil import train
+from cod_bench.identity import identify
 from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from tests.checkpoints import save
@@ -28,7 +29,7 @@ LONGER = replace(RECIPE, steps={4: 20})
 @pytest.fixture(scope="module", autouse=True)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]:
     """A track a family whose word embeddings are trained, and one whose embeddings are frozen."""
-    work.set_threads()
+    device.set_threads()
     root = tmp_path_factory.mktemp("checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         found = {}
@@ -43,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]
         for family in (*FAMILIES, "frozen"):
             found[f"{family}, longer"] = replace(found[family], recipe=LONGER, name=f"plain-{family}-longer")
         for track in found.values():
-            patch.setitem(tracks.TRACKS, track.name, track)
+            patch.setitem(built_in.TRACKS, track.name, track)
         yield found
 
 
@@ -53,8 +54,8 @@ def spec(track: Track, method: str, condition: str, protocol: str = "last", seed
 
 
 def rows(wanted: RunSpec) -> TrainingSet:
-    drawn = work.draw(wanted.track, "toy", wanted.seed, wanted.protocol == "paper")
-    entries = None if wanted.condition in WITHOUT_GENERATOR else work._entries(wanted, drawn)
+    drawn = warm.draw(wanted.track, "toy", wanted.seed, wanted.protocol == "paper")
+    entries = None if wanted.condition in WITHOUT_GENERATOR else work.resolve(wanted).entries()
     return build(drawn, wanted.condition, wanted.k, entries)
 
 
@@ -74,19 +75,19 @@ class Fast:
         distiller.loss = noting
         training = rows(wanted)
         self.student = work.fresh_student(wanted)
-        judge, tokenizer = work.teacher(wanted.track, "toy"), work.student_tokenizer(wanted)
-        hparams = plan.identify(wanted)["method"]["hparams"]
+        judge, tokenizer = warm.teacher(wanted.track, "toy"), work.student_tokenizer(wanted)
+        hparams = identify(wanted)["method"]["hparams"]
         train(wanted, judge.track, training, distiller, hparams, self.student, judge, None, tokenizer)
         self.weights = {name: value.clone() for name, value in self.student.state_dict().items()}
-        self.logits = work._logits(wanted, self.student, "evaluation")
+        self.logits = work.resolve(wanted).logits(self.student, "evaluation")
 
 
 def plain(wanted: RunSpec, outputs: TeacherOutputs, *, fused: bool, evaluation: Texts = Texts()) -> Loop:  # noqa: B008
     """One run of the plain loop on a model of its own."""
-    judge, tokenizer = work.teacher(wanted.track, "toy"), work.student_tokenizer(wanted)
+    judge, tokenizer = warm.teacher(wanted.track, "toy"), work.student_tokenizer(wanted)
     loop = Loop(
         wanted, judge.track, rows(wanted), registry.load("baseline", wanted.method)(),
-        plan.identify(wanted)["method"]["hparams"], copy.deepcopy(work.fresh_student(wanted)), judge, tokenizer,
+        identify(wanted)["method"]["hparams"], copy.deepcopy(work.fresh_student(wanted)), judge, tokenizer,
         teacher_outputs=outputs, fused=fused,
     )  # fmt: skip
     loop.run(evaluation)
@@ -143,7 +144,7 @@ def test_accuracies_agree_with_the_untouched_plain_loop(
     made: dict[str, Track], family: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokenizer = work.student_tokenizer(spec(made[family], "kd", "standard"))
-    examples = work.corpus("toy").evaluation
+    examples = warm.corpus("toy").evaluation
     ids = [tokenizer(row.text, truncation=True, max_length=32)["input_ids"] for row in examples]
     evaluation = Texts(ids, [row.label for row in examples])
     differences = []

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import plan, suites, tracks
+from cod_bench import device, plan, suites, tracks
 from cod_bench.errors import UsageError
-from cod_bench.plan import Filters
+from cod_bench.filters import Filters, select
+from cod_bench.identity import expected, identify, run_id, run_ids
 from cod_bench.record import Record
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec, digest
-from cod_bench.store import Results
 from tests.samples import sample_record
 
 TOY = suites.suite("toy")
@@ -22,12 +23,12 @@ EMBEDDED = suites.suite("embedded")
 
 def toy_record(spec: RunSpec) -> Record:
     """A record under the id that the installed code gives its spec."""
-    found = plan.identify(spec)
+    found = identify(spec)
     return sample_record(spec=spec, identity=found, run_id=digest(found), cost={"seconds": 2.0, "cpu_seconds": 2.0})
 
 
 def test_the_embedded_suite_is_the_promised_grid() -> None:
-    specs = plan.select(EMBEDDED, Filters(track="minilm-fp32"))
+    specs = select(EMBEDDED, Filters(track="minilm-fp32"))
     main = [s for s in specs if s.condition in ("standard", "cod", "random", "unvalidated")]
     assert len(main) == 360
     assert len(specs) == len(set(specs)) == 360 + 30 + 10
@@ -36,15 +37,15 @@ def test_the_embedded_suite_is_the_promised_grid() -> None:
 
 
 def test_ids_of_many_runs_are_those_of_each() -> None:
-    specs = [*plan.select(EMBEDDED, Filters(track="minilm-fp32"))[::7], *plan.select(TOY, Filters())]
-    assert plan.run_ids(specs) == {spec: plan.run_id(spec) for spec in specs}
+    specs = [*select(EMBEDDED, Filters(track="minilm-fp32"))[::7], *select(TOY, Filters())]
+    assert run_ids(specs) == {spec: run_id(spec) for spec in specs}
 
 
 def test_filters_cut_on_every_axis() -> None:
     filters = Filters(
         track="minilm-fp32", task=("rt_quotes",), method=("kd", "ted"), condition=("cod",), k=(8, 16), seed=(0, 4)
     )
-    specs = plan.select(EMBEDDED, filters)
+    specs = select(EMBEDDED, filters)
     assert len(specs) == 2 * 2 * 2
     assert {(s.task, s.condition) for s in specs} == {("rt_quotes", "cod")}
 
@@ -66,16 +67,16 @@ def test_filters_cut_on_every_axis() -> None:
 )
 def test_mistakes_are_one_sentence_with_the_remedy(filters: Filters, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        plan.select(EMBEDDED, filters)
+        select(EMBEDDED, filters)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_states_come_from_the_folder(tmp_path: Path) -> None:
     results = Results(tmp_path)
-    specs = plan.select(TOY, Filters(method=("kd",), seed=(0,)))
+    specs = select(TOY, Filters(method=("kd",), seed=(0,)))
     results.write(toy_record(specs[0]))
-    results.write_failure(specs[1], plan.run_id(specs[1]), {"reason": "x"})
+    results.write_failure(specs[1], run_id(specs[1]), {"reason": "x"})
     made = plan.make(TOY, Filters(method=("kd",), seed=(0,)), results)
     assert [made.count(state) for state in ("done", "missing", "failed")] == [1, len(specs) - 2, 1]
     assert len(made.todo()) == len(specs) - 2
@@ -84,8 +85,8 @@ def test_states_come_from_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_record_of_other_settings_is_not_done(tmp_path: Path) -> None:
-    spec = plan.select(TOY, Filters(method=("kd",)))[0]
-    found = {**plan.identify(spec), "method": {"name": "kd", "version": 99}}
+    spec = select(TOY, Filters(method=("kd",)))[0]
+    found = {**identify(spec), "method": {"name": "kd", "version": 99}}
     Results(tmp_path).write(sample_record(spec=spec, identity=found, run_id=digest(found)))
     assert plan.make(TOY, Filters(method=("kd",)), Results(tmp_path)).count("done") == 0
 
@@ -93,7 +94,7 @@ def test_a_record_of_other_settings_is_not_done(tmp_path: Path) -> None:
 def test_time_left_is_that_of_like_runs(tmp_path: Path) -> None:
     results = Results(tmp_path)
     filters = Filters(method=("kd",), condition=("standard",))
-    done, missing = plan.select(TOY, filters)
+    done, missing = select(TOY, filters)
     results.write(toy_record(done))
     assert plan.make(TOY, filters, results).seconds == {missing: 2.0}
     assert plan.make(TOY, filters, results).hours(2) == pytest.approx(1 / 3600)
@@ -102,25 +103,25 @@ def test_time_left_is_that_of_like_runs(tmp_path: Path) -> None:
 def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text("flags : fpu avx2 avx512_bf16\n")
-    assert plan.supports_bf16(info)
+    assert device.supports_bf16(info)
     info.write_text("flags : fpu avx2\n")
-    assert not plan.supports_bf16(info)
-    assert not plan.supports_bf16(tmp_path / "absent")
+    assert not device.supports_bf16(info)
+    assert not device.supports_bf16(tmp_path / "absent")
     for supported, track in ((True, "minilm"), (False, "minilm-fp32")):
         monkeypatch.setattr(plan, "supports_bf16", lambda supported=supported: supported)
-        assert plan.choose_track(EMBEDDED) == track
+        assert EMBEDDED.choose_track() == track
 
 
 def test_a_suites_only_track_is_taken_whatever_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "supports_bf16", lambda: False)
-    assert plan.choose_track(replace(EMBEDDED, tracks=("minilm",))) == "minilm"
+    assert replace(EMBEDDED, tracks=("minilm",)).choose_track() == "minilm"
 
 
 def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:
     spec = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
-    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == tracks.track("toy").recipe.learning_rate
-    assert "title" not in str(plan.identify(spec))
-    assert set(plan.identify(spec)) == {
+    assert identify(spec)["method"]["hparams"]["learning_rate"] == tracks.track("toy").recipe.learning_rate
+    assert "title" not in str(identify(spec))
+    assert set(identify(spec)) == {
         "identity_version", "protocol", "track", "task", "method", "condition", "generator", "k", "seed",
     }  # fmt: skip
 
@@ -143,16 +144,16 @@ def test_the_suites_of_the_six_tasks_are_the_promised_grids(name: str, runs: int
         assert len(specs) == len(set(specs)) == runs
         assert len({spec.task for spec in specs}) == tasks
     assert suite.protocols == (("last", "paper") if runs == 2160 else ("paper",) if name == "paper-rows" else ("last",))
-    assert set(suite.primary_k) <= {k for grid in suite.grids for k in grid.ks}
+    assert set(suite.primary_k) <= {k for grid in suite.blocks for k in grid.ks}
 
 
 @pytest.mark.parametrize("name", ["embedded", "paper-qwen", "six-local", "toy"])
 def test_expected_ids_are_the_run_ids(name: str) -> None:
     suite = suites.suite(name)
     specs = list(suite.expand(track=suite.tracks[-1]))[::37]
-    found = plan.expected(specs)
+    found = expected(specs)
     assert found
-    assert found == {spec: plan.run_id(spec) for spec in found}
+    assert found == {spec: run_id(spec) for spec in found}
 
 
 def test_a_hub_model_that_is_pinned_while_the_process_lives_enters_run_ids(
@@ -161,11 +162,11 @@ def test_a_hub_model_that_is_pinned_while_the_process_lives_enters_run_ids(
     monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     spec = RunSpec("last", "deberta-small", "toy", "kd", "standard", "", 8, 0)
-    before = plan.run_id(spec)
+    before = run_id(spec)
     track = tracks.track("deberta-small")
     pins = {
         side.source.removeprefix("hub:"): {"revision": "c" * 40, "sha256": "a" * 64}
         for side in (track.teacher_side, track.student_side)
     }
     (tmp_path / "tasks.lock.json").write_text(json.dumps({"schema": 1, "tasks": {}, "models": pins}))
-    assert plan.run_id(spec) != before
+    assert run_id(spec) != before

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cod_bench import pool, work
+from cod_bench import pool, warm
 from cod_bench.condition import build
 from cod_bench.counterfactual import Answer, Generator
 from cod_bench.store import Artifacts
@@ -35,7 +35,7 @@ class _Silent(Generator):
 def test_an_empty_first_answer_is_never_put_to_the_teacher_and_makes_the_slot_invalid(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found, draw = work.pool("toy", "toy", "substitution"), work.draw("toy", "toy", 0, False)
+    found, draw = warm.pool("toy", "toy", "substitution"), warm.draw("toy", "toy", 0, False)
     asked: list[str] = []
     predict, probability = found.teacher.predict, found.teacher.probability
 

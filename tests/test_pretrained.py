@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cod_bench import assets, pretrained, registry, sources, tracks, work
+from cod_bench import assets, built_in, device, pretrained, registry, sources, tracks, warm, work
 from cod_bench.errors import RunError, UsageError
 from cod_bench.model import Classifier, pad, tokenise
 from cod_bench.spec import RunSpec
@@ -108,7 +108,7 @@ def smollm(tmp_path_factory: pytest.TempPathFactory) -> Side:
         assets.path("smollm2-135m")
     except (RunError, UsageError) as error:
         pytest.skip(f"the SmolLM2 asset cannot be had: {error}")
-    work.set_threads()
+    device.set_threads()
     return tracks.track("smollm").teacher_side
 
 
@@ -129,12 +129,15 @@ def test_the_gguf_asset_is_a_decoder_that_reads_alike_whatever_its_padding(smoll
 @pytest.mark.parametrize(("name", "method"), [("smollm", "kd"), ("smollm", "lwd"), ("smollm-minilm", "kd")])
 def test_the_gguf_asset_teaches(smollm: Side, monkeypatch: pytest.MonkeyPatch, name: str, method: str) -> None:
     short = replace(
-        tracks.TRACKS[name], name=f"{name}-short", teacher=TeacherRecipe(2, 1e-4, batch_size=16, rows=64), recipe=SHORT
+        built_in.TRACKS[name],
+        name=f"{name}-short",
+        teacher=TeacherRecipe(2, 1e-4, batch_size=16, rows=64),
+        recipe=SHORT,
     )
-    monkeypatch.setitem(tracks.TRACKS, short.name, short)
+    monkeypatch.setitem(built_in.TRACKS, short.name, short)
     record = work.run_one(RunSpec("last", short.name, "toy", method, "standard", "", 8, 0), {})
     assert len(record.history["loss"]) == 4
-    assert work.reference(short.name, "toy").teacher_metrics["accuracy"] > 0.8
+    assert warm.reference(short.name, "toy").teacher_metrics["accuracy"] > 0.8
 
 
 SHORT = Recipe(learning_rate=1e-4, steps={4: 4})

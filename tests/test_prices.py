@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cod_bench.errors import RunError, UsageError
 from cod_bench.generators import _prices
-from cod_bench.options import parse_budget
+from cod_bench.given import parse_budget
 
 DEFAULT = "gpt-4o-2024-11-20"
 

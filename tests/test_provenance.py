@@ -7,7 +7,8 @@ import json
 import socket
 from pathlib import Path
 
-from cod_bench.provenance import environment, instructions, provenance
+from cod_bench.device import instructions
+from cod_bench.provenance import environment, provenance
 
 
 def test_versions_and_device_class_are_told() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from cod_bench import registry
 from cod_bench.errors import UsageError
-from cod_bench.jobs import Job
+from cod_bench.executor import Job
 from tests.test_merge import essentials
 
 needs_ray = pytest.mark.skipif(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench import pairs, pool, work
+from cod_bench import device, pairs, pool, warm
 from cod_bench.counterfactual import Answer, Query
 from cod_bench.errors import UsageError
 from cod_bench.generators.replay import Replay
@@ -108,8 +108,8 @@ def test_originals_become_the_rows_of_a_task(file: Path, tmp_path: Path) -> None
 def test_a_pool_of_pairs_has_valid_slots_where_there_are_pairs(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work.set_threads()
-    draw, found = work.draw("toy", "toy", 0, False), work.pool("toy", "toy", "substitution")
+    device.set_threads()
+    draw, found = warm.draw("toy", "toy", 0, False), warm.pool("toy", "toy", "substitution")
     swap = {old: new for side in (OPINIONS, OPINIONS[::-1]) for old, new in zip(*side, strict=True)}
     known = draw.slots(8)[:3]
     rows = [

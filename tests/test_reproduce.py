@@ -11,8 +11,8 @@ import pytest
 from cod_bench import render, reproduce, suites
 from cod_bench.errors import UsageError
 from cod_bench.record import Record
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import Results
 from cod_bench.verdicts import CONTRADICTED, REPRODUCED, Cell
 from tests import submissions
 from tests.samples import sample_record

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import leaderboard, plan, render, suites
-from cod_bench.plan import Filters
+from cod_bench import grids, leaderboard, render, suites
+from cod_bench.filters import Filters, select
+from cod_bench.identity import expected
 from cod_bench.record import Record
-from cod_bench.store import Results
+from cod_bench.results import Results
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Results(ROOT / "results")
@@ -29,13 +30,13 @@ def test_the_embedded_suite_is_published_completely_on_one_track(records: list[R
     complete = [
         track
         for track in tracks
-        if not set(plan.select(suites.suite("embedded"), Filters(track=track))) - {r.spec for r in records}
+        if not set(select(suites.suite("embedded"), Filters(track=track))) - {r.spec for r in records}
     ]
     assert complete
 
 
 def test_every_record_is_one_that_this_code_would_make(records: list[Record]) -> None:
-    assert {record.spec: record.run_id for record in records} == plan.expected(record.spec for record in records)
+    assert {record.spec: record.run_id for record in records} == expected(record.spec for record in records)
     assert len({record.spec for record in records}) == len(records)
 
 
@@ -65,7 +66,7 @@ def test_the_same_condition_gives_every_method_the_same_rows(records: list[Recor
 
 
 def test_the_committed_leaderboard_is_what_the_records_say() -> None:
-    files = render.files(RESULTS, render.suites_with_records(RESULTS), figures=False)
+    files = render.files(RESULTS, grids.suites_with_records(RESULTS), figures=False)
     assert leaderboard.check(ROOT / "leaderboard", files) == [], (
         "render it again: cod-bench leaderboard --results results"
     )

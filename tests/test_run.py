@@ -9,8 +9,8 @@ import pytest
 
 from cod_bench import run
 from cod_bench.errors import UsageError
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import Results
 
 SPEC = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
 TODO = [replace(SPEC, seed=1)]

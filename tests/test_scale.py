@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
-from cod_bench import plan, suites
-from cod_bench.plan import Filters
+from cod_bench import suites
+from cod_bench.filters import Filters, select
+from cod_bench.identity import identify
 from cod_bench.record import to_json
-from cod_bench.spec import Suite, digest
-from cod_bench.store import INDEX, Results
+from cod_bench.results import INDEX, Results
+from cod_bench.spec import digest
+from cod_bench.suite import Suite
 from tests.samples import sample_record
 
 SEEDS = 1250
@@ -92,8 +94,8 @@ def planned(folder: Path) -> dict[str, Any]:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder of 100,000 records, 4 KB each."""
     results = Results(tmp_path_factory.mktemp("many") / "runs")
-    for spec in plan.select(large(), Filters(track=TRACK)):
-        found = plan.identify(spec)
+    for spec in select(large(), Filters(track=TRACK)):
+        found = identify(spec)
         made = sample_record(
             spec=spec, identity=found, run_id=digest(found), predictions="01" * (EVALUATION_ROWS // 2),
             probabilities=[17, 9983] * (EVALUATION_ROWS // 2), history={"loss": [1.0] * 40},

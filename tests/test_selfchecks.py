@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from cod_bench import selfchecks, stats
+from cod_bench import stats
+from tests import selfchecks
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import assets, cfe, serve, work
+from cod_bench import assets, cfe, device, serve, work
 from cod_bench.counterfactual import Terms
 from cod_bench.errors import RunError, UsageError
 from cod_bench.generators._ledger import Ledger
@@ -97,7 +97,7 @@ def test_a_served_model_makes_counterfactuals_that_a_student_is_distilled_from(
     monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address)
     monkeypatch.setenv("COD_BENCH_LLM_MODEL", serve.ASSET)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    work.set_threads()
+    device.set_threads()
     need = cfe.Need(TRACK, TASK, "llm", 0, False, 8, 0)
     (made,) = cfe.generate([need], Terms(concurrency=1), lambda bills: None)
     assert made.slots == 4

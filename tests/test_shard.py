@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench import options, plan, suites
+from cod_bench import plan, show, suites
 from cod_bench.errors import UsageError
-from cod_bench.plan import Filters
+from cod_bench.filters import Filters, select
+from cod_bench.results import Results
 from cod_bench.shard import MOST, Shard, cut, parse
-from cod_bench.spec import Grid, RunSpec, Suite
-from cod_bench.store import Results
+from cod_bench.spec import RunSpec
+from cod_bench.suite import Block, Suite
 
-EMBEDDED = plan.select(suites.suite("embedded"), Filters(track="minilm-fp32"))
+EMBEDDED = select(suites.suite("embedded"), Filters(track="minilm-fp32"))
 
 
 @st.composite
@@ -26,8 +27,8 @@ def grids(draw: st.DrawFn) -> list[RunSpec]:
     suite = Suite(
         "any", "", ("toy",), tuple("abcdef"[: draw(st.integers(1, 6))]), tuple(range(draw(st.integers(1, 5)))), (8,),
         (
-            Grid(("kd", "lwd")[: draw(st.integers(1, 2))], ("standard", "cod"), (8, 16)[: draw(st.integers(1, 2))]),
-            Grid(("kd",), draw(st.sampled_from([("half",), ()])), (8,)),
+            Block(("kd", "lwd")[: draw(st.integers(1, 2))], ("standard", "cod"), (8, 16)[: draw(st.integers(1, 2))]),
+            Block(("kd",), draw(st.sampled_from([("half",), ()])), (8,)),
         ),
         "substitution",
     )  # fmt: skip
@@ -95,7 +96,7 @@ def test_a_shard_reads_as_it_is_written() -> None:
 def test_a_plan_of_a_shard_says_so_and_may_be_empty(tmp_path: Path) -> None:
     toy = suites.suite("toy")
     made = plan.make(toy, Filters(shard=Shard(1, 3)), Results(tmp_path))
-    assert options.plan_line(made, 2).startswith("shard 1/3 of suite toy on track toy: 16 runs: 0 done, 16 missing")
+    assert show.plan_line(made, 2).startswith("shard 1/3 of suite toy on track toy: 16 runs: 0 done, 16 missing")
     sizes = [len(plan.make(toy, Filters(shard=Shard(i, 50)), Results(tmp_path)).runs) for i in range(1, 51)]
     assert sorted(sizes) == [0, 0, *[1] * 48]
 
@@ -103,6 +104,6 @@ def test_a_plan_of_a_shard_says_so_and_may_be_empty(tmp_path: Path) -> None:
 def test_a_shard_of_a_suite_with_several_tracks_needs_one_named() -> None:
     embedded = suites.suite("embedded")
     with pytest.raises(UsageError, match="--shard 1/2: suite 'embedded' runs on the first track"):
-        plan.select(embedded, Filters(shard=Shard(1, 2)))
-    assert len(plan.select(embedded, Filters(track="minilm-fp32", shard=Shard(1, 2)))) == 200
-    assert len(plan.select(replace(embedded, tracks=("minilm",)), Filters(shard=Shard(1, 2)))) == 200
+        select(embedded, Filters(shard=Shard(1, 2)))
+    assert len(select(embedded, Filters(track="minilm-fp32", shard=Shard(1, 2)))) == 200
+    assert len(select(replace(embedded, tracks=("minilm",)), Filters(shard=Shard(1, 2)))) == 200

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
-from cod_bench import aggregate, plan, site, site_charts, site_data
+from cod_bench import aggregate, site, site_charts, site_data
+from cod_bench.identity import identify
 from cod_bench.record import to_json
-from cod_bench.spec import CONDITIONS, Grid, Suite, digest
-from cod_bench.store import Results
+from cod_bench.results import Results
+from cod_bench.spec import CONDITIONS, digest
+from cod_bench.suite import Block, Suite
 
 ROOT = Path(__file__).parent.parent
 made = runpy.run_path(str(ROOT / "tests" / "golden" / "regenerate.py"))
@@ -26,13 +28,13 @@ SUITE: Suite = made["SUITE"]
 EVIL = "<script>alert(1)</script>"
 FIVE_THOUSAND = Suite(
     "large", "Large suite", ("minilm",), tuple(f"task{i}" for i in range(5)), tuple(range(10)), (8, 16, 32, 64),
-    (Grid(("kd", "lwd", "ted", "finetune"), ("standard", "cod", "random", "unvalidated", "label-preserving"),
+    (Block(("kd", "lwd", "ted", "finetune"), ("standard", "cod", "random", "unvalidated", "label-preserving"),
           (8, 16, 32, 64, 128)),),
     "substitution",
 )  # fmt: skip
 
 
-def grid(suite: Suite, records: list[Any], *, rows: int = 100, track: str = "minilm") -> aggregate.Grid:
+def grid(suite: Suite, records: list[Any], *, rows: int = 100, track: str = "minilm") -> aggregate.Block:
     return aggregate.collect(
         suite, protocol="last", track=track, records=records, expected=made["expected"](records),
         references=made["references"](suite.tasks, rows=rows, track=track),
@@ -88,16 +90,16 @@ def test_a_partial_grid_shows_no_interval_and_no_verdict() -> None:
 
 
 def test_a_suite_without_the_main_comparison_says_so() -> None:
-    suite = replace(SUITE, grids=(Grid(("kd",), ("standard",), (8, 16)),))
+    suite = replace(SUITE, blocks=(Block(("kd",), ("standard",), (8, 16)),))
     assert "this suite does not compare cod with standard" in page(suite)
-    single = replace(suite, tasks=("rt_quotes",), seeds=(0,), primary_k=(8,), grids=(Grid(("kd",), ("cod",), (8,)),))
+    single = replace(suite, tasks=("rt_quotes",), seeds=(0,), primary_k=(8,), blocks=(Block(("kd",), ("cod",), (8,)),))
     assert "this suite does not compare cod with standard" in page(single)
 
 
 def test_names_from_records_are_text_wherever_they_stand() -> None:
     suite = replace(
         SUITE, title=f"{EVIL} <img src=x onerror=alert(1)>", tasks=(EVIL, '"><svg onload=alert(1)>'), seeds=(0, 1),
-        grids=(Grid((EVIL, "[x](javascript:alert(1))"), ("standard", "cod"), (8, 16)),),
+        blocks=(Block((EVIL, "[x](javascript:alert(1))"), ("standard", "cod"), (8, 16)),),
     )  # fmt: skip
     records = [
         replace(r, provenance={"environment": {"torch": EVIL}, "cod_bench": EVIL, "git": {"commit": EVIL}})
@@ -129,9 +131,9 @@ def test_what_a_method_says_and_the_state_of_its_records_stand_in_table_and_sect
     assert {row.state for row in site_data.rows(site_data.section(grid(SUITE, made["records"](SUITE))))} == {""}
 
 
-def submitted(teacher: str = "") -> list[aggregate.Grid]:
+def submitted(teacher: str = "") -> list[aggregate.Block]:
     """The declared suite and a submission to it, trained by another teacher if one is named."""
-    mine = plan.variant(SUITE, submitted=(EVIL,))
+    mine = SUITE.variant(submitted=(EVIL,))
     records, references = made["records"](mine), made["references"](mine.tasks)
     if teacher:
         records = [replace(r, teacher_hash=teacher, reference=f"{r.spec.task}-{teacher}") for r in records]
@@ -256,7 +258,7 @@ RENDER = """
 import resource, sys, time
 start = time.perf_counter()
 from pathlib import Path
-from cod_bench import leaderboard, render, site_build, suites
+from cod_bench import leaderboard, render, suites
 from cod_bench.store import Results
 from tests.test_site import BIG
 
@@ -266,7 +268,7 @@ results.scan()
 read = time.perf_counter()
 leaderboard.write(out, render.files(results, render.suites_with_records(results)))
 tables = time.perf_counter()
-path = site_build.build(results, out)
+path = render.build(results, out)
 end = time.perf_counter()
 used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path("/proc/self/status")
@@ -289,7 +291,7 @@ def test_ten_thousand_files_become_a_leaderboard_and_a_page(tmp_path: Path, caps
     for reference in made["references"](BIG.tasks, rows=1000, track="minilm-fp32").values():
         results.write_reference(reference)
     for record in made["records"](BIG, rows=1000, track="minilm-fp32"):
-        found = plan.identify(record.spec)
+        found = identify(record.spec)
         full = replace(
             record, identity=found, run_id=digest(found), history=published.history, rows=published.rows,
             cost=published.cost, provenance=published.provenance,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cod_bench import origin, pool, site_examples
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import Results
 from tests.samples import sample_record
 from tests.test_cli import call, finished  # noqa: F401 - a fixture
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cod_bench.errors import UsageError
-from cod_bench.spec import CONDITIONS, Grid, RunSpec, Suite, canonical, digest, identity, stream, stream_seed
+from cod_bench.spec import CONDITIONS, RunSpec, canonical, digest, identity, stream, stream_seed
+from cod_bench.suite import Block, Suite
 from cod_bench.track import Recipe
 
 SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)
@@ -55,7 +56,7 @@ def test_a_generator_is_named_exactly_where_it_matters() -> None:
 
 
 def test_a_suite_holds_every_combination_once() -> None:
-    grids = (Grid(("kd", "lwd"), ("standard", "cod"), (8, 16)), Grid(("kd",), ("cod", "half"), (8,)))
+    grids = (Block(("kd", "lwd"), ("standard", "cod"), (8, 16)), Block(("kd",), ("cod", "half"), (8,)))
     suite = Suite("s", "", ("toy",), ("a", "b"), (0, 1), (8,), grids, "substitution")
     runs = list(suite.expand(track="toy"))
     assert len(runs) == len(set(runs)) == 2 * 2 * (2 * 2 * 2 + 1)

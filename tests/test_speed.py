@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cod_bench import plan, suites
+from cod_bench import suites
 from cod_bench.evaluate import metrics
-from cod_bench.plan import Filters
+from cod_bench.filters import Filters, select
+from cod_bench.identity import identify
 from cod_bench.record import rounded
+from cod_bench.results import Results
 from cod_bench.spec import digest
-from cod_bench.store import Results
 from tests.samples import sample_record, sample_reference
 
 EVALUATION_ROWS = 1000
@@ -47,8 +48,8 @@ def _fill(results: Results) -> None:
             gold=gold, teacher_predictions=gold, teacher_probabilities=[9000 if g == "1" else 1000 for g in gold],
         )  # fmt: skip
         results.write_reference(references[task])
-    for spec in plan.select(suites.suite("embedded"), Filters(track="minilm-fp32")):
-        reference, found = references[spec.task], plan.identify(spec)
+    for spec in select(suites.suite("embedded"), Filters(track="minilm-fp32")):
+        reference, found = references[spec.task], identify(spec)
         chance = np.clip(np.array([int(g) for g in reference.gold]) * 0.2 + rng.normal(0.4, 0.2, EVALUATION_ROWS), 0, 1)
         probabilities = [min(max(int(p * 10_000), 1), 9_999) for p in chance]
         predictions = "".join("1" if p > 5_000 else "0" for p in probabilities)

@@ -13,8 +13,9 @@ import pytest
 
 from cod_bench.errors import UsageError
 from cod_bench.record import Record, Reference, to_json
+from cod_bench.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import Results, home, lock, usable_home, write_atomic
+from cod_bench.store import home, lock, usable_home, write_atomic
 from tests.samples import sample_record, sample_reference
 from tests.test_cli import call
 

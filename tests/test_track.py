@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import tracks
+from cod_bench import built_in
 from cod_bench.errors import UsageError
 from cod_bench.track import Recipe, Side, TeacherRecipe
 
-MINILM = tracks.TRACKS["minilm-fp32"]
+MINILM = built_in.TRACKS["minilm-fp32"]
 
 
 def test_the_identity_of_a_track_of_one_sentence_encoder_is_that_of_the_first_records() -> None:
     assert MINILM.identity() == {
-        "teacher_version": 1, "weights": "minilm", "weights_sha256": tracks.MINILM_SHA256, "student_layers": [1, 4],
+        "teacher_version": 1, "weights": "minilm", "weights_sha256": built_in.MINILM_SHA256, "student_layers": [1, 4],
         "layer_map": [[1, 3], [2, 6]], "precision": "float32", "max_length": 64,
         "teacher": {
             "epochs": 1, "learning_rate": 1e-4, "batch_size": 32, "warmup": 0.1, "weight_decay": 0.01, "rows": None,

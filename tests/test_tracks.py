@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench import plan, recipe, sources, suites, tracks, work
+from cod_bench import built_in, recipe, sources, suites, tracks, work
 from cod_bench.errors import UsageError
+from cod_bench.identity import _method_identity, expected, identify, run_id
 from cod_bench.spec import RunSpec
 from tests.checkpoints import save
 
@@ -65,7 +66,7 @@ def test_no_revision_is_written_that_was_not_seen() -> None:
 
 def test_a_pinned_hub_model_enters_the_identity() -> None:
     before = tracks.track("deberta-small").identity()
-    for side in (tracks.TRACKS["deberta-small"].teacher_side, tracks.TRACKS["deberta-small"].student_side):
+    for side in (built_in.TRACKS["deberta-small"].teacher_side, built_in.TRACKS["deberta-small"].student_side):
         file = sources._lock_file()
         file.parent.mkdir(parents=True, exist_ok=True)
         name = side.source.removeprefix("hub:")
@@ -86,7 +87,7 @@ def test_two_folders_make_a_track(models: Path) -> None:
     assert str(models) not in json.dumps(made.identity())
     assert made.teacher_side.sha256 == sources.fingerprint(models / "big") != made.student_side.sha256
     assert "mine" in tracks.names()
-    assert plan.choose_track(suites.suite("embedded"), "mine") == "mine"
+    assert suites.suite("embedded").choose_track("mine") == "mine"
 
 
 def test_the_identity_is_that_of_the_weights(models: Path) -> None:
@@ -149,12 +150,12 @@ def test_an_open_rate_is_chosen_on_dev_and_kept(tmp_path: Path, monkeypatch: pyt
     from cod_bench.track import Recipe
 
     quick = Recipe(None, epochs=2, rates=(1e-4, 3e-3))
-    monkeypatch.setitem(tracks.TRACKS, "toy", replace(tracks.TRACKS["toy"], variants={"open": (quick, {})}))
+    monkeypatch.setitem(built_in.TRACKS, "toy", replace(built_in.TRACKS["toy"], variants={"open": (quick, {})}))
     name = "toy+open"
     spec = RunSpec("last", name, "toy", "kd", "standard", "", 8, 0)
     with pytest.raises(UsageError, match=r"cod-bench recipe --track toy\+open --method kd"):
-        plan.run_id(spec)
-    assert plan.expected([spec]) == {}
+        run_id(spec)
+    assert expected([spec]) == {}
     assert recipe.candidates(tracks.track(name), "kd") == ((1e-4, 0), (3e-3, 0))
     trials = [
         trial for trial in recipe.trials(tracks.track(name), ["kd"], ["toy"]) if (trial.k, trial.seed) == (8, 100)
@@ -167,8 +168,8 @@ def test_an_open_rate_is_chosen_on_dev_and_kept(tmp_path: Path, monkeypatch: pyt
     assert steps == 0
     assert "recipe's" in recipe.markdown(rows)
     tracks.keep_rate(name, "kd", rate)
-    plan._method_identity.cache_clear()
-    assert plan.identify(spec)["method"]["hparams"]["learning_rate"] == rate
+    _method_identity.cache_clear()
+    assert identify(spec)["method"]["hparams"]["learning_rate"] == rate
     assert work.run_one(spec, {}).cost["steps"] == 2.0
 
 

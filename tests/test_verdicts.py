@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cod_bench.record import Record
-from cod_bench.store import Results
+from cod_bench.results import Results
 from cod_bench.verdicts import (
     CONTRADICTED,
     ELSEWHERE,
@@ -22,9 +22,9 @@ from cod_bench.verdicts import (
     Cell,
     Verdict,
     from_json,
-    judge,
     part,
     records_digest,
+    settle,
     standing,
     to_json,
     told,
@@ -62,12 +62,12 @@ def verdict(records: list[Record], *cells: Cell, date: str = "2026-01-01") -> Ve
 def test_another_result_is_told_from_another_teacher_or_environment(
     wrong: int, changes: dict[str, object], expected: str
 ) -> None:
-    found = judge(record(), record(wrong, **changes))
+    found = settle(record(), record(wrong, **changes))
     assert (found.verdict, found.agreement) == (expected, 1 - wrong / ROWS)
 
 
 def test_other_rows_are_another_result() -> None:
-    assert judge(record(), record(predictions="0", probabilities=[1])).verdict == CONTRADICTED
+    assert settle(record(), record(predictions="0", probabilities=[1])).verdict == CONTRADICTED
 
 
 @given(st.lists(st.sampled_from([REPRODUCED, ELSEWHERE, CONTRADICTED]), min_size=1))

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from cod_bench import metrics, origin, plan, pool, registry, tracks, work
+from cod_bench import counterfactual, device, metrics, origin, pool, registry, tracks, warm, work
 from cod_bench import teacher as teachers
+from cod_bench.batches import Rows, batches_of
 from cod_bench.condition import build
-from cod_bench.distil import Rows, batches_of, train
+from cod_bench.distil import train
 from cod_bench.errors import RunError
 from cod_bench.evaluate import metrics as recomputed
+from cod_bench.identity import identify, run_id
 from cod_bench.model import masked_mean, pad, predict
 from cod_bench.record import record_from_json, to_json
 from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec
@@ -30,7 +32,7 @@ def spec(method: str = "kd", condition: str = "standard", **changes: Any) -> Run
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> None:
-    work.set_threads()
+    device.set_threads()
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -38,8 +40,8 @@ def one_thread() -> None:
 def test_every_method_runs_under_every_condition(method: str, condition: str) -> None:
     record = work.run_one(spec(method, condition), {})
     assert record_from_json(to_json(record)).comparable() == record.comparable()
-    assert record.run_id == plan.run_id(record.spec)
-    assert recomputed(record.predictions, record.probabilities, work.reference("toy", "toy")) == pytest.approx(
+    assert record.run_id == run_id(record.spec)
+    assert recomputed(record.predictions, record.probabilities, warm.reference("toy", "toy")) == pytest.approx(
         dict(record.metrics), abs=1e-6
     )
     steps = tracks.track("toy").recipe.steps_at(8)
@@ -88,8 +90,8 @@ def test_the_first_batch_gives_every_method_the_same_cross_entropy() -> None:
 
 
 def test_conditions_share_originals_and_order() -> None:
-    draw = work.draw("toy", "toy", 0, False)
-    entries = work.pool("toy", "toy", "substitution").entries(draw, 8)
+    draw = warm.draw("toy", "toy", 0, False)
+    entries = warm.pool("toy", "toy", "substitution").entries(draw, 8)
     orders = set()
     for condition in CONDITIONS:
         training = build(draw, condition, 8, None if condition in WITHOUT_GENERATOR else entries)
@@ -100,10 +102,10 @@ def test_conditions_share_originals_and_order() -> None:
 
 
 def test_larger_budgets_only_add_originals_and_pool_entries() -> None:
-    draw, found = work.draw("toy", "toy", 3, False), work.pool("toy", "toy", "substitution")
+    draw, found = warm.draw("toy", "toy", 3, False), warm.pool("toy", "toy", "substitution")
     assert found.entries(draw, 16)[:4] == found.entries(draw, 8)
     fresh = pool.Pool(found.corpus, found.teacher, found.generator, _elsewhere(found), found.near)
-    other = work.draw.__wrapped__("toy", "toy", 3, False)
+    other = warm.draw.__wrapped__("toy", "toy", 3, False)
     assert fresh.entries(other, 16) == found.entries(draw, 16)
 
 
@@ -114,9 +116,9 @@ def _elsewhere(found: pool.Pool) -> Any:
 
 
 def test_every_counterfactual_flips_the_teacher_and_every_control_does_not() -> None:
-    judge = work.teacher("toy", "toy")
-    draw = work.draw("toy", "toy", 0, False)
-    entries = work.pool("toy", "toy", "substitution").entries(draw, 16)
+    judge = warm.teacher("toy", "toy")
+    draw = warm.draw("toy", "toy", 0, False)
+    entries = warm.pool("toy", "toy", "substitution").entries(draw, 16)
     for slot, entry in zip(draw.slots(16), entries, strict=True):
         assert judge.predict(slot.original.text) == slot.original.label
         if entry.cfe is not None:
@@ -128,8 +130,8 @@ def test_every_counterfactual_flips_the_teacher_and_every_control_does_not() -> 
 
 
 def test_teacher_outputs_do_not_depend_on_neighbours_or_padding() -> None:
-    judge = work.teacher("toy", "toy")
-    text = work.corpus("toy").train[0].text
+    judge = warm.teacher("toy", "toy")
+    text = warm.corpus("toy").train[0].text
     alone, padded = judge.outputs(text), judge.outputs(text, 30)
     torch.testing.assert_close(alone.logits, padded.logits, rtol=1e-4, atol=1e-5)
     for layer, state in alone.hidden.items():
@@ -151,7 +153,7 @@ def test_masked_mean_reads_real_tokens_only() -> None:
 
 
 def test_only_the_paper_protocol_reads_padding_and_shuffles_rows_singly() -> None:
-    draw, judge, track = work.draw("toy", "toy", 0, False), work.teacher("toy", "toy"), tracks.track("toy")
+    draw, judge, track = warm.draw("toy", "toy", 0, False), warm.teacher("toy", "toy"), tracks.track("toy")
     training = build(draw, "standard", 8)
     for protocol in ("last", "paper"):
         rows = Rows(training, judge, judge.tokenizer, track, PROTOCOLS[protocol], layers=True)
@@ -165,12 +167,12 @@ def test_only_the_paper_protocol_reads_padding_and_shuffles_rows_singly() -> Non
 
 def test_a_loss_that_is_not_finite_is_a_failed_run() -> None:
     wanted = spec()
-    training = build(work.draw("toy", "toy", 0, False), "standard", 8)
-    hparams = {**plan.identify(wanted)["method"]["hparams"], "learning_rate": 1e30, "steps": 12}
+    training = build(warm.draw("toy", "toy", 0, False), "standard", 8)
+    hparams = {**identify(wanted)["method"]["hparams"], "learning_rate": 1e30, "steps": 12}
     with pytest.raises(RunError, match=r"loss is (nan|inf) at step \d+; lower the learning rate"):
         train(
             wanted, tracks.track("toy"), training, registry.load("baseline", "kd")(), hparams,
-            work.fresh_student(wanted), work.teacher("toy", "toy"), None,
+            work.fresh_student(wanted), warm.teacher("toy", "toy"), None,
         )  # fmt: skip
 
 
@@ -185,11 +187,11 @@ def test_a_loss_of_another_type_is_told(returned: Any, sentence: str) -> None:
             return returned
 
     wanted = spec()
-    training = build(work.draw("toy", "toy", 0, False), "standard", 8)
+    training = build(warm.draw("toy", "toy", 0, False), "standard", 8)
     with pytest.raises(RunError, match=sentence):
         train(
-            wanted, tracks.track("toy"), training, Odd(), plan.identify(wanted)["method"]["hparams"],
-            work.fresh_student(wanted), work.teacher("toy", "toy"), None,
+            wanted, tracks.track("toy"), training, Odd(), identify(wanted)["method"]["hparams"],
+            work.fresh_student(wanted), warm.teacher("toy", "toy"), None,
         )  # fmt: skip
 
 
@@ -201,7 +203,7 @@ def test_a_teacher_that_has_not_learned_a_class_is_fitted_longer(
     from cod_bench import teacher as teachers
     from cod_bench.store import Artifacts
 
-    data, base, track = work.corpus("toy"), work.base("toy", "toy"), tracks.track("toy")
+    data, base, track = warm.corpus("toy"), warm.base("toy", "toy"), tracks.track("toy")
     learned = teachers.load_or_fit(track, data, base, Artifacts(tmp_path)).about
     assert learned["epochs"] == track.teacher.epochs
     assert caplog.text == ""
@@ -220,14 +222,14 @@ def test_a_corrupt_teacher_and_pool_are_made_again_and_alike(tmp_path: Any) -> N
     from cod_bench.store import Artifacts
     from cod_bench.teacher import load_or_fit
 
-    data, base, track = work.corpus("toy"), work.base("toy", "toy"), tracks.track("toy")
+    data, base, track = warm.corpus("toy"), warm.base("toy", "toy"), tracks.track("toy")
     first = load_or_fit(track, data, base, Artifacts(tmp_path))
     for name, content in (("teacher.json", b"{"), ("model.safetensors", b"")):
         next(tmp_path.rglob(name)).write_bytes(content)
         assert load_or_fit(track, data, base, Artifacts(tmp_path)).sha256 == first.sha256
-    found, draw = work.pool("toy", "toy", "substitution"), work.draw("toy", "toy", 0, False)
+    found, draw = warm.pool("toy", "toy", "substitution"), warm.draw("toy", "toy", 0, False)
 
-    def entries() -> list[pool.Entry]:
+    def entries() -> list[counterfactual.Entry]:
         made = pool.Pool(data, first, found.generator, Artifacts(tmp_path), found.near)
         return made.entries(draw, 8)
 
@@ -246,30 +248,30 @@ def test_selecting_protocols_keep_the_earliest_best_epoch() -> None:
 
 
 def test_sentinel_words_of_dev_and_evaluation_never_appear_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = work.corpus("toy")
+    data = warm.corpus("toy")
     sentinel = "zyzzyva"
 
     def poisoned(rows: tuple[Example, ...]) -> tuple[Example, ...]:
         return tuple(replace(row, text=f"{sentinel} {row.text} {sentinel}good") for row in rows)
 
     leaky = replace(data, dev=poisoned(data.dev), evaluation=poisoned(data.evaluation))
-    judge, found = work.teacher("toy", "toy"), work.pool("toy", "toy", "substitution")
+    judge, found = warm.teacher("toy", "toy"), warm.pool("toy", "toy", "substitution")
     generator = registry.load("generator", "substitution")
     clean = pool.Pool(leaky, judge, generator, _elsewhere(found), found.near)
     assert sentinel not in str(clean.state())
-    draw = work.draw("toy", "toy", 0, False)
+    draw = warm.draw("toy", "toy", 0, False)
     entries = clean.entries(draw, 8)
     assert sentinel not in str(entries)
     for condition in CONDITIONS:
         training = build(draw, condition, 8, None if condition in WITHOUT_GENERATOR else entries)
         assert sentinel not in str(training)
-    vocabulary = work.base("toy", "toy").tokenizer.get_vocab()
+    vocabulary = warm.base("toy", "toy").tokenizer.get_vocab()
     assert sentinel not in vocabulary
 
 
 def test_texts_near_an_evaluation_row_are_refused_and_counted() -> None:
-    found = work.pool("toy", "toy", "substitution")
-    draw = work.draw("toy", "toy", 0, False)
+    found = warm.pool("toy", "toy", "substitution")
+    draw = warm.draw("toy", "toy", 0, False)
     entry = next(e for e in found.entries(draw, 16) if e.cfe is not None)
     near = type(found.near)([entry.cfe or ""])
     strict = pool.Pool(found.corpus, found.teacher, found.generator, _elsewhere(found), near)
@@ -285,7 +287,7 @@ def test_a_row_of_the_training_pool_is_never_an_evaluation_row() -> None:
 
 
 def test_the_evaluate_metric_gives_what_readers_compute() -> None:
-    reference = work.reference("toy", "toy")
+    reference = warm.reference("toy", "toy")
     rng = np.random.default_rng(0)
     probabilities = [int(p) for p in rng.integers(1, 10_000, len(reference.gold))]
     predictions = "".join("1" if p > 5_000 else "0" for p in probabilities)
@@ -293,7 +295,7 @@ def test_the_evaluate_metric_gives_what_readers_compute() -> None:
 
 
 def test_verdicts_keep_no_hidden_states_and_agree_with_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge, texts = work.teacher("toy", "toy"), [row.text for row in work.corpus("toy").train[:20]]
+    judge, texts = warm.teacher("toy", "toy"), [row.text for row in warm.corpus("toy").train[:20]]
     judge.forget()
     labels = [judge.predict(text) for text in texts]
     assert (judge._bytes, judge._outputs) == (0, {})
@@ -304,8 +306,8 @@ def test_verdicts_keep_no_hidden_states_and_agree_with_outputs(monkeypatch: pyte
 
 
 def test_a_search_is_led_in_the_precision_of_the_track_and_judged_in_float32() -> None:
-    judge = work.teacher("toy", "toy")
-    texts = [row.text for row in work.corpus("toy").train[:8]]
+    judge = warm.teacher("toy", "toy")
+    texts = [row.text for row in warm.corpus("toy").train[:8]]
     rounded = teachers.Teacher(
         judge.classifier,
         judge.tokenizer,
@@ -326,7 +328,7 @@ def test_a_search_is_led_in_the_precision_of_the_track_and_judged_in_float32() -
 
 
 def test_word_vectors_are_kept_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = work.teacher("toy", "toy")
+    judge = warm.teacher("toy", "toy")
     words = ["good", "bad", "good", "film"]
     judge._vectors.clear()
     fresh = judge.word_vectors(words)
@@ -339,12 +341,12 @@ def test_word_vectors_are_kept_and_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_pools_searched_in_another_precision_lie_apart_and_have_other_run_ids() -> None:
     cod = spec(condition="cod")
-    versions = {n: plan.identify(replace(cod, track=n))["generator"]["pool"] for n in ("minilm-fp32", "minilm")}
+    versions = {n: identify(replace(cod, track=n))["generator"]["pool"] for n in ("minilm-fp32", "minilm")}
     assert versions == {"minilm-fp32": 1, "minilm": 2}
 
 
 def test_hidden_states_are_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge, texts = work.teacher("toy", "toy"), [row.text for row in work.corpus("toy").train[:20]]
+    judge, texts = warm.teacher("toy", "toy"), [row.text for row in warm.corpus("toy").train[:20]]
     judge.forget()
     before = [judge.outputs(text) for text in texts]
     judge.forget()
@@ -358,12 +360,12 @@ def test_hidden_states_are_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_teachers_beyond_the_bound_are_forgotten_and_give_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = work.teacher("toy", "toy")
-    slots = [slot.original.id for slot in work.draw("toy", "toy", 0, False).slots(8)]
+    first = warm.teacher("toy", "toy")
+    slots = [slot.original.id for slot in warm.draw("toy", "toy", 0, False).slots(8)]
     monkeypatch.setattr(work, "_teachers", {("a", "a"): first, ("b", "b"): first})
     monkeypatch.setattr(work, "WARM", 0)
-    again = work.teacher("toy", "toy")
-    assert list(work._teachers) == [("b", "b"), ("toy", "toy")]
+    again = warm.teacher("toy", "toy")
+    assert list(warm._teachers) == [("b", "b"), ("toy", "toy")]
     assert again is not first
     assert again.hash == first.hash
-    assert [slot.original.id for slot in work.draw("toy", "toy", 0, False).slots(8)] == slots
+    assert [slot.original.id for slot in warm.draw("toy", "toy", 0, False).slots(8)] == slots

@@ -18,8 +18,9 @@ from multiprocessing import get_context
 
 from cod_bench import device
 from cod_bench.errors import RunError, UsageError
-from cod_bench.jobs import Job, Outcome, Ready, attempt, prepare_process, warm
+from cod_bench.executor import Job, Outcome, Ready
 from cod_bench.placement import Placement
+from cod_bench.worker import attempt, prepare_process, warm
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from cod_bench import away, device
 from cod_bench.errors import RunError, UsageError
-from cod_bench.jobs import Job, Outcome, Ready, attempt, prepare_process, warm
+from cod_bench.executor import Job, Outcome, Ready
+from cod_bench.worker import attempt, prepare_process, warm
 
 log = logging.getLogger(__name__)
 

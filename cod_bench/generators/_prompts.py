@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from cod_bench.errors import UsageError
-from cod_bench.spec import digest
+from cod_bench.spec import base_name, digest
 from cod_bench.task import normalise
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def hashed(name: str) -> str:
 
 def subject(task: Task) -> Subject:
     """What the prompts say of a task."""
-    base = task.name.partition("+")[0]
+    base = base_name(task.name)
     known = SUBJECTS.get(base) or SUBJECTS.get(base.removesuffix("_paper"))
     return known or Subject("a text", f"one of {', '.join(task.classes)}")
 

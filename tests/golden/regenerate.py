@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cod_bench import evaluate, leaderboard
+from cod_bench import evaluate, grids, leaderboard
 from cod_bench.aggregate import References
 from cod_bench.record import SCALE, SCHEMA, Record, Reference, quantise, rounded
-from cod_bench.spec import WITHOUT_GENERATOR, Grid, RunSpec, Suite, digest, identity, stream
+from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, digest, identity, stream
+from cod_bench.suite import Block, Suite
 
 HERE = Path(__file__).parent
 SUITE = Suite(
@@ -21,10 +22,10 @@ SUITE = Suite(
     tasks=("rt_quotes", "brand_tweets"),
     seeds=(0, 1, 2, 3, 4),
     primary_k=(8, 16),
-    grids=(
-        Grid(("kd", "lwd"), ("standard", "cod", "random", "unvalidated"), (8, 16)),
-        Grid(("kd",), ("half",), (8, 16)),
-        Grid(("kd",), ("label-preserving",), (16,)),
+    blocks=(
+        Block(("kd", "lwd"), ("standard", "cod", "random", "unvalidated"), (8, 16)),
+        Block(("kd",), ("half",), (8, 16)),
+        Block(("kd",), ("label-preserving",), (16,)),
     ),
     generator="substitution",
 )
@@ -148,7 +149,7 @@ def render(*, figures: bool = True) -> dict[str, str]:
 def found(suites: Sequence[Suite], made: Sequence[Record], references: References, **kwargs: Any) -> list[Any]:
     """Each suite with its sections, as `render` takes them."""
     kwargs = {"expected": expected(made)} | kwargs
-    return [(s, leaderboard.sections(s, records=made, references=references, **kwargs)) for s in suites]
+    return [(s, grids.sections(s, records=made, references=references, **kwargs)) for s in suites]
 
 
 def main() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cod_bench.jobs import Job, Outcome, Ready, attempt
+from cod_bench.executor import Job, Outcome, Ready
+from cod_bench.worker import attempt
 
 
 def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -> Iterator[Outcome]:
     """Do every job once what it needs is done; an outcome each."""
-    from cod_bench.work import set_threads
+    from cod_bench.device import set_threads
 
     set_threads()
     ready = Ready(jobs)
