@@ -26,7 +26,7 @@ class FineTune(Distiller):
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy alone."""
-        from cod_bench.losses import cross_entropy
+        from cod_bench.training.losses import cross_entropy
 
         return {"ce": cross_entropy(student.logits, batch.labels)}
 

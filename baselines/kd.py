@@ -31,7 +31,7 @@ class KD(Distiller):
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """CE with the hard labels and the weighted KL to the teacher."""
-        from cod_bench.losses import cross_entropy, kl_divergence
+        from cod_bench.training.losses import cross_entropy, kl_divergence
 
         kl = kl_divergence(student.logits, batch.teacher_logits, self._temperature)
         return {"ce": cross_entropy(student.logits, batch.labels), "kl": self._weight * kl}

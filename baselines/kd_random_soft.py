@@ -38,7 +38,7 @@ class RandomSoftLabels(Distiller):
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """KD's loss towards the drawn labels."""
-        from cod_bench.losses import cross_entropy, kl_divergence
+        from cod_bench.training.losses import cross_entropy, kl_divergence
 
         kl = kl_divergence(student.logits, self._logits[list(batch.rows)], self._temperature)
         return {"ce": cross_entropy(student.logits, batch.labels), "kl": self._weight * kl}

@@ -32,7 +32,7 @@ class LWD(Distiller):
 
     def prepare(self, setup: Setup) -> nn.Module:
         """Draw the projections, from a stream that is neither the student's nor the order's."""
-        from cod_bench.losses import projections
+        from cod_bench.training.losses import projections
 
         self._hparams = setup.hparams
         self._students, self._teachers = zip(*setup.track.layer_map, strict=True)
@@ -42,7 +42,7 @@ class LWD(Distiller):
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """KD's loss and the weighted mean of the layers' MSE over real tokens (over padding too under `paper`)."""
-        from cod_bench.losses import cross_entropy, kl_divergence, layers_mse, project
+        from cod_bench.training.losses import cross_entropy, kl_divergence, layers_mse, project
 
         mse = layers_mse(
             project(self._maps, student.hidden, self._students),

@@ -47,8 +47,8 @@ class TED(Distiller):
     def _stage_one(self, setup: Setup, side: int) -> nn.ModuleList:
         import torch
 
-        from cod_bench.losses import filter_loss, project, projections, read_out
-        from cod_bench.steps import optimiser_for
+        from cod_bench.training.losses import filter_loss, project, projections, read_out
+        from cod_bench.training.steps import optimiser_for
 
         name, key = ("student", "teacher")[side], (setup.spec.task, setup.spec.seed)
         layers, width = self._layers[side], setup.teacher.classifier.width
@@ -84,7 +84,7 @@ class TED(Distiller):
 
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """KD's loss and the weighted mean MSE between filtered student and filtered teacher states."""
-        from cod_bench.losses import cross_entropy, kl_divergence, layers_mse, project
+        from cod_bench.training.losses import cross_entropy, kl_divergence, layers_mse, project
 
         mse = layers_mse(
             project(self._student_filters, student.hidden, self._layers[STUDENT]),

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from cod_bench.batches import batches_of
 from cod_bench.distiller import Batch, Distiller, Setup
 from cod_bench.spec import PROTOCOLS, RunSpec, stream_seed
+from cod_bench.training.batches import batches_of
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cod_bench.condition import TrainingSet
-    from cod_bench.model import Classifier
-    from cod_bench.teacher import Teacher
     from cod_bench.track import Track
+    from cod_bench.training.model import Classifier
+    from cod_bench.training.teacher import Teacher
 
 EVALUATION_BATCH = 8
 """Rows evaluated at once, as in the released scripts."""

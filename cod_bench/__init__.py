@@ -5,10 +5,10 @@ Importing this package imports neither torch nor transformers.
 
 from __future__ import annotations
 
+from cod_bench.design.suite import Suite
 from cod_bench.errors import RunError, UsageError
-from cod_bench.record import Record
+from cod_bench.records.record import Record
 from cod_bench.spec import RunSpec
-from cod_bench.suite import Suite
 from cod_bench.track import Track
 
 __all__ = ["Record", "RunError", "RunSpec", "Suite", "Track", "UsageError", "__version__"]

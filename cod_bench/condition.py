@@ -10,7 +10,7 @@ from cod_bench.errors import unknown
 from cod_bench.spec import CONDITIONS, PARTNERS, digest
 
 if TYPE_CHECKING:
-    from cod_bench.counterfactual import Entry
+    from cod_bench.generator import Entry
     from cod_bench.split import Draw, Slot
     from cod_bench.task import Example
 

@@ -16,7 +16,7 @@ IDENTITY_VERSION = 1
 """Part of every run id. Raising it needs a migration that renames records without re-running them."""
 
 POOL_VERSIONS = {"float32": 1, "bfloat16": 2}
-"""By the precision of the track: of how answers are found, judged and controls made (pool.py, perturb.py, near.py).
+"""By the precision of the track: of how answers are found, judged and controls made (pool, perturb and near).
 
 In the id of runs that use a pool."""
 

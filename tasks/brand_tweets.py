@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from cod_bench import assets
+from cod_bench.data import assets
 from cod_bench.task import RawRow, Task, table
 
 _RETWEET = re.compile(r"\b[RM]T\b[\s:.]*@|^\W*[RM]T\b", re.IGNORECASE)

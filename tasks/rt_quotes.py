@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cod_bench import assets
+from cod_bench.data import assets
 from cod_bench.task import RawRow, Task, table
 
 

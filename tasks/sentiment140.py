@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cod_bench import assets
+from cod_bench.data import assets
 from cod_bench.task import Hub, Task
 
 TASK = Task(

@@ -33,7 +33,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def server(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A scripted endpoint that the llm generators are told to ask, with leave, and a cache folder of its own."""
-    from cod_bench.generators import _endpoint
+    from cod_bench.generators._llm import endpoint as _endpoint
     from tests.endpoint import KEY, Server
 
     monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path / "home"))

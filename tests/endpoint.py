@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cod_bench import registry
-from cod_bench.counterfactual import Answer, Query
+from cod_bench.generator import Answer, Query
 from cod_bench.generators.llm import Llm
 from cod_bench.task import Example
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cod_bench.record import Record, Reference
+from cod_bench.records.record import Record, Reference
 from cod_bench.spec import RunSpec, digest, identity
 
 

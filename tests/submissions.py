@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cod_bench import evaluate, grids, origin, registry, suites
-from cod_bench.identity import identify
-from cod_bench.record import SCALE, Record, Reference
-from cod_bench.results import Results
+from cod_bench import registry
+from cod_bench.analysis import grids
+from cod_bench.data import origin
+from cod_bench.design import suites
+from cod_bench.design.identity import identify
+from cod_bench.design.suite import Suite
+from cod_bench.records import evaluate
+from cod_bench.records.record import SCALE, Record, Reference
+from cod_bench.records.results import Results
 from cod_bench.spec import PARTNERS, RunSpec, digest, stream
-from cod_bench.suite import Suite
 from tests.samples import sample_cfe, sample_record, sample_reference
 
 PAIRS = {"pairs_sha256": "a" * 64}

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.batches import row_batches, slot_batches
 from cod_bench.condition import PARTNERS, Pair, TrainingSet, build, describe
-from cod_bench.counterfactual import Entry
 from cod_bench.errors import UsageError
+from cod_bench.generator import Entry
 from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR
 from cod_bench.split import Draw
 from cod_bench.task import Example
+from cod_bench.training.batches import row_batches, slot_batches
 
 
 def draw(seed: int = 0) -> Draw:

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from cod_bench import device, teacher, tracks, warm
+from cod_bench import device
+from cod_bench.counterfactuals import warm
+from cod_bench.design import tracks
 from cod_bench.device import Gpu, Watch
 from cod_bench.errors import RunError, UsageError
-from cod_bench.provenance import environment
+from cod_bench.records.provenance import environment
+from cod_bench.training import teacher
 
 H100 = Gpu(0, "NVIDIA H100 80GB HBM3", "9.0", 85_000_000_000, "12.8")
 TWO = (H100, Gpu(1, "NVIDIA H100 80GB HBM3", "9.0", 85_000_000_000, "12.8"), Gpu(2, "RTX", "8.9", 1, "12.8"))

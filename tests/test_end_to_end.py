@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cod_bench.results import Results
+from cod_bench.records.results import Results
 
 COMMAND = [sys.executable, "-m", "cod_bench", "run", "--suite", "toy", "--all"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import call
+from tests.cli.test_app import call
 
 SOURCE = Path(__file__).parent / "example_plugin"
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from cod_bench import grids, leaderboard, render, suites
-from cod_bench.filters import Filters, select
-from cod_bench.identity import expected
-from cod_bench.record import Record
-from cod_bench.results import Results
+from cod_bench.analysis import grids
+from cod_bench.design import suites
+from cod_bench.design.filters import Filters, select
+from cod_bench.design.identity import expected
+from cod_bench.records.record import Record
+from cod_bench.records.results import Results
+from cod_bench.reports import leaderboard, render
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 RESULTS = Results(ROOT / "results")
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.spec import CONDITIONS, RunSpec, canonical, digest, identity, stream, stream_seed
-from cod_bench.suite import Block, Suite
 from cod_bench.track import Recipe
 
 SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)

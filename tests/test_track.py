@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cod_bench import built_in
+from cod_bench.design import built_in
 from cod_bench.errors import UsageError
 from cod_bench.track import Recipe, Side, TeacherRecipe
 

@@ -19,8 +19,8 @@ from multiprocessing import get_context
 from cod_bench import device
 from cod_bench.errors import RunError, UsageError
 from cod_bench.executor import Job, Outcome, Ready
-from cod_bench.placement import Placement
-from cod_bench.worker import attempt, prepare_process, warm
+from cod_bench.runner.placement import Placement
+from cod_bench.runner.worker import attempt, prepare_process, warm
 
 log = logging.getLogger(__name__)
 

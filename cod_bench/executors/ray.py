@@ -19,10 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cod_bench import away, device
+from cod_bench import device
 from cod_bench.errors import RunError, UsageError
 from cod_bench.executor import Job, Outcome, Ready
-from cod_bench.worker import attempt, prepare_process, warm
+from cod_bench.runner import away
+from cod_bench.runner.worker import attempt, prepare_process, warm
 
 log = logging.getLogger(__name__)
 

@@ -7,17 +7,19 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Generator as Talk
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from cod_bench.counterfactual import Answer, Bill, Bought, Generator
+from cod_bench.counterfactuals.perturb import edits
 from cod_bench.errors import UsageError
-from cod_bench.generators import _batch, _prices, _prompts
-from cod_bench.generators._endpoint import Endpoint, unique
-from cod_bench.generators._ledger import Ledger, Reply, Request
-from cod_bench.perturb import edits
+from cod_bench.generator import Answer, Bill, Bought, Generator
+from cod_bench.generators._llm import batch as _batch
+from cod_bench.generators._llm import prices as _prices
+from cod_bench.generators._llm import prompts as _prompts
+from cod_bench.generators._llm.endpoint import Endpoint, unique
+from cod_bench.generators._llm.ledger import Ledger, Reply, Request
 from cod_bench.spec import base_name
 from cod_bench.task import normalise
 
 if TYPE_CHECKING:
-    from cod_bench.counterfactual import Ask, Oracle, Query, Terms
+    from cod_bench.generator import Ask, Oracle, Query, Terms
     from cod_bench.task import Example, Task
 
 MODEL = "gpt-4o-2024-11-20"

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cod_bench.counterfactual import Answer, Generator
+from cod_bench.counterfactuals.pairs import Pair, read
 from cod_bench.errors import UsageError
-from cod_bench.pairs import Pair, read
+from cod_bench.generator import Answer, Generator
 from cod_bench.task import normalise
 
 if TYPE_CHECKING:
-    from cod_bench.counterfactual import Oracle, Query
+    from cod_bench.generator import Oracle, Query
     from cod_bench.task import Example
 
 

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cod_bench.counterfactual import Answer, Generator
-from cod_bench.generators import _lexicon as lexicon
-from cod_bench.generators import _valence as valence
-from cod_bench.generators._candidates import RANK, Candidates, Edit, cosines
-from cod_bench.generators._pool import SETTINGS, survey
-from cod_bench.generators._text import changed_positions, parse, render
+from cod_bench.generator import Answer, Generator
+from cod_bench.generators._substitution import lexicon, valence
+from cod_bench.generators._substitution.candidates import RANK, Candidates, Edit, cosines
+from cod_bench.generators._substitution.text import changed_positions, parse, render
+from cod_bench.generators._substitution.words import SETTINGS, survey
 from cod_bench.spec import digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cod_bench.counterfactual import Oracle, Query
+    from cod_bench.generator import Oracle, Query
     from cod_bench.task import Example
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cod_bench import evaluate, grids, leaderboard
-from cod_bench.aggregate import References
-from cod_bench.record import SCALE, SCHEMA, Record, Reference, quantise, rounded
+from cod_bench.analysis import grids
+from cod_bench.analysis.aggregate import References
+from cod_bench.design.suite import Block, Suite
+from cod_bench.records import evaluate
+from cod_bench.records.record import SCALE, SCHEMA, Record, Reference, quantise, rounded
+from cod_bench.reports import leaderboard
 from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, digest, identity, stream
-from cod_bench.suite import Block, Suite
 
 HERE = Path(__file__).parent
 SUITE = Suite(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cod_bench.executor import Job, Outcome, Ready
-from cod_bench.worker import attempt
+from cod_bench.runner.worker import attempt
 
 
 def execute(jobs: Sequence[Job], *, workers: int, plugins: Sequence[str] = ()) -> Iterator[Outcome]:

@@ -16,7 +16,7 @@ _WHEN = ("on monday", "at noon", "in spring", "after work", "before dawn", "ever
 def _read() -> Iterator[RawRow]:
     """Every row once, in any order: equal texts and near-duplicates are dropped, the split is made for you.
 
-    Rows of one `group` (a film, an author) fall on one side of the split. Files come through cod_bench.assets or `Hub`.
+    Rows of one `group` (a film, an author) fall on one side of the split. Files come through `assets` or `Hub`.
     """
     for label, words in enumerate(_WORDS):
         for word, who, what, when in itertools.product(words, _WHO, _WHAT, _WHEN):

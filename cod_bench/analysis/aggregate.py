@@ -1,0 +1,326 @@
+"""Records and references -> the runs of one (suite, protocol, track), checked and complete or not -> cells. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError
+from cod_bench.records import evaluate
+from cod_bench.records.record import Record, Reference
+from cod_bench.spec import CONDITIONS, RunSpec
+
+TOLERANCE = 1e-6
+"""Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
+METRICS = ("accuracy", "mcc", "macro_f1", "auroc", "agreement", "kl", "ece", "top_share")
+References = Mapping[tuple[str, str, str], Reference]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A counted run: its record, its recomputed metrics and which evaluation rows it got right (0/1 [rows])."""
+
+    record: Record
+    metrics: Mapping[str, float | bool]
+    correct: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A record that belongs to the suite by name but is not counted, and why."""
+
+    spec: RunSpec
+    run_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What tables need to know of a task besides its records."""
+
+    metric: str = "accuracy"
+    """What the task's own table is ranked by; means over tasks are of accuracy."""
+    ranked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What a suite declares on one (protocol, track), and what is there. Nothing is ever imputed."""
+
+    suite: Suite
+    protocol: str
+    track: str
+    declared: tuple[RunSpec, ...]
+    runs: Mapping[RunSpec, Run]
+    missing: tuple[RunSpec, ...]
+    stale: tuple[Stale, ...]
+    teachers: Mapping[str, float]
+    """Task -> accuracy of its teacher on the evaluation rows."""
+    majority: Mapping[str, float] = field(default_factory=dict)
+    """Task -> share of the larger class among its evaluation rows."""
+    about: Mapping[str, About] = field(default_factory=dict)
+    """By task; accuracy and ranked where it is not told."""
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
+    states: Mapping[str, str] = field(default_factory=dict)
+    """Method -> whether its records are submitted or have been re-run; empty where nothing is to be said."""
+    by_cell: Mapping[tuple[str, str, str, int], list[Run]] = field(init=False, repr=False, compare=False)
+    """(task, method, condition, k) -> its runs in the order of `runs`, which is the suite's order of seeds."""
+
+    def __post_init__(self) -> None:
+        found: dict[tuple[str, str, str, int], list[Run]] = {}
+        for spec, run in self.runs.items():
+            found.setdefault((spec.task, spec.method, spec.condition, spec.k), []).append(run)
+        object.__setattr__(self, "by_cell", found)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every declared run is counted; before that there is no p, interval or claim."""
+        return not self.missing
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Declared methods in the suite's order, without those that cannot run on this track."""
+        declared = dict.fromkeys(method for block in self.suite.blocks for method in block.methods)
+        return tuple(method for method in declared if method not in self.excluded)
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Declared budgets, ascending."""
+        return tuple(sorted({k for block in self.suite.blocks for k in block.ks}))
+
+    def conditions(self, method: str) -> tuple[str, ...]:
+        """Conditions that the suite declares for a method, in the order of `CONDITIONS`."""
+        declared = {c for block in self.suite.blocks if method in block.methods for c in block.conditions}
+        return tuple(name for name in CONDITIONS if name in declared)
+
+    def ks_of(self, method: str, *conditions: str) -> tuple[int, ...]:
+        """Budgets that the suite declares for every one of these conditions of a method."""
+        blocks = [block for block in self.suite.blocks if method in block.methods]
+        found = [{k for block in blocks if condition in block.conditions for k in block.ks} for condition in conditions]
+        return tuple(k for k in self.ks if all(k in ks for ks in found))
+
+    def primary(self, method: str, *conditions: str) -> tuple[int, ...]:
+        """The suite's primary budgets among `ks_of`."""
+        return tuple(k for k in self.ks_of(method, *conditions) if k in self.suite.primary_k)
+
+    def cell(self, task: str, method: str, condition: str, k: int) -> list[Run]:
+        """The counted runs of one cell, in the suite's order of seeds; may be short or empty."""
+        return list(self.by_cell.get((task, method, condition, k), ()))
+
+
+def collect(
+    suite: Suite,
+    *,
+    protocol: str,
+    track: str,
+    records: Iterable[Record],
+    references: References,
+    expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None,
+    excluded: Mapping[str, str] | None = None,
+) -> Grid:
+    """The suite's runs on one (protocol, track).
+
+    Args:
+        records: any records; those of other runs are ignored.
+        references: by (track, task, teacher hash), as `Results.references` gives them.
+        expected: the run id that the current code gives each spec; another id makes a record stale.
+        about: by task; accuracy and ranked where it is not told.
+        excluded: method -> why it cannot run on this track.
+
+    Raises:
+        UsageError: two records of one run, a missing or unfit reference, a stored metric that its predictions do not
+            give, or two runs of a pair from different teachers, data, versions or environments.
+    """
+    out = excluded or {}
+    declared = tuple(spec for spec in suite.expand(track=track, protocol=protocol) if spec.method not in out)
+    wanted = set(declared)
+    counted: dict[RunSpec, Record] = {}
+    stale = []
+    for record in sorted((r for r in records if r.spec in wanted), key=lambda r: (r.spec, r.run_id)):
+        if expected.get(record.spec) == record.run_id:
+            if record.spec in counted:
+                raise UsageError(f"record {record.run_id} ({record.spec.label}) is given twice; name each folder once")
+            counted[record.spec] = record
+        else:
+            stale.append(Stale(record.spec, record.run_id, _stale_reason(expected.get(record.spec))))
+    refuse_mixtures(counted[spec] for spec in declared if spec in counted)
+    runs = _runs({spec: counted[spec] for spec in declared if spec in counted}, references)
+    missing = tuple(spec for spec in declared if spec not in runs)
+    known = {spec.task: references[spec.track, spec.task, run.record.teacher_hash] for spec, run in runs.items()}
+    teachers = {
+        task: float(np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)))
+        for task, r in known.items()
+    }
+    majority = {task: float(evaluate.top_share(evaluate.digits(r.gold)[None], 2)[0]) for task, r in known.items()}
+    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, out)
+
+
+def refuse_mixtures(records: Iterable[Record]) -> None:
+    """Refuse runs that a table would compare although something besides the condition differs.
+
+    Within a task: teacher, evaluation rows, training pool, versions and generator (captions say "conditional on one
+    teacher and one generator per task"). Within a (task, method, k, seed): the method and the environment too.
+
+    Raises:
+        UsageError: names both runs, the field and both values.
+    """
+    first: dict[tuple[Any, ...], tuple[Record, Any]] = {}
+    for record in records:
+        spec, identity = record.spec, record.identity
+        task, pair = (spec.task,), (spec.task, spec.method, spec.k, spec.seed)
+        facts: list[tuple[tuple[Any, ...], str, Any]] = [
+            (task, "schema", record.schema),
+            (task, "teacher_hash", record.teacher_hash),
+            (task, "eval_hash", record.eval_hash),
+            (task, "train_hash", record.train_hash),
+            (pair, "environment", record.provenance.get("environment")),
+        ]
+        facts += [(task, f"identity.{key}", identity.get(key)) for key in ("identity_version", "task")]
+        facts += [(pair, f"identity.{key}", identity.get(key)) for key in ("track", "method")]
+        if identity.get("generator") is not None:
+            facts.append((task, "identity.generator", identity["generator"]))
+        for scope, name, value in facts:
+            other, known = first.setdefault((*scope, name), (record, value))
+            if known != value:
+                here, there = _apart(known, value)
+                raise UsageError(
+                    f"{name} differs: {here!r} in {other.run_id} ({other.spec.label}), {there!r} in {record.run_id} "
+                    f"({spec.label}); these cannot be compared: repeat one side with `run --rerun mismatched`"
+                )
+
+
+def _apart(one: Any, other: Any) -> tuple[Any, Any]:
+    """Two values cut down to what differs, where both have named parts."""
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return one, other
+    names = [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
+    return {name: one.get(name) for name in names}, {name: other.get(name) for name in names}
+
+
+_checked: dict[int, tuple[Record, Reference, Run]] = {}
+"""Runs computed before, by `id` of their record: suites share records, and so do a leaderboard and a page."""
+
+
+def _runs(records: Mapping[RunSpec, Record], references: References) -> dict[RunSpec, Run]:
+    """The runs of these records in their order, metrics recomputed and compared.
+
+    Raises:
+        UsageError: the first record that is unfit.
+    """
+    found: dict[RunSpec, Run] = {}
+    waiting: dict[int, tuple[Reference, list[Record]]] = {}
+    for record in records.values():
+        reference = _reference(record, references)
+        known = _checked.get(id(record))
+        if known is None or known[0] is not record or known[1] is not reference:
+            waiting.setdefault(id(reference), (reference, []))[1].append(record)
+    for reference, own in waiting.values():
+        made = evaluate.metrics_of([(r.predictions, r.probabilities) for r in own], reference)
+        for record, (metrics, correct) in zip(own, made, strict=True):
+            _refuse_other_metrics(record, metrics)
+            _checked[id(record)] = record, reference, Run(record, metrics, correct)
+    for spec, record in records.items():
+        found[spec] = _checked[id(record)][2]
+    return found
+
+
+def _reference(record: Record, references: References) -> Reference:
+    """The reference file that a record rests on."""
+    spec = record.spec
+    name = f"{spec.task}-{record.teacher_hash}"
+    reference = references.get((spec.track, spec.task, record.teacher_hash))
+    if reference is None or record.reference != name:
+        raise UsageError(
+            f"record {record.run_id} ({spec.label}) rests on reference {record.reference!r}, found "
+            f"{'none for its teacher' if reference is None else repr(name)}; copy the _reference folder along"
+        )
+    if reference.eval_hash != record.eval_hash:
+        raise UsageError(
+            f"eval_hash: {record.eval_hash!r} in record {record.run_id} ({spec.label}), {reference.eval_hash!r} in its "
+            "reference file; run it again"
+        )
+    return reference
+
+
+def _refuse_other_metrics(record: Record, found: Mapping[str, float | bool]) -> None:
+    for key in sorted(found.keys() | record.metrics.keys()):
+        stored, value = record.metrics.get(key), found.get(key)
+        if stored is None or value is None or not abs(float(stored) - float(value)) <= TOLERANCE:
+            raise UsageError(
+                f"metrics.{key}: record {record.run_id} ({record.spec.label}) says {stored!r}, its predictions give "
+                f"{value!r}; one of the two was changed: delete the file with {record.run_id} in its name and run again"
+            )
+
+
+def _stale_reason(expected: str | None) -> str:
+    if expected is None:
+        return "the current code does not know this run"
+    return f"made by other code or settings: the current code expects run {expected}"
+
+
+def cells(grid: Grid) -> list[dict[str, Any]]:
+    """One entry a declared cell (task, method, condition, k): n, means, spread over seeds; None where no run is."""
+    names = (*METRICS, "collapsed")
+    found = []
+    for task, method, condition, k in _cell_keys(grid):
+        runs = grid.by_cell.get((task, method, condition, k), ())
+        n = len(runs)
+        entry: dict[str, Any] = {"task": task, "method": method, "condition": condition, "k": k}
+        entry |= {"n": n, "declared": len(grid.suite.seeds)}
+        values = np.array([[run.metrics[name] for run in runs] for name in names], dtype=np.float64)
+        means = values.mean(axis=1).tolist() if n else [None] * len(names)
+        entry |= dict(zip(METRICS, means, strict=False))
+        entry["accuracy_sd"] = float(values[0].std(ddof=1)) if n > 1 else None
+        entry["collapsed_share"] = means[-1]
+        found.append(entry)
+    return found
+
+
+def _cell_keys(grid: Grid) -> Iterator[tuple[str, str, str, int]]:
+    for task in grid.suite.tasks:
+        for method in grid.methods:
+            for condition in grid.conditions(method):
+                for k in grid.ks_of(method, condition):
+                    yield task, method, condition, k
+
+
+def mean_accuracy(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> tuple[float | None, int]:
+    """Mean over tasks of the mean over seeds and ks, and the number of runs; None while a task has no run at some k."""
+    parts, n = [], 0
+    for task in grid.suite.tasks:
+        per_k = [[float(r.metrics["accuracy"]) for r in grid.cell(task, method, condition, k)] for k in ks]
+        n += sum(len(values) for values in per_k)
+        parts.append(None if not all(per_k) else float(np.mean([np.mean(values) for values in per_k])))
+    known = [part for part in parts if part is not None]
+    return (float(np.mean(known)) if known and len(known) == len(parts) else None), n
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Paired differences of two conditions of one method in one task, averaged over ks."""
+
+    units: NDArray[np.float64]
+    """Accuracy difference per seed with both sides at every k [seeds]."""
+    rows: NDArray[np.float64]
+    """Difference of correctness per evaluation row, averaged over seeds and ks [rows]."""
+
+
+def differences(grid: Grid, task: str, method: str, pair: tuple[str, str], ks: Sequence[int]) -> Differences:
+    """Paired differences pair[0] - pair[1]; a seed without both sides at every k is left out."""
+    sides = [{k: {r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for k in ks} for c in pair]
+    seeds = [seed for seed in grid.suite.seeds if all(seed in side[k] for side in sides for k in ks)]
+    if not seeds:
+        return Differences(np.zeros(0), np.zeros(0))
+    per_row = np.zeros((len(seeds), len(sides[0][ks[0]][seeds[0]].correct)), dtype=np.int32)
+    for k in ks:
+        ours, theirs = ([side[k][seed].correct for seed in seeds] for side in sides)
+        per_row += np.array(ours) - np.array(theirs)
+    # whole numbers before the division: a tie is exactly 0 and never counts as won
+    return Differences(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)), (per_row / len(ks)).mean(axis=0))

@@ -1,0 +1,229 @@
+"""Records, suites -> grids: the one way in which every reader builds them. Loads no data, asks no generator's files.
+
+Which records count is decided by comparing their identities with the installed code. What a generator got from its
+user - a file of pairs, a language model - is in no code: it is taken from the records, one value in a grid.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.analysis import aggregate
+from cod_bench.analysis.aggregate import About, Grid, References
+from cod_bench.design import suites, tracks
+from cod_bench.design.identity import excluded, expected, identify, not_applicable
+from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError
+from cod_bench.records.record import Record
+from cod_bench.records.results import Results
+from cod_bench.spec import LOCAL, PROTOCOLS, RunSpec, base_name, canonical, digest
+
+log = logging.getLogger(__name__)
+
+
+def of(suite: Suite, *, records: Sequence[Record], references: References) -> list[Grid]:
+    """The suite's grids that have any record, counted or stale; the main one first.
+
+    Raises:
+        UsageError: as `aggregate.collect`.
+    """
+    places = {(record.spec.track, record.spec.protocol) for record in records if record.spec.track in suite.tracks}
+    specs = [spec for track, protocol in sorted(places) for spec in suite.expand(track=track, protocol=protocol)]
+    return sections(
+        suite,
+        records=records,
+        references=references,
+        expected=ids_that_count(specs, records),
+        about={task: about(task) for task in suite.tasks},
+        excluded=excluded(specs),
+    )
+
+
+def about(name: str) -> About:
+    """What tables need to know of a task; its rows are not needed."""
+    task = registry.load("task", base_name(name))
+    return About(task.metric, task.ranked)
+
+
+def ids_that_count(specs: Iterable[RunSpec], records: Iterable[Record]) -> dict[RunSpec, str]:
+    """Spec -> the run id that counts, for the runs of one suite: `identity.expected`, but for what users gave.
+    Where records of one (protocol, track, generator) hold several parameters, those of most records count and the
+    others are stale; `one_value` says so in a sentence.
+    """
+    specs = list(specs)
+    given = {spec.generator: carries_data(spec) for spec in {spec.generator: spec for spec in specs}.values()}
+    carried = {spec for spec in specs if given[spec.generator]}
+    found = expected(spec for spec in specs if spec not in carried)
+    values: dict[tuple[str, str, str], Counter[str]] = {}
+    there: dict[RunSpec, dict[str, Mapping[str, Any]]] = {}
+    for record in records:
+        if record.spec in carried and _can_run(record.spec):
+            text = canonical(params(record))
+            values.setdefault(_scope(record.spec), Counter())[text] += 1
+            there.setdefault(record.spec, {})[text] = params(record)
+    most = {scope: min(count, key=lambda text: (-count[text], text)) for scope, count in values.items()}
+    for spec, own in there.items():
+        chosen = own.get(most[_scope(spec)])
+        if chosen is not None:
+            found[spec] = digest(identify(spec, params=chosen))
+    return found
+
+
+def one_value(records: Iterable[Record]) -> None:
+    """Refuse records of one grid that were made with several values of what a generator got from its user.
+
+    Raises:
+        UsageError: names two runs and what differs.
+    """
+    first: dict[tuple[str, str, str], Record] = {}
+    for record in records:
+        if not carries_data(record.spec):
+            continue
+        other = first.setdefault(_scope(record.spec), record)
+        here, there = params(other), params(record)
+        apart = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+        if apart:
+            raise UsageError(
+                f"generator {record.spec.generator!r}: {apart[0]} is {here.get(apart[0])!r} in {other.run_id} "
+                f"({other.spec.label}) and {there.get(apart[0])!r} in {record.run_id} ({record.spec.label}); tables "
+                "are conditional on one: put one of them under a generator file with a name of its own"
+            )
+
+
+def identity_of(record: Record) -> dict[str, Any]:
+    """The identity that the installed code gives a record's run; what a generator got from its user is the record's.
+
+    Raises:
+        UsageError: a plugin is not installed here.
+    """
+    return identify(record.spec, params=params(record) if carries_data(record.spec) else None)
+
+
+def carries_data(spec: RunSpec) -> bool:
+    """Whether a run depends on a generator whose parameters its user gave."""
+    return bool(spec.generator and registry.load("generator", spec.generator).carries_data)
+
+
+def params(record: Record) -> Mapping[str, Any]:
+    """The generator's parameters as a record tells them; empty where it tells none."""
+    generator = record.identity.get("generator")
+    found = generator.get("params") if isinstance(generator, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _scope(spec: RunSpec) -> tuple[str, str, str]:
+    return spec.protocol, spec.track, spec.generator
+
+
+def _can_run(spec: RunSpec) -> bool:
+    chosen = tracks.track(spec.track).recipe_for(spec.method).learning_rate is not None
+    return chosen and not not_applicable(spec.track, spec.method)
+
+
+Excluded = Mapping[tuple[str, str], str]
+"""(track, method) -> why the method cannot run on the track."""
+
+
+def sections(
+    suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str],
+    about: Mapping[str, About] | None = None, excluded: Excluded | None = None,
+) -> list[Grid]:  # fmt: skip
+    """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track.
+
+    Args:
+        records, references, expected, about: as `aggregate.collect` takes them.
+        excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
+
+    Raises:
+        UsageError: as `aggregate.collect`.
+    """
+    order = list(PROTOCOLS)
+    found = []
+    pairs = {(r.spec.protocol, r.spec.track) for r in records}
+    for protocol, track in sorted(pairs, key=lambda pair: (order.index(pair[0]), pair[1])):
+        if track in suite.tracks:
+            chosen = [r for r in records if (r.spec.protocol, r.spec.track) == (protocol, track)]
+            out = {method: why for (where, method), why in (excluded or {}).items() if where == track}
+            grid = aggregate.collect(
+                suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected,
+                about=about, excluded=out,
+            )  # fmt: skip
+            if grid.runs or grid.stale:
+                found.append(grid)
+    # Sorting keeps the order of equals, so the first track by name wins a tie.
+    return sorted(found, key=lambda grid: (order.index(grid.protocol), -len(grid.runs)))
+
+
+def suites_with_records(results: Results) -> list[Suite]:
+    """Suites to show for a folder: the smallest first, and a larger one only if it has records of its own.
+
+    Methods that no suite declares and generators other than a suite's own make variants of the suites.
+    """
+    records, _ = results.scan()
+    specs = {record.spec for record in records}
+    there, protocols = _known_tracks({s.track for s in specs}), {s.protocol for s in specs}
+    declared = {method for suite in suites.SUITES.values() for method in suite.methods}
+    others = _installed("baseline", "method", {s.method for s in specs} - declared)
+    submitted = [(), *((method,) for method in others)]
+    generators = ["", *_installed("generator", "generator", {s.generator for s in specs} - {""})]
+    known = {
+        (made := sliced.variant(submitted=methods, generator=generator)).name: made
+        for generator in generators
+        for methods in submitted
+        for suite in (declared_suite.on_tracks(there) for declared_suite in suites.SUITES.values())
+        if there.intersection(suite.tracks)
+        for sliced in (suite, *on_slices(suite, specs))
+    }
+    chosen: set[str] = set()
+    covered: set[RunSpec] = set()
+    for name, suite in sorted(known.items(), key=lambda item: sum(1 for _ in item[1].expand(track=item[1].tracks[0]))):
+        own = {
+            spec
+            for track in there.intersection(suite.tracks)
+            for protocol in protocols
+            for spec in suite.expand(track=track, protocol=protocol)
+        }
+        if (own & specs) - covered:
+            chosen.add(name)
+            covered |= own
+    return [suite for name, suite in known.items() if name in chosen]
+
+
+def _known_tracks(names: set[str]) -> set[str]:
+    """Those of the names that are known here; the records of others are told and left out of the tables."""
+    known = set(filter(tracks.exists, names))
+    for name in sorted(names - known):
+        log.warning("records on track %r are left out of the tables: make it here with --teacher and --student", name)
+    return known
+
+
+def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
+    """The suite on those local slices of its tasks that have records and that it does not declare.
+
+    One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own.
+    """
+    runs = Counter(spec.task for spec in specs if LOCAL in spec.task and spec.task not in suite.tasks)
+    slices: dict[str, list[str]] = {}
+    for task in sorted(runs, key=lambda task: (-runs[task], task)):
+        slices.setdefault(base_name(task), []).append(task)
+    tasks = [slices.get(base_name(task), [task])[0] for task in suite.tasks]
+    others = [
+        replace(suite, name=f"{suite.name}+{task}", title=f"{suite.title}; on another local slice", tasks=(task,))
+        for name in map(base_name, suite.tasks)
+        for task in slices.get(name, [])[1:]
+    ]
+    return [made for made in (suite.with_tasks(tasks), *others) if made is not suite]
+
+
+def _installed(kind: str, word: str, names: set[str]) -> list[str]:
+    """Those of the names that are known here; the records of others are told and left out of the tables."""
+    for name in sorted(names.difference(registry.names(kind))):
+        log.warning(
+            "records of %s %r are left out of the tables: it is not installed here, name its --plugin", word, name
+        )
+    return sorted(names.intersection(registry.names(kind)))

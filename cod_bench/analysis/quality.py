@@ -1,0 +1,98 @@
+"""What records say about their counterfactuals -> validity, edits, teacher margins per task and budget. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cod_bench.analysis.aggregate import Grid
+
+REPLACED = 0.2
+"""Cells where more than this share of the slots had no valid counterfactual are marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Counterfactuals of one task and budget over all seeds. Shares in 0..1, None where nothing was counted."""
+
+    task: str
+    k: int
+    slots: int
+    valid: float | None
+    """Share of slots whose counterfactual flips the teacher."""
+    first_flips: float | None
+    """Share of slots whose first answer, never checked, flips the teacher."""
+    edit_fraction: float | None
+    """Share of words edited, mean over the slots of a seed, then over seeds."""
+    margin_before: float | None
+    """Teacher's p(target) - p(gold) on the original, mean as above."""
+    margin_after: float | None
+    """The same on the condition's own texts."""
+    redraws: int
+    """Control texts turned down, because they changed the teacher's mind or were refused."""
+    exhausted: int
+    """Slots for which no such text was found."""
+    refused: int
+    """Texts refused for being equal or near to an evaluation row."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether over 20 % of the slots had to take an original instead."""
+        return self.valid is not None and 1 - self.valid > REPLACED
+
+
+def of_condition(grid: Grid, condition: str, task: str, k: int) -> Quality | None:
+    """The counterfactuals behind one condition; methods share them, so each seed counts once. None without any."""
+    per_seed: dict[int, Mapping[str, Any]] = {}
+    for method in grid.methods:
+        if k in grid.ks_of(method, condition):
+            for run in grid.cell(task, method, condition, k):
+                if run.record.cfe is not None:
+                    per_seed.setdefault(run.record.spec.seed, run.record.cfe)
+    found = list(per_seed.values())
+    if not found:
+        return None
+    slots = _total(found, "slots")
+    return Quality(
+        task=task,
+        k=k,
+        slots=slots,
+        valid=_total(found, "valid") / slots if slots else None,
+        first_flips=_total(found, "first_flips") / slots if slots else None,
+        edit_fraction=_mean(found, "edit_fraction"),
+        margin_before=_mean(found, "margin_before"),
+        margin_after=_mean(found, "margin_after"),
+        redraws=_total(found, "redraws"),
+        exhausted=_total(found, "exhausted"),
+        refused=_total(found, "refused"),
+    )
+
+
+def table(grid: Grid, condition: str) -> list[Quality]:
+    """Every task and budget with counterfactuals behind `condition`."""
+    cells = (of_condition(grid, condition, task, k) for task in grid.suite.tasks for k in grid.ks)
+    return [cell for cell in cells if cell is not None]
+
+
+def marked(grid: Grid) -> frozenset[tuple[str, int]]:
+    """The (task, k) with over 20 % replaced slots, in any condition that has counterfactuals."""
+    conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
+    return frozenset((cell.task, cell.k) for c in conditions for cell in table(grid, c) if cell.marked)
+
+
+def validity(grid: Grid, condition: str) -> float | None:
+    """Share of slots that flip the teacher, over all tasks and budgets; for `unvalidated` of its first answers."""
+    cells = table(grid, condition)
+    slots = sum(cell.slots for cell in cells)
+    share = [(cell.first_flips if condition == "unvalidated" else cell.valid, cell.slots) for cell in cells]
+    return sum((value or 0.0) * n for value, n in share) / slots if slots else None
+
+
+def _total(found: list[Mapping[str, Any]], key: str) -> int:
+    return sum(int(cfe[key]) for cfe in found)
+
+
+def _mean(found: list[Mapping[str, Any]], key: str) -> float | None:
+    values = [float(cfe[key]) for cfe in found if cfe.get(key) is not None]
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,334 @@
+"""Folder of records -> may it be published: checks as data. Runs and imports nothing that the folder brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.analysis import aggregate, grids
+from cod_bench.checks import gold, rows
+from cod_bench.checks import suites as check_suites
+from cod_bench.checks.merge_base import Changes, changes
+from cod_bench.checks.report import Check, Result, first, judge
+from cod_bench.checks.texts import text_in
+from cod_bench.data import origin
+from cod_bench.design import suites
+from cod_bench.errors import UsageError
+from cod_bench.records import evaluate, verdicts
+from cod_bench.records.record import Record, Reference, record_from_json, reference_from_json
+from cod_bench.records.results import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
+from cod_bench.reports.render import PUBLISHED
+from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
+
+LARGEST = 4_000_000
+"""Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
+TEACHER_METRICS = ("accuracy", "auroc", "ece", "macro_f1", "mcc")
+"""What a reference file tells of its teacher."""
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder of records as far as it can be read."""
+
+    results: Results
+    records: dict[str, Record] = field(default_factory=dict)
+    """By path below the folder."""
+    references: dict[tuple[str, str, str], Reference] = field(default_factory=dict)
+    by_path: dict[str, Reference] = field(default_factory=dict)
+    """The same by path below the folder."""
+    verdicts: tuple[verdicts.Verdict, ...] = ()
+    broken: dict[str, str] = field(default_factory=dict)
+    misplaced: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    changes: Changes | None = None
+    """Against the merge base; None where none was named."""
+
+
+def check(root: Path, *, base: str = "") -> list[Result]:
+    """Every check of a folder of records, in order.
+
+    Args:
+        base: git ref against whose merge base nothing may have been removed or changed.
+
+    Raises:
+        UsageError: no such folder, no record in it, or no such ref.
+    """
+    if not root.is_dir():
+        raise UsageError(f"check {root}: no such folder; name a plugin file or a folder of records")
+    plugins = sorted(root.glob("*.py"))
+    if plugins:
+        raise UsageError(f"check {root}: holds code, and only a file that you name is run; name {plugins[0]}")
+    found = read(root.resolve())
+    if not found.records and not found.broken:
+        raise UsageError(f"check {root}: has no records; name a plugin file or a folder of records")
+    if base:
+        found.changes = changes(root, base, REFERENCE)
+    return judge(CHECKS, found)
+
+
+def read(root: Path) -> Folder:
+    """Read what is there; what cannot be read is told by the checks."""
+    found = Folder(Results(root))
+    for path in sorted(root.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = path.relative_to(root).as_posix()
+        try:
+            _read(found, path, name)
+        except UNREADABLE as error:
+            found.broken[name] = str(error)
+    return found
+
+
+def _read(found: Folder, path: Path, name: str) -> None:
+    parts = name.split("/")
+    if name in (".lock", INDEX) and path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if told := next(filter(None, map(text_in, filter(None, lines))), ""):
+            found.texts[name] = f"{told} reads like a text; remove the file"
+        return
+    if parts[0] == "leaderboard" and found.results.root.name != PUBLISHED:
+        return  # `run` and `status` leave these in a folder of their own
+    if path.is_symlink() or not path.is_file() or path.suffix != ".json" or parts[0] == FAILURES:
+        raise ValueError("is no record; remove it")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"has {path.stat().st_size} bytes; a record has less than {LARGEST}")
+    text = path.read_text(encoding="utf-8")
+    if told := text_in(text):
+        found.texts[name] = f"{told} reads like a text; records hold none"
+    if name == REPRODUCED:
+        found.verdicts = verdicts.from_json(text)
+        return
+    if parts[0] == REFERENCE:
+        reference = reference_from_json(text)
+        found.references[reference.track, reference.task, reference.teacher_hash] = reference
+        found.by_path[name] = reference
+        place = found.results.reference_path(reference.track, reference.task, reference.teacher_hash)
+    else:
+        record = record_from_json(text)
+        found.records[name] = record
+        place = found.results.path(record.spec, record.run_id)
+    if place != path:
+        found.misplaced[name] = "its content belongs elsewhere; do not move or rename records"
+
+
+def _each(found: Folder, find: Callable[[Record], str]) -> dict[str, str]:
+    """Reasons of all records that have one; a user's mistake while looking is a reason too."""
+    reasons = {}
+    for name, record in found.records.items():
+        try:
+            reason = find(record)
+        except UsageError as error:
+            reason = str(error)
+        if reason:
+            reasons[name] = reason
+    return reasons
+
+
+def _identity(record: Record) -> str:
+    """Everything but the method of a submission is what the installed code says; its digest is the run id."""
+    spec = record.spec
+    if told := _named(record):
+        return told
+    if spec.method in registry.names("baseline"):
+        expected = grids.identity_of(record)
+    else:
+        stranger = replace(record, spec=replace(spec, method=suites.suite(suites.DEFAULT_SUITE).methods[0]))
+        expected = {**grids.identity_of(stranger), "method": record.identity["method"]}
+    if digest(expected) == record.run_id:
+        return ""
+    off = [key for key in expected if expected[key] != record.identity.get(key)]
+    return f"identity.{(off or ['?'])[0]} is not what this version gives; run it again with it"
+
+
+def _rows(record: Record) -> str:
+    task = origin.find(record.spec.task)
+    if not task.pinned:
+        return f"task {task.name!r} has no pinned rows here; load it once"
+    if not task.has_rows(record.train_hash, record.eval_hash):
+        return f"eval_hash={record.eval_hash!r}, train_hash={record.train_hash!r} are not the task's rows"
+    return ""
+
+
+def _metrics(found: Folder) -> Mapping[str, str]:
+    def differs(record: Record) -> str:
+        spec = record.spec
+        reference = found.references.get((spec.track, spec.task, record.teacher_hash))
+        if reference is None or record.reference != f"{spec.task}-{record.teacher_hash}":
+            return f"reference {record.reference!r} is not there; copy the {REFERENCE} folder along"
+        if reference.eval_hash != record.eval_hash:
+            return f"eval_hash={record.eval_hash!r} and its reference file has {reference.eval_hash!r}"
+        given = evaluate.metrics(record.predictions, record.probabilities, reference)
+        return _apart(record.metrics, given, sorted({*given, *record.metrics}))
+
+    return _each(found, differs) | _each(found, rows.undecided) | _teachers(found)
+
+
+def _teachers(found: Folder) -> dict[str, str]:
+    """What reference files say of their teacher and its own values do not give."""
+    used = {(record.spec.track, record.spec.task, record.teacher_hash) for record in found.records.values()}
+    reasons = {}
+    for path, reference in found.by_path.items():
+        try:
+            given = evaluate.metrics(reference.teacher_predictions, reference.teacher_probabilities, reference)
+            reason = _apart(reference.teacher_metrics, given, sorted({*TEACHER_METRICS, *reference.teacher_metrics}))
+            if not reason and (reference.track, reference.task, reference.teacher_hash) not in used:
+                reasons[path] = "no record rests on it; remove it"
+        except UsageError as error:
+            reason = str(error)
+        if reason:
+            reasons[path] = f"teacher_{reason}"
+    return reasons
+
+
+def _apart(told: Mapping[str, float], given: Mapping[str, float], names: Iterable[str]) -> str:
+    for name in names:
+        said, value = told.get(name), given.get(name)
+        if said is None or value is None or not abs(float(said) - float(value)) <= aggregate.TOLERANCE:
+            return f"metrics.{name} is {said!r} and the predictions give {value!r}"
+    return ""
+
+
+def _mixed(found: Folder) -> Mapping[str, str]:
+    """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
+    known: dict[RunSpec, list[Record]] = {}
+    for record in found.records.values():
+        if not _generators(record):
+            known.setdefault(record.spec, []).append(record)
+    reasons = {}
+    for (protocol, track), here in check_suites.places(found.records).items():
+        for suite in check_suites.suites_of(here, track):
+            own = [
+                record for spec in check_suites.declared_runs(suite, track, protocol) for record in known.get(spec, ())
+            ]
+            try:
+                aggregate.refuse_mixtures(own)
+                grids.one_value(own)
+            except UsageError as error:
+                reasons[f"{protocol}/{track}, suite {suite.name}"] = str(error)
+    return reasons
+
+
+def _gold(found: Folder) -> Mapping[str, str] | None:
+    """Wrong gold labels; those that nobody can verify are told, and are a reason too where a merge base is named."""
+    judged = _judge_gold(found)
+    if judged.wrong or not judged.unknown:
+        return judged.wrong
+    return None if found.changes is None else judged.unknown
+
+
+def _judge_gold(found: Folder) -> gold.Judged:
+    before = {} if found.changes is None else found.changes.before
+    trusted = []
+    for text in before.values():
+        with suppress(ValueError):  # what else the merge base has there vouches for nothing
+            trusted.append(reference_from_json(text))
+    return gold.compare(found.by_path, trusted)
+
+
+def _drawn(found: Folder) -> Mapping[str, str]:
+    wrong = _each(found, rows.alone)
+    sound = {path: record for path, record in found.records.items() if path not in wrong}
+    return wrong | rows.together(sound) | rows.strangers(sound)[0]
+
+
+def _named(record: Record) -> str:
+    """Why a method's name and what it says of itself are unfit, installed or not."""
+    name, own = record.spec.method, record.identity["method"]
+    installed = registry.names("baseline")
+    if not registry.NAME.fullmatch(name) or (name not in installed and name.lower() in map(str.lower, installed)):
+        return f"method {name!r}: must be letters, digits, _ or -, and differ from others in more than capitals"
+    if type(own.get("version")) is not int or not isinstance(own.get("hparams"), Mapping):
+        return f"identity.method: method {name!r} must tell version and hparams; run it again"
+    return ""
+
+
+def _not_looked_up(found: Folder) -> str:
+    """The tasks whose training pools are not at hand, so that nobody has looked whether their rows are in them."""
+    absent = sorted(rows.strangers(found.records)[1])
+    return f"rows not looked up in the training pools of {', '.join(absent)}, which are not at hand" if absent else ""
+
+
+def _ranked(record: Record) -> str:
+    protocol = record.spec.protocol
+    return "" if PROTOCOLS[protocol].ranked else f"protocol {protocol!r} is not ranked; publish `last`"
+
+
+def _kept(found: Folder) -> Mapping[str, str] | None:
+    if found.changes is None:
+        return None
+    gone = {name: "was removed; published records stay" for name in found.changes.removed if name != REPRODUCED}
+    return gone | {name: "was changed; published records stay" for name in found.changes.changed if name != REPRODUCED}
+
+
+def _judged(found: Folder) -> Mapping[str, str]:
+    """Verdicts are a maintainer's: they do not come with the records that they are about."""
+    reasons: dict[str, str] = {}
+    for verdict in found.verdicts:
+        own = [record for record in found.records.values() if verdicts.part(record.spec) == verdict.part]
+        if verdict.records == verdicts.records_digest(own) and verdict.of != len(own):
+            reasons[REPRODUCED] = f"of: {verdict.of} records of {verdict.method!r}, and there are {len(own)}"
+        ids = {record.run_id for record in own}
+        if stray := [cell.run_id for cell in verdict.cells if cell.run_id not in ids]:
+            reasons[REPRODUCED] = (
+                f"cell {stray[0]} of {verdict.method!r} is no record of its; run `cod-bench reproduce` again"
+            )
+    diff = found.changes
+    moved = diff is not None and REPRODUCED in (*diff.added, *diff.changed, *diff.removed)
+    if diff is not None and moved and any(name != REPRODUCED for name in diff.added):
+        reasons[REPRODUCED] = "changes together with new records; only a maintainer's `reproduce` writes it"
+    return reasons
+
+
+def _generators(record: Record) -> str:
+    """That the generator of a published record is one that is installed: tables are conditional on it."""
+    spec = record.spec
+    if spec.condition in WITHOUT_GENERATOR or spec.generator in registry.names("generator"):
+        return ""
+    return f"generator {spec.generator!r} is not installed here; submit its file first"
+
+
+def _by_record(find: Callable[[Record], str]) -> Callable[[Folder], Mapping[str, str]]:
+    return lambda found: _each(found, find)
+
+
+def _told(name: str) -> Callable[[Folder], Any]:
+    return lambda found: getattr(found, name)
+
+
+_COMPARE = "name --base REF to compare with"
+
+CHECKS: tuple[Check[Folder], ...] = (
+    Check("schema", "every file is a record, a reference file or the verdicts", _told("broken")),
+    Check("path equals content", "every file lies where its content belongs", _told("misplaced")),
+    Check("no text", "no corpus text stands in a file", _told("texts")),
+    Check("generator known", "conditions with a generator name an installed one", _by_record(_generators)),
+    Check("identity", "run ids are those that this version gives", _by_record(_identity)),
+    Check("evaluation rows", "evaluation rows and training pool are the task's", _by_record(_rows)),
+    Check(
+        "gold labels",
+        "rows and gold of reference files are those of the merge base, else of the prepared task",
+        _gold,
+        untold=lambda found: first(_judge_gold(found).unknown),
+    ),
+    Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
+    Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
+    Check("training rows", "k rows, the same originals on both sides of every pair", _drawn, _not_looked_up),
+    Check("no copies", "no run ends as one that was trained on other rows", lambda f: rows.copies(f.records)),
+    Check("history", "losses are numbers", _by_record(rows.history)),
+    Check("clean code", "made by committed code", _by_record(rows.provenance)),
+    Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
+    Check(
+        "grid complete",
+        "every record belongs to a suite that is there whole",
+        lambda f: check_suites.complete(f.records),
+        lambda f: check_suites.whole(f.records),
+    ),
+    Check("nothing removed", "no record of the merge base is removed or changed", _kept, untold=lambda _: _COMPARE),
+    Check("verdicts", "reproduced.json is sound and comes alone", _judged),
+)
+"""In the order in which they are told."""

@@ -1,0 +1,75 @@
+"""Records -> which suites they make up, and what belongs to none that is there whole. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from cod_bench import registry
+from cod_bench.analysis.grids import on_slices
+from cod_bench.design import suites
+from cod_bench.design.identity import not_applicable
+from cod_bench.design.suite import Suite
+from cod_bench.records.record import Record
+from cod_bench.reports.tables import counted
+from cod_bench.spec import LOCAL, RunSpec
+
+
+def complete(records: Mapping[str, Record]) -> Mapping[str, str]:
+    """Records that belong to no suite, or variant of one for their method and generator, that is there whole."""
+    reasons = {}
+    for (protocol, track), here in places(records).items():
+        wanted = {suite.name: set(declared_runs(suite, track, protocol)) for suite in suites_of(here, track)}
+        covered: set[RunSpec] = set().union(*(runs for runs in wanted.values() if runs <= here))
+        for method in sorted({spec.method for spec in here - covered}):
+            left = [spec for spec in here - covered if spec.method == method]
+            near = max(wanted, key=lambda name: (len(wanted[name] & set(left)), -len(wanted[name])), default="")
+            lacks = sorted(wanted.get(near, set()) - here)
+            told = f"; suite {near} lacks {len(lacks)} runs such as {lacks[0].label}" if lacks else ""
+            reasons[f"{protocol}/{track}/*/{method}"] = f"{len(left)} records belong to no complete suite{told}"
+    return reasons
+
+
+def whole(records: Mapping[str, Record]) -> str:
+    """The suites that are there whole, and which of them are on local slices: never a table of the canonical data."""
+    told = []
+    for (protocol, track), here in places(records).items():
+        for suite in suites_of(here, track):
+            runs = set(declared_runs(suite, track, protocol))
+            if runs <= here:
+                slices = sum(LOCAL in task for task in suite.tasks)
+                marked = f" ({counted(slices, 'local slice')}, not the canonical data: an analogue)" if slices else ""
+                told.append(f"{suite.name} on {track}, protocol {protocol}{marked}")
+    return "; ".join(told)
+
+
+def places(records: Mapping[str, Record]) -> dict[tuple[str, str], set[RunSpec]]:
+    """(protocol, track) -> the runs there."""
+    found: dict[tuple[str, str], set[RunSpec]] = {}
+    for spec in sorted(record.spec for record in records.values()):
+        found.setdefault((spec.protocol, spec.track), set()).add(spec)
+    return found
+
+
+def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
+    """The declared suites on that track, with the records' generators, variants for submitted methods, local slices."""
+    declared = {method for suite in suites.SUITES.values() for method in suite.methods}
+    submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
+    generators = ["", *sorted({spec.generator for spec in specs} - {""})]
+    made = [
+        sliced
+        for suite in suites.SUITES.values()
+        if suite.admits(track)
+        for methods in submitted
+        for generator in generators
+        for variant in (suite.variant(submitted=methods, generator=generator),)
+        for sliced in (variant, *on_slices(variant, specs))
+    ]
+    return list({suite.name: suite for suite in made}.values())
+
+
+def declared_runs(suite: Suite, track: str, protocol: str) -> Iterable[RunSpec]:
+    """What a suite declares there, without methods that cannot run on the track."""
+    known = registry.names("baseline")
+    for spec in suite.expand(track=track, protocol=protocol):
+        if spec.method not in known or not not_applicable(track, spec.method):
+            yield spec

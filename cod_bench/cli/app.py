@@ -1,0 +1,378 @@
+"""The command line: parses, calls one function, prints. Exit codes: 0 done, 1 a run failed, 2 a user's mistake."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cod_bench import device as devices
+from cod_bench import registry
+from cod_bench.cli import bench, cfe, contribute, given, read, show
+from cod_bench.cli.options import (
+    DEFAULT_RESULTS,
+    AddressOption,
+    AttemptsOption,
+    BaseUrlOption,
+    ConditionOption,
+    DataOption,
+    DeviceOption,
+    EnergyOption,
+    ExecutorOption,
+    GeneratorOption,
+    GpusOption,
+    KOption,
+    LayersOption,
+    LengthOption,
+    MethodOption,
+    ModelOption,
+    PairsOption,
+    PerDeviceOption,
+    PluginOption,
+    PrecisionOption,
+    ProtocolOption,
+    RecipeOption,
+    ResultsOption,
+    SeedOption,
+    ShardOption,
+    StudentOption,
+    SuiteOption,
+    TaskOption,
+    TeacherOption,
+    TrackOption,
+    Verbs,
+    YesOption,
+)
+from cod_bench.data import origin
+from cod_bench.design import suites, tracks
+from cod_bench.design.filters import Filters, suite_for
+from cod_bench.errors import RunError, UsageError
+from cod_bench.runner import energy as energies
+from cod_bench.runner import plan as plans
+from cod_bench.spec import CONDITIONS, PROTOCOLS
+
+app = typer.Typer(
+    cls=Verbs,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Few-shot distillation with counterfactual explanations, measured honestly.",
+    epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
+)
+
+STOPPED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM, as shells have them."""
+
+_asked_to_end: list[int] = []
+
+
+def _end(number: int, _: object) -> None:
+    """SIGTERM is Ctrl-C with an exit code of its own: workers end and locks are freed."""
+    _asked_to_end.append(number)
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one sentence on standard error."""
+    signal.signal(signal.SIGTERM, _end)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except (UsageError, RunError) as error:
+        print(f"cod-bench: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            print(f"cod-bench: {error.filename}: {error.strerror}; name another folder or allow it", file=sys.stderr)
+            sys.exit(2)
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's own flush fails again
+        if error.errno == errno.ENOSPC:
+            print(f"cod-bench: cannot write: {error.strerror}; make room, then run again", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        # Typer's own errors know their sentence and exit code; anything else is a defect and shows its traceback.
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"cod-bench: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    if code == STOPPED:  # typer turns Ctrl-C into this code
+        print("cod-bench: stopped; the same command goes on from here", file=sys.stderr)
+        code = TERMINATED if _asked_to_end else STOPPED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command("list")
+def list_(plugin: PluginOption = None) -> None:
+    """What there is: suites, tracks, tasks, methods, conditions, generators."""
+    given.plugins(plugin)
+    print("suites")
+    for suite in suites.SUITES.values():
+        runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
+        print(f"  {suite.name:14} {runs:5} runs  {suite.title}")
+    print("tracks")
+    for track in map(tracks.track, tracks.names()):
+        pinned = "" if track.pinned else " (unpinned: its first use pins the hub's current models)"
+        others = f"; other recipes: {', '.join(track.variants)}" if track.variants else ""
+        print(f"  {track.name:18} {track.title}{others}{pinned}")
+    print("tasks")
+    for name in registry.names("task"):
+        task = registry.load("task", name)
+        said = f"{' / '.join(task.classes)}: {task.title}; licence: {task.licence}{origin.mark(task)}"
+        print(f"  {name:15} version {task.version}, {said}")
+    print("methods")
+    for name in registry.names("baseline"):
+        print(f"  {name:14} {_summary(name)}")
+    print("conditions")
+    for name, meaning in CONDITIONS.items():
+        print(f"  {name:16} {meaning}")
+    print("generators")
+    for name in registry.names("generator"):
+        generator = registry.load("generator", name)
+        print(f"  {name:14} version {generator.version}: {generator.card}")
+    print("protocols")
+    for protocol in PROTOCOLS.values():
+        print(f"  {protocol.name:14} {'ranked' if protocol.ranked else 'not ranked'}: {protocol.meaning}")
+
+
+@app.command()
+def assets(verify: Annotated[bool, typer.Option("--verify", help="Hash every file that is there.")] = False) -> None:
+    """Third-party weights and corpora: where from, under which licence, and whether they are here."""
+    from cod_bench.data import assets as assets_
+
+    for row in assets_.rows():
+        print(f"{row['name']}: {row['state']}, {row['size']}, {row['source']}")
+        print(f"  {row['about']}")
+        print(f"  licence of the wheel: {row['wheel licence']}; of the content: {row['content licence']}")
+    if verify:
+        for name in assets_.ASSETS:
+            if assets_.state(name) != "absent":
+                assets_.verify(name)
+        print("every asset that is here has the pinned sha256 sums")
+
+
+@app.command()
+def plan(
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None, track: TrackOption = "", task: TaskOption = None, method: MethodOption = None,
+    condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
+    workers: Annotated[int, typer.Option(min=1)] = devices.cores(), part: ShardOption = "",
+    runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
+    teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    model: ModelOption = "", pairs: PairsOption = None, attempts: AttemptsOption = "",
+    data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
+    given.plugins(plugin, data)
+    given.endpoint(model, "", pairs, False, attempts)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
+    made = plans.make(suite_for(suite, filters), filters, given.results_folder(results))
+    print(show.plan_line(made, workers, given.results_folder(results).root))
+    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+        print(f"not applicable on {made.track}: {method_} {reason}")
+    for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
+        print(note)
+    for line in show.bills(made):
+        print(line)
+    if runs:
+        for planned in made.runs:
+            print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
+
+
+@app.command()
+def status(
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None,
+    track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", part: ShardOption = "",
+    attempts: AttemptsOption = "", data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
+    import json
+
+    given.plugins(plugin, data)
+    given.endpoint(attempts=attempts)
+    folder = given.results_folder(results)
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
+    made = plans.make(suite_for(suite, filters), filters, folder)
+    print(show.plan_line(made, devices.cores(), folder.root))
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for planned in made.runs:
+        spec = planned.spec
+        groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
+    for (task_, method_, condition_), states in groups.items():
+        counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(sorted(states)))
+        print(f"  {task_:14} {method_:10} {condition_:16} {counts}")
+    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+        print(f"not applicable on {made.track}: {method_} {reason}")
+    for planned in made.runs:
+        if planned.state == "failed":
+            path = folder.failure_path(planned.spec, planned.run_id)
+            try:
+                failure = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                failure = {"reason": f"{path} is corrupt", "retry": "cod-bench run --rerun failed --all"}
+            same = f" --results {results}{origin.options()}" + "".join(f" --plugin {file}" for file in plugin or ())
+            print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}{same}")
+    for file in made.bad:
+        print(f"corrupt: {file.path}: {file.reason}")
+
+
+@app.command()
+def run(
+    all_: Annotated[bool, typer.Option("--all", help="Every run of the suite after filters.")] = False,
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None,
+    track: TrackOption = "", task: TaskOption = None, method: MethodOption = None, condition: ConditionOption = None,
+    k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "", part: ShardOption = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, one thread each; all cores if unset.")] = None,
+    rerun: Annotated[str, typer.Option(help="Besides the missing: failed, all or mismatched (other teacher).")] = "",
+    executor: ExecutorOption = "local", address: AddressOption = "", gpus_per_run: GpusOption = None,
+    device: DeviceOption = "cpu", workers_per_device: PerDeviceOption = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
+    attempts: AttemptsOption = "", energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
+    from cod_bench.cli import show
+
+    given.plugins(plugin, data)
+    given.endpoint(model, base_url, pairs, yes, attempts)
+    devices.ask(device)
+    if energy:
+        energies.ask()
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
+    if filters.empty and not all_:
+        raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
+    failed = show.run(
+        suite_for(suite, filters), filters, given.results_folder(results),
+        workers=workers or 0, rerun=rerun, executor=executor,
+        options=given.executor(address, gpus_per_run, workers_per_device),
+        fail_fast=fail_fast, plan_line=show.plan_line,
+    )  # fmt: skip
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def leaderboard(
+    suite: Annotated[str, typer.Option("--suite", help="Only these suites; all with records if empty.")] = "",
+    results: ResultsOption = DEFAULT_RESULTS,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is stale or missing.")] = False,
+    plugin: PluginOption = None,
+) -> None:
+    """Render tables, CSV files and learning curves from the records alone."""
+    from cod_bench.analysis import grids
+    from cod_bench.reports import leaderboard as boards
+    from cod_bench.reports import render
+
+    given.plugins(plugin)
+    folder = given.results_folder(results, there=True)
+    chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or grids.suites_with_records(folder)
+    if not chosen:
+        raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
+    target = out or render.out_folder(folder)
+    files = render.files(folder, chosen, figures=not check)
+    for file in folder.scan()[1]:
+        print(f"not counted, corrupt: {file.path}: {file.reason}", file=sys.stderr)
+    if not check:
+        boards.write(target, files)
+        print(f"wrote {len(files)} files; start with {target / 'README.md'}")
+        return
+    stale = boards.check(target, files)
+    for line in stale:
+        print(line)
+    if stale:
+        raise RunError(
+            f"leaderboard {target}: {len(stale)} files are stale or missing; render it again without --check"
+        )
+    print(f"{target}: {len(files)} files are what the records say")
+
+
+@app.command()
+def judge(
+    suite: SuiteOption = suites.DEFAULT_SUITE, track: TrackOption = "", generator: GeneratorOption = "",
+    device: DeviceOption = "cpu", data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Quality of a suite's counterfactuals, with the verdict of the other task's teacher, which never saw them."""
+    from cod_bench.counterfactuals import judge as judges
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    chosen = suite_for(suite, Filters(generator=generator))
+    if len(chosen.tasks) < 2:
+        raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
+    where = chosen.choose_track(track)
+    devices.set_threads()
+    k = max(k for block in chosen.blocks for k in block.ks)
+    for task, other in zip(chosen.tasks, (*chosen.tasks[1:], chosen.tasks[0]), strict=True):
+        q = judges.measure(where, task, other, chosen.generator, k=k, seeds=chosen.seeds)
+        print(
+            f"{task} on {where}, {q.slots} originals: valid {q.valid:.1%}, first answers flip {q.first_flips:.1%}, "
+            f"edited {q.edit_fraction:.1%} of the words ({q.edits:.2f} words), {q.teacher_passes:.0f} teacher passes"
+        )
+        for v in q.verdicts:
+            print(
+                f"  {v.kind}: {q.judge}'s teacher says target {v.before:.1%} -> {v.after:.1%}, "
+                f"moved towards it {v.moved:.1%} ({v.texts} texts)"
+            )
+
+
+@app.command()
+def recipe(
+    track: Annotated[str, typer.Option(help="Track to choose recipes for.")],
+    method: MethodOption = None,
+    task: TaskOption = None,
+    out: Annotated[Path, typer.Option(help="Folder of recipe.csv and recipe.md.")] = Path("docs"),
+    workers: Annotated[int, typer.Option(min=1)] = devices.cores(),
+    device: DeviceOption = "cpu",
+    data: DataOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Choose each method's learning rate and steps by `standard` on the dev split; every trial is kept."""
+    from cod_bench.runner import recipe as recipes
+    from cod_bench.store import write_atomic
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    chosen = tracks.track(track)
+    fitting = [s for s in suites.SUITES.values() if s.admits(track)]
+    tasks = given.words("task", task) or sorted({t for s in fitting for t in s.tasks})
+    # Rows of a package run anywhere; the paper's suites have none of these, and take theirs from the user or the hub.
+    tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks) or tasks)]
+    methods = given.words("method", method) or list(registry.names("baseline"))
+    todo = recipes.trials(chosen, methods, tasks)
+    rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
+    write_atomic(out / "recipe.md", recipes.markdown(rows))
+    for name in methods:
+        rate, steps = recipes.choose(rows, track, name)
+        if chosen.recipe_for(name).rates:
+            tracks.keep_rate(track, name, rate)
+        print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
+
+
+for verb in (*read.VERBS, *contribute.VERBS, *bench.VERBS):
+    app.command()(verb)
+app.add_typer(cfe.verbs, name="cfe")
+
+
+def _summary(name: str) -> Any:
+    """A method's one-line description."""
+    return registry.load("baseline", name).summary

@@ -1,0 +1,68 @@
+"""The verb that measures: parse, call one function a part, print. Added to the command line by app.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cod_bench import device as devices
+from cod_bench.benchmarks import report as bench
+from cod_bench.errors import UsageError, unknown
+
+
+def bench_(
+    only: Annotated[str, typer.Option("--only", help="Only these parts, separated by commas; see --parts.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer steps and rows: rougher figures.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the figures as JSON here.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="An earlier file to set the figures against.")
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Only the CUDA device: runs an hour at real sizes.")] = False,
+    workers_per_device: Annotated[int, typer.Option("--workers-per-device", min=1, help="Of --gpu.")] = 4,
+    parts: Annotated[bool, typer.Option("--parts", help="Name the parts and stop.")] = False,
+) -> None:
+    """How fast it is on this machine against the plain loop of benchmarks/, same weights, texts and steps."""
+    from cod_bench.benchmarks import gpu as gpus
+    from cod_bench.benchmarks import parts as timed
+
+    if parts:
+        for name, about in timed.ABOUT.items():
+            print(f"  {name:9} {about}")
+        return
+    if gpu and not devices.visible():
+        raise UsageError("--gpu: torch sees no CUDA device here; leave it out to measure the CPU")
+    if gpu:
+        devices.ask("cuda")
+    chosen = [word.strip() for word in only.split(",") if word.strip()] or list(timed.PARTS)
+    for name in chosen:
+        if name not in timed.PARTS:
+            raise unknown("--only", name, timed.PARTS)
+    before = None if compare is None else bench.read(compare)
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out}: is a folder; name a file")
+    print(bench.heading(bench.machine()))
+    print("seconds of CPU (wall), ratios in CPU time (wall)\n")
+    lines: list[bench.Line] = []
+    asked: list[Callable[[bool], Iterable[bench.Line]]]
+    asked = [timed.PARTS[name] for name in chosen]
+    if gpu:
+        asked = [lambda quick: gpus.bench(quick, workers_per_device)]
+    for part in asked:
+        for line in part(quick):
+            lines.append(line)
+            print(bench.row(line), flush=True)
+    made = bench.report(lines, quick=quick)
+    if before is not None:
+        print("\n" + "\n".join(bench.comparison(made, before)))
+    if out is not None:
+        from cod_bench.store import write_atomic
+
+        write_atomic(out, bench.to_json(made))
+        print(f"\nwrote {out}")
+
+
+bench_.__name__ = "bench"
+VERBS = (bench_,)

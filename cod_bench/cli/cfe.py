@@ -1,0 +1,287 @@
+"""The verbs `cod-bench cfe ...`: parse, call one function of cfe.py and its neighbours, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cod_bench import device as devices
+from cod_bench import registry
+from cod_bench.cli import beat, given
+from cod_bench.cli.options import (
+    DEFAULT_RESULTS,
+    AttemptsOption,
+    BaseUrlOption,
+    ConditionOption,
+    DataOption,
+    DeviceOption,
+    GeneratorOption,
+    KOption,
+    MethodOption,
+    ModelOption,
+    PairsOption,
+    PluginOption,
+    ProtocolOption,
+    ResultsOption,
+    SeedOption,
+    SuiteOption,
+    TaskOption,
+    TrackOption,
+    Verbs,
+    YesOption,
+)
+from cod_bench.counterfactuals import diff
+from cod_bench.counterfactuals import purchase as cfes
+from cod_bench.data import origin
+from cod_bench.design import suites, tracks
+from cod_bench.design.filters import suite_for
+from cod_bench.errors import UsageError
+from cod_bench.generator import Terms
+from cod_bench.runner import plan as plans
+from cod_bench.store import usable_home
+
+if TYPE_CHECKING:
+    from cod_bench.generator import Bill
+    from cod_bench.training.teacher import Teacher
+
+verbs = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Counterfactuals: make, judge, show, compare.",
+)
+
+BudgetOption = Annotated[str, typer.Option("--budget", help="Of this command: 500 (requests), 5usd, or 500,5usd.")]
+ConcurrencyOption = Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Requests at once.")]
+RateOption = Annotated[float, typer.Option("--rate", min=0, help="At most so many requests a minute; 0 is no limit.")]
+BatchOption = Annotated[bool, typer.Option("--batch", help="Through the Batch API: cheaper, within a day, resumable.")]
+PollOption = Annotated[float, typer.Option("--poll", min=0.05, help="Seconds between looks at a batch.")]
+OneTaskOption = Annotated[str, typer.Option("--task", help="Task whose texts and teacher are taken.")]
+OneTrackOption = Annotated[str, typer.Option("--track", help="Track of the teacher; this machine's default if empty.")]
+TextsOption = Annotated[int, typer.Option("--texts", min=1, help="So many originals, those of the seed's slots.")]
+OneSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the draw.")]
+
+
+@verbs.command()
+def generate(
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
+    protocol: ProtocolOption = None, track: TrackOption = "", task: TaskOption = None, method: MethodOption = None,
+    condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
+    model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, attempts: AttemptsOption = "",
+    yes: YesOption = False, budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0,
+    batch: BatchOption = False, poll: PollOption = 60.0,
+    export: Annotated[Path | None, typer.Option("--export", help="Also write the pairs to this JSONL file.")] = None,
+    device: DeviceOption = "cpu",
+    data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Make the counterfactuals that a suite's missing runs need; paid ones after an estimate and a yes.
+
+    Ctrl-C or a failure loses nothing that was answered; the same command goes on.
+    """
+    from cod_bench.counterfactuals import pairs as pair_files
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    given.endpoint(model, base_url, pairs, False, attempts)
+    filters = given.filters(protocol, track, task, method, condition, k, seed, generator)
+    made = plans.make(suite_for(suite, filters), filters, given.results_folder(results))
+    needs = cfes.needs(planned.spec for planned in made.runs if planned.state != "done")
+    if not needs:
+        print("nothing to make: every run that needs counterfactuals is done")
+        return
+    usable_home()
+    devices.set_threads()
+    terms = _terms(budget, concurrency, rate, batch, poll)
+    with beat.step(f"counterfactuals of {len(needs)} draws", _say):
+        ready = cfes.generate(needs, terms, lambda found: _confirm(found, yes=yes))
+    for one in ready:
+        print(
+            f"{one.need.task} seed={one.need.seed}{' with teacher-wrong rows' if one.need.kept_wrong else ''}: "
+            f"{one.valid} of {one.slots} counterfactuals by {one.need.generator} valid, "
+            f"{one.first_flips} first answers flip"
+        )
+    if export:
+        print(f"wrote {pair_files.write(export, cfes.exported(needs))} pairs to {export}")
+
+
+@verbs.command()
+def validate(
+    task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
+    pairs: PairsOption = None,
+    texts: TextsOption = 20, seed: OneSeedOption = 0,
+    longest: Annotated[int, typer.Option("--longest", help="Only pairs with so short an original; 0 is all.")] = 0,
+    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
+    data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
+    from cod_bench.counterfactuals import pairs as pair_files
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    given.endpoint(model, base_url)
+    where = _chosen(track, task, [generator])
+    _teacher(where, task)
+    if pairs:
+        found = [p for p in pair_files.read(pairs).pairs if not longest or len(p.original) <= longest]
+        if not found:
+            raise UsageError(f"--longest {longest}: no original of {pairs} is as short; choose more characters")
+        _table([(pairs.name, _figures(where, task, cfes.of_pairs(where, task, found)))])
+        return
+    slots = cfes.slots_known(where, task, seed, texts, [generator])
+    cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
+    _table([(generator, _figures(where, task, cfes.cases(where, task, generator, slots)))])
+
+
+@verbs.command()
+def inspect(
+    task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
+    pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0,
+    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
+    data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
+    from cod_bench.counterfactuals import warm
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    given.endpoint(model, base_url, pairs)
+    where = _chosen(track, task, [generator])
+    judge, classes = _teacher(where, task), warm.corpus(task).task.classes
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    slots = cfes.slots_known(where, task, seed, texts, [generator])
+    cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
+    for case in cfes.cases(where, task, generator, slots):
+        original, target = case.slot.original, case.slot.target
+        shown = case.cfe or next(iter(case.answer.attempts), case.answer.first)
+        p = [judge.probability(text, target) for text in (original.text, shown)]
+        state = "valid" if case.cfe else "NOT VALID"
+        print(f"{classes[original.label]} -> {classes[target]}, {state}, p({classes[target]}) {p[0]:.3f} -> {p[1]:.3f}")
+        print(f"  {diff.drawn(diff.words(original.text, shown), colour=colour)}")
+
+
+@verbs.command()
+def compare(
+    task: OneTaskOption, generator: GeneratorOption = "substitution,llm", track: OneTrackOption = "",
+    pairs: PairsOption = None, texts: TextsOption = 20, seed: OneSeedOption = 0,
+    fluency: Annotated[Path | None, typer.Option("--fluency", help="Folder of a causal language model.")] = None,
+    similarity: Annotated[Path | None, typer.Option("--similarity", help="Folder of an encoder.")] = None,
+    model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", yes: YesOption = False,
+    budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0, batch: BatchOption = False,
+    poll: PollOption = 60.0, device: DeviceOption = "cpu",
+    data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
+    from cod_bench.counterfactuals import figures
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    given.endpoint(model, base_url, pairs, False, attempts)
+    names = given.words("generator", generator)
+    where = _chosen(track, task, names)
+    scorers = {
+        "fluency": figures.perplexity_ratio(fluency) if fluency else None,
+        "similarity": figures.embedding_cosine(similarity) if similarity else None,
+    }
+    _teacher(where, task)
+    slots = cfes.slots_known(where, task, seed, texts, names)
+    terms = _terms(budget, concurrency, rate, batch, poll)
+    cfes.buy_cases(where, task, names, slots, terms, lambda quoted: _confirm(quoted, yes=yes))
+    _table([(name, _figures(where, task, cfes.cases(where, task, name, slots), **scorers)) for name in names])
+
+
+@verbs.command()
+def originals(
+    pairs: Annotated[Path, typer.Option("--pairs", help="JSONL of pairs with original_label.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, DIR/<task>/train.jsonl of a local task.")],
+    longest: Annotated[int, typer.Option("--longest", help="Leave out longer originals; 0 is none.")] = 0,
+) -> None:
+    """Write the originals of a file of pairs as the training rows of a local task, so that each has its pair."""
+    from cod_bench.counterfactuals import pairs as pair_files
+
+    rows = pair_files.write_originals(out, pair_files.read(pairs).pairs, longest or None)
+    print(f"wrote {rows} rows to {out}; put a test.jsonl beside it")
+
+
+@verbs.command()
+def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123) -> None:
+    """Serve the SmolLM2 asset on this machine as an OpenAI-compatible endpoint: weak, but needs no key."""
+    from cod_bench.counterfactuals import serve as server
+
+    raise typer.Exit(server.serve(port, print))
+
+
+def _chosen(track: str, task: str, generators: Sequence[str]) -> str:
+    """The track that is meant; whatever nobody knows is told before a teacher is fitted.
+
+    Raises:
+        UsageError: an unknown name, or a cache folder that cannot be used.
+    """
+    origin.find(task)
+    for name in generators:
+        registry.load("generator", name)
+    usable_home()
+    return tracks.track(track).name if track else suites.suite(suites.DEFAULT_SUITE).choose_track()
+
+
+def _teacher(track: str, task: str) -> Teacher:
+    """The task's teacher, whose fitting may take minutes."""
+    from cod_bench.counterfactuals import warm
+
+    with beat.step(f"teacher of {task} on {track}", _say):
+        return warm.teacher(track, task)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _terms(budget: str, concurrency: int, rate: float, batch: bool, poll: float) -> Terms:
+    requests, dollars = given.parse_budget(budget) if budget else (None, None)
+    return Terms(
+        concurrency=concurrency, per_minute=rate or None, requests=requests, dollars=dollars, batch=batch, poll=poll,
+        tell=_say,
+    )  # fmt: skip
+
+
+def _confirm(found: Sequence[Bill], *, yes: bool) -> None:
+    """Show what is to be bought and ask.
+
+    Raises:
+        UsageError: nobody is there to be asked, or the answer is no.
+    """
+    bill = cfes.total(found)
+    print(f"to be asked for: {cfes.told(bill)}", file=sys.stderr)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("requests are to be sent and nobody can be asked here; add --yes to send them")
+    if not typer.confirm("Send these requests?", err=True):
+        raise UsageError("nothing was sent; add --yes to send without being asked")
+
+
+def _refuse(found: Sequence[Bill]) -> None:
+    raise UsageError(
+        f"{cfes.total(found).texts} of these texts have no kept answers; buy them with `cod-bench cfe compare --yes` "
+        "and the same options, or `cod-bench cfe generate`"
+    )
+
+
+def _figures(track: str, task: str, found: Sequence[cfes.Case], **scorers: Any) -> Any:
+    from cod_bench.counterfactuals import warm
+    from cod_bench.counterfactuals.figures import figures
+
+    return figures(found, warm.teacher(track, task), [row.text for row in warm.corpus(task).train], **scorers)
+
+
+def _table(found: Sequence[tuple[str, Any]]) -> None:
+    from tabulate import tabulate
+
+    from cod_bench.counterfactuals.figures import rows
+
+    heading, *body = rows(found)
+    print(tabulate(body, heading, tablefmt="github", disable_numparse=True))

@@ -1,0 +1,227 @@
+"""The verbs that only read records: parse, call one function, print. Added to the command line by app.py."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cod_bench.cli import given
+from cod_bench.design import suites
+from cod_bench.errors import UsageError
+from cod_bench.reports.tables import interval, p_value, points
+
+if TYPE_CHECKING:
+    from cod_bench.analysis.aggregate import Grid
+
+ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of records.")]
+TrackOption = Annotated[str, typer.Option("--track", help="Only this track.")]
+ProtocolOption = Annotated[str, typer.Option("--protocol", help="Only this protocol.")]
+SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
+DEFAULT_RESULTS = Path("results")
+
+
+def table(
+    number: Annotated[int, typer.Argument(help="Of the paper's tables, 1 to 9.")],
+    suite: Annotated[str, typer.Option("--suite", help="Another suite beside it, as an analogue.")] = "",
+    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Also write table-N.md, .csv and .tex here.")] = None,
+) -> None:  # fmt: skip
+    """One of the paper's tables with ours beside it, cell by cell."""
+    from cod_bench.reports.paper import page as paper_page
+    from cod_bench.reports.paper import tables as paper
+    from cod_bench.store import write_atomic
+
+    shown = paper.table(number)
+    name = suite or (shown.suite if shown.suite in suites.SUITES else "")
+    grids = _grids(name, results, track, protocol, family=shown.kind in ("prompts", "soft labels")) if name else []
+    _say(results, grids)
+    rows = paper.rows(number, grids)
+    told = paper_page.markdown_text(shown, rows, grids)
+    print(told, end="")
+    if out is not None:
+        write_atomic(out / f"table-{number}.md", told)
+        write_atomic(out / f"table-{number}.csv", paper_page.csv_of(rows))
+        write_atomic(out / f"table-{number}.tex", paper_page.latex(shown, rows, grids))
+        print(f"wrote table-{number}.md, .csv and .tex to {out}")
+
+
+def claims(
+    suite: Annotated[str, typer.Option("--suite", help="Another suite, as an analogue of every claim.")] = "",
+    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Also write claims.md here.")] = None,
+) -> None:  # fmt: skip
+    """The claims of the paper's text with the verdicts that records of ours allow."""
+    from cod_bench.reports.paper import claims as paper_claims
+    from cod_bench.reports.paper import page as paper_page
+    from cod_bench.store import write_atomic
+
+    listed = paper_claims.claims()
+    every = {paper_claims.suite_of(claim, part) for claim in listed for part in claim.parts}
+    grids = [grid for name in ([suite] if suite else sorted(every)) for grid in _grids(name, results, track, protocol)]
+    _say(results, grids)
+    found: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
+    for claim in listed:
+        own: list[tuple[Grid | None, ...]] = (
+            [(grid,) * len(claim.parts) for grid in grids] if suite else paper_claims.settings(claim, grids)
+        )
+        for sides in own:
+            decides = paper_page.decides(claim, sides)
+            found.append((claim, paper_claims.answer(claim, sides, decides=decides)))
+        if not own:
+            found.append((claim, []))
+    told = paper_page.claims_text(found)
+    print(told, end="")
+    if out is not None:
+        write_atomic(out / "claims.md", told)
+        print(f"wrote {out / 'claims.md'}")
+
+
+def compare(
+    left: Annotated[str, typer.Argument(help="A method, a condition or a folder of records.")],
+    right: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    protocol: ProtocolOption = "",
+) -> None:  # fmt: skip
+    """Difference of two methods, two conditions or two folders of records, unit by unit. Exploratory."""
+    from cod_bench.analysis import compare as compares
+
+    if Path(left).is_dir() and Path(right).is_dir():
+        first, second = (_one(suite, Path(folder), track, protocol) for folder in (left, right))
+        if (first.track, first.protocol) != (second.track, second.protocol):
+            raise UsageError(
+                f"compare: {left} has track {first.track}, protocol {first.protocol}, {right} {second.track}, "
+                f"{second.protocol}; name one --track and --protocol"
+            )
+        sides = [((first, left, m, c), (second, right, m, c)) for m in first.methods for c in first.conditions(m)]
+    else:
+        grid = _one(suite, results, track, protocol)
+        _say(results, [grid])
+        conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
+        if left in grid.methods and right in grid.methods:
+            sides = [((grid, "", left, c), (grid, "", right, c)) for c in grid.conditions(left)]
+        elif left in conditions and right in conditions:
+            sides = [((grid, "", m, left), (grid, "", m, right)) for m in grid.methods]
+        else:
+            known = {**dict.fromkeys(grid.methods, "a method"), **dict.fromkeys(conditions, "a condition")}
+            kinds = [known.get(side, "a folder" if Path(side).is_dir() else "none of these") for side in (left, right)]
+            raise UsageError(
+                f"compare: {left!r} is {kinds[0]} and {right!r} is {kinds[1]}; name two methods "
+                f"({', '.join(grid.methods)}), two conditions ({', '.join(conditions)}) or two folders of records"
+            )
+    grids = {id(side[0]): side[0] for pair in sides for side in pair}.values()
+    whole = all(grid.complete for grid in grids)
+    shown = "exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p"
+    if not whole:
+        counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
+        shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
+    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
+    for a, b in sides:
+        ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
+        if not ks:
+            continue
+        named = [" ".join(filter(None, side[1:])) for side in (a, b)]
+        one, other = (compares.side(grid, method, condition, ks) for grid, _, method, condition in (a, b))
+        found = compares.compare((named[0], one), (named[1], other), test=whole)
+        if not found.units or found.tasks < len(a[0].suite.tasks):
+            told = "no common unit" if not found.units else "not every task has a common unit"
+        elif whole:
+            how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers, rows or machines"
+            told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
+        else:
+            told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
+        print(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
+
+
+def power(
+    effect: Annotated[float, typer.Option("--effect", help="True difference as a share: 0.02 is two points.")],
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    protocol: ProtocolOption = "",
+) -> None:  # fmt: skip
+    """How many seeds a design needs to see a gain of that size, from the spread in records."""
+    from cod_bench.analysis import power as powers
+
+    grid = _one(suite, results, track, protocol)
+    _say(results, [grid])
+    for need in powers.needs(grid, effect):
+        spread = ", ".join(f"{task} {100 * sd:.1f}" for task, sd in zip(grid.suite.tasks, need.spread, strict=True))
+        enough = f"{need.seeds} seeds a task" if need.seeds else f"more than {powers.MOST_SEEDS} seeds a task"
+        print(
+            f"{need.method}, {need.condition} - {need.over} of {points(effect)} points: {enough} for "
+            f"{powers.WANTED:.0%} power after Holm over {len(grid.methods)} methods; {len(grid.suite.seeds)} seeds "
+            f"have {need.power_now:.0%} (points between seeds: {spread})"
+        )
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet.")],
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    protocol: ProtocolOption = "",
+) -> None:  # fmt: skip
+    """One row a run with its metrics, for pandas, R or a spreadsheet."""
+    from cod_bench.analysis import frame
+
+    _one(suite, results, track, protocol)
+    table = frame.frame(_grids(suite, results, track, protocol))
+    frame.write(table, out)
+    print(f"wrote {len(table)} runs to {out}")
+
+
+def site(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html to.")],
+    results: ResultsOption = DEFAULT_RESULTS,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
+    ] = False,
+) -> None:
+    """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
+    from cod_bench.counterfactuals import examples as site_examples
+    from cod_bench.reports import render
+
+    shown = site_examples.examples if examples else None
+    path = render.build(given.results_folder(results, there=True), out, examples=shown)
+    print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool = False) -> list[Grid]:
+    """The suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too."""
+    from cod_bench.analysis import grids
+
+    results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
+    records, _ = results.scan()
+    # by the name a table has: a suite on local slices or with another generator is a variant of its own
+    there = {suite.name: suite for suite in grids.suites_with_records(results)} if records else {}
+    chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
+    pairs = {(r.spec.track, r.spec.protocol) for r in chosen}
+    declared = suites.declared(name)
+    named = [there[name]] if name in there else [declared] if name == declared.name else []
+    named += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == name]
+    found: list[Grid] = []
+    for suite in (suite.on_tracks({where for where, _ in pairs}) for suite in named):
+        found += grids.of(suite, records=chosen, references=results.references())
+    return [grid for grid in found if grid.runs]
+
+
+def _say(folder: Path, grids: Sequence[Grid]) -> None:
+    """Which folder was read, where nobody named it or nothing was in it."""
+    if folder == DEFAULT_RESULTS or not grids:
+        none = "" if grids else "; no run of ours in it, so the paper's side stands alone"
+        print(f"records: {folder.resolve()} (another folder by --results){none}", file=sys.stderr)
+
+
+def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
+    found = _grids(name, folder, track, protocol)
+    if not found:
+        where = "".join(f" on {what} {value}" for what, value in (("track", track), ("protocol", protocol)) if value)
+        raise UsageError(
+            f"--results {folder.resolve()}: has no run of suite {name!r}{where}; first run "
+            f"`cod-bench run --suite {name} --all`"
+        )
+    return found[0]
+
+
+VERBS = (table, claims, compare, power, export, site)
+"""Registered by app.py under their own names."""

@@ -1,0 +1,277 @@
+"""A model's source -> its folder on this machine and the sha256 of what is in it: assets, the hub, local copies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cod_bench.data import assets, locks
+from cod_bench.errors import RunError, UsageError
+from cod_bench.spec import canonical
+from cod_bench.store import home, lock, write_atomic
+from cod_bench.track import Pooling, Side
+
+log = logging.getLogger(__name__)
+
+FILES = (
+    "*.safetensors", "*.safetensors.index.json", "config.json", "tokenizer*", "vocab*", "merges.txt", "*.model",
+    "special_tokens_map.json", "added_tokens.json", "modules.json",
+)  # fmt: skip
+"""What a model is: weights, configuration and tokenizer. Nothing else is fetched or hashed, above all no pickle."""
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+CONVERTER = "SFconvertbot"
+"""The hub's own account that offers safetensors of older repositories as pull requests."""
+DECODERS = frozenset(
+    ("bloom", "falcon", "gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neo", "gpt_neox", "gptj", "granite", "llama",
+     "mistral", "olmo", "olmo2", "opt", "phi", "phi3", "qwen2", "qwen3", "smollm3", "stablelm", "starcoder2")
+)  # fmt: skip
+"""`model_type` of decoders whose checkpoints do not say so by an architecture `...ForCausalLM`."""
+
+
+def folder(side: Side) -> Path:
+    """Where the files of a pinned side lie, checked against its sha256; fetched on first use.
+
+    Raises:
+        UsageError: a local folder is gone. RunError: other weights than the pinned ones, or the hub cannot be reached.
+    """
+    kind, _, name = side.source.partition(":")
+    if not name:
+        if side.sha256 not in assets.ASSETS[kind].members.values():
+            raise RunError(
+                f"asset {kind!r}: holds other weights than the track names; take the sum that it is pinned to"
+            )
+        return assets.path(kind)
+    found = Path(name) if kind == "path" else _snapshot(name, side.revision)
+    check(found, side.source)
+    if fingerprint(found) != side.sha256:
+        raise RunError(
+            f"model {side.source!r}: its files have sha256 {fingerprint(found)} and should have {side.sha256}; name "
+            "the track's --teacher and --student again if the change is meant"
+        )
+    return found
+
+
+def resolve(side: Side) -> Side:
+    """The side with revision and sha256: of a hub model from the lock file or, the first time, from the hub.
+
+    Raises:
+        UsageError: no such folder, or no safetensors. RunError: the hub cannot be reached.
+    """
+    if side.pinned:
+        return side
+    kind, _, name = side.source.partition(":")
+    if kind == "path":
+        check(Path(name), side.source)
+        return replace(side, sha256=fingerprint(Path(name)))
+    with lock(_lock_file().with_suffix(".lock")):
+        found = known(side)
+        if not found.pinned:
+            where = _with_safetensors(name)
+            found = replace(side, revision=where.name, sha256=fingerprint(where))
+            pin = {"revision": found.revision, "sha256": found.sha256}
+            write_atomic(_lock_file(), json.dumps({**_locked(), name: pin}, indent=1, sort_keys=True) + "\n")
+            log.warning("hub model %s is pinned to %s; `cod-bench lock` writes it down here", name, found.revision)
+    return found
+
+
+def known(side: Side) -> Side:
+    """The side as the committed lock file pins it, else as this machine's; unchanged if it has not been loaded yet."""
+    kind, _, name = side.source.partition(":")
+    if side.pinned or kind != "hub":
+        return side
+    pin = locks.committed("models").get(name) or _locked().get(name, {})
+    return replace(side, revision=str(pin.get("revision", "")), sha256=str(pin.get("sha256", "")))
+
+
+def seen() -> dict[str, Any]:
+    """Hub models that this machine has pinned: id -> revision and sha256; raises RunError for a corrupt file."""
+    return dict(_locked())
+
+
+def side_of(text: str, option: str) -> Side:
+    """The pinned side that a user names: a folder, or the id of a hub model.
+
+    Raises:
+        UsageError: neither, or its files cannot be used. RunError: the hub cannot be reached.
+    """
+    path = Path(text).expanduser()
+    if path.is_dir():
+        side = Side(f"path:{path.resolve()}")
+    elif text.count("/") == 1 and not text.startswith((".", "/", "~")):
+        side = Side(f"hub:{text}")
+    else:
+        raise UsageError(f"{option} {text!r}: is no folder; name one with config.json, safetensors and a tokenizer")
+    side = resolve(side)
+    return replace(side, pooling=pooling_of(folder(side)))
+
+
+def check(found: Path, what: str) -> None:
+    """Refuse a folder that holds no model, code of its own, or weights in pickles.
+
+    Raises:
+        UsageError: with the remedy.
+    """
+    if not found.is_dir():
+        raise UsageError(f"model {what!r}: the folder is gone; name the track again with --teacher and --student")
+    if not (found / "config.json").is_file():
+        raise UsageError(f"model {what!r}: has no config.json; name a folder written by save_pretrained")
+    if any(found.glob("*.safetensors")):
+        return
+    if any(next(found.glob(pattern), None) for pattern in PICKLES):
+        raise UsageError(
+            f"model {what!r}: has its weights in a pickle, which is never read; convert it once, where you trust it, "
+            "with transformers' from_pretrained and save_pretrained, and name the new folder"
+        )
+    raise UsageError(f"model {what!r}: has no *.safetensors; name a folder written by save_pretrained")
+
+
+def config(found: Path) -> dict[str, Any]:
+    """The folder's config.json."""
+    value: dict[str, Any] = json.loads((found / "config.json").read_text(encoding="utf-8"))
+    return value
+
+
+def layers_of(found: Path) -> int:
+    """Number of layers of the model in a folder, by its configuration."""
+    values = config(found)
+    return int(values.get("num_hidden_layers", values.get("n_layer", values.get("num_layers", 0))))
+
+
+def pooling_of(found: Path) -> Pooling:
+    """How a model's states become one vector: sentence encoders mean, decoders last token, other encoders first.
+
+    Only the last token of a causal model has seen the whole text; encoders pretrained with a [CLS] token put the text
+    there; sentence-transformers folders (modules.json) were trained with a mean.
+    """
+    values = config(found)
+    architectures = values.get("architectures") or []
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        return "last"
+    if values.get("model_type") in DECODERS:
+        return "last"
+    return "mean" if (found / "modules.json").exists() else "first"
+
+
+def same_tokens(one: Path, other: Path) -> bool:
+    """Whether two folders certainly cut texts alike: equal tokenizer rules, whatever else the files say."""
+    return bool(_tokenizer(one) == _tokenizer(other))
+
+
+def fingerprint(found: Path) -> str:
+    """sha256 over names and sha256 of every file of FILES in a folder; large files are hashed once and remembered."""
+    files = sorted({file for pattern in FILES for file in found.glob(pattern) if file.is_file()})
+    sums = _sums(files)
+    return hashlib.sha256(canonical([[file.name, sums[str(file)]] for file in files]).encode()).hexdigest()
+
+
+def _sums(files: list[Path]) -> dict[str, str]:
+    """sha256 of each file; kept by path, size and modification time, since weights are gigabytes."""
+    memory = home() / "locks" / "hashes.json"
+    remembered = _json(memory)
+    sums, new = {}, {}
+    for file in files:
+        facts = file.stat()
+        key = f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        value = remembered.get(key)
+        if value is None:
+            with file.open("rb") as stream:
+                value = new[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+        sums[str(file)] = value
+    if new:
+        write_atomic(memory, json.dumps({**_json(memory), **new}, indent=1, sort_keys=True) + "\n")
+    return sums
+
+
+def _tokenizer(found: Path) -> Any:
+    """What decides on token ids: the rules in tokenizer.json without padding and truncation, else vocabulary files."""
+    file = found / "tokenizer.json"
+    if file.is_file():
+        rules = json.loads(file.read_text(encoding="utf-8"))
+        return {name: value for name, value in rules.items() if name not in ("padding", "truncation", "version")}
+    files = sorted(
+        {f for pattern in ("vocab*", "merges.txt", "*.model", "tokenizer_config.json") for f in found.glob(pattern)}
+    )
+    return [[f.name, hashlib.sha256(f.read_bytes()).hexdigest()] for f in files]
+
+
+def _with_safetensors(name: str) -> Path:
+    """The snapshot of a hub model's main branch or, if that holds pickles alone, of the hub's own conversion of it."""
+    found = _snapshot(name, "")
+    if not any(found.glob("*.safetensors")):
+        number = _conversion(name)
+        if number is None:
+            raise UsageError(
+                f"hub model {name!r}: has no safetensors, and pickles are never read; convert it once, where you trust "
+                "it, with transformers' from_pretrained and save_pretrained, and name the new folder"
+            )
+        found = _snapshot(name, f"refs/pr/{number}")
+    check(found, f"hub:{name}")
+    return found
+
+
+def _snapshot(name: str, revision: str) -> Path:
+    """The folder, named by commit, of a hub model at a revision (main if empty); from the hub's cache if it can be."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        if revision and "/" not in revision:  # a commit never changes, so nothing need be asked
+            try:
+                return Path(
+                    snapshot_download(name, revision=revision, allow_patterns=list(FILES), local_files_only=True)
+                )
+            except FileNotFoundError:
+                log.info("fetching hub model %s at %s", name, revision)
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(FILES)))
+    except Exception as error:
+        raise _unreachable(name, error) from error
+
+
+def _conversion(name: str) -> int | None:
+    """Number of the open pull request in which the hub's converter offers safetensors; None if there is none."""
+    from huggingface_hub import HfApi
+
+    try:
+        offers = HfApi().get_repo_discussions(
+            name, author=CONVERTER, discussion_type="pull_request", discussion_status="open"
+        )
+        # The hub filters by account; the title keeps apart what else that account may have opened.
+        return next((o.num for o in offers if o.author == CONVERTER and "safetensors" in o.title.lower()), None)
+    except Exception as error:
+        raise _unreachable(name, error) from error
+
+
+def _unreachable(name: str, error: Exception) -> RunError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return RunError(
+        f"hub model {name!r} cannot be had ({reason}); connect once, or name local copies with --track NAME --teacher "
+        "FOLDER --student FOLDER"
+    )
+
+
+def _lock_file() -> Path:
+    return home() / "locks" / "models.json"
+
+
+def _locked() -> Mapping[str, Any]:
+    """Hub models seen on this machine: id -> revision and sha256."""
+    file = _lock_file()
+    if not file.exists():
+        return {}
+    found = _json(file)
+    if not found:
+        raise RunError(f"lock file {file} is corrupt; delete it to pin hub models anew, or put back what it said")
+    return found
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """A JSON object; empty where the file is not there or torn."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,112 @@
+"""Suite, what a user wants of it -> the runs to do. No data, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cod_bench import registry
+from cod_bench.data import origin
+from cod_bench.design import suites
+from cod_bench.design.shard import Shard, cut
+from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError, unknown
+from cod_bench.spec import CONDITIONS, PROTOCOLS, RunSpec, base_name
+from cod_bench.split import check_budget
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a user wants of a suite; an empty tuple is everything."""
+
+    protocol: tuple[str, ...] = ()
+    track: str = ""
+    task: tuple[str, ...] = ()
+    method: tuple[str, ...] = ()
+    condition: tuple[str, ...] = ()
+    k: tuple[int, ...] = ()
+    seed: tuple[int, ...] = ()
+    generator: str = ""
+    """Instead of the suite's own."""
+    shard: Shard | None = None
+    """A part of what the other filters leave; it may be empty."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is filtered; a shard is a part of everything."""
+        return not (self.protocol or self.task or self.method or self.condition or self.k or self.seed)
+
+
+def suite_for(name: str, filters: Filters) -> Suite:
+    """The suite a user means: the named one, or a variant of it for methods or a generator that it does not declare.
+
+    A submission is a family of its own (protocol.md, "What may be said"), and tables are conditional on one generator:
+    a variant has tables of its own under the name `<suite>+<what is different>`.
+
+    Raises:
+        UsageError: an unknown name, or declared and other methods at once.
+    """
+    suite = suites.suite(name)
+    _check_names(filters)
+    others = tuple(method for method in filters.method if method not in suite.methods)
+    if others and any(others[0] in known.methods for known in suites.SUITES.values()):
+        others = ()  # a method of another suite: `select` says which methods this one has
+    if others and len(others) < len(filters.method):
+        raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
+    return suite.variant(submitted=others, generator=filters.generator).with_tasks(
+        [origin.named(task) for task in suite.tasks]
+    )
+
+
+def select(suite: Suite, filters: Filters) -> list[RunSpec]:
+    """The suite's runs after filters, seed by seed and within a seed method by method; none in an empty shard.
+
+    Raises:
+        UsageError: an unknown name, a k that cannot be balanced, nothing is left, or a shard of no certain track.
+    """
+    if filters.shard and not filters.track and len(suite.tracks) > 1:
+        raise UsageError(
+            f"--shard {filters.shard}: suite {suite.name!r} runs on the first track that a machine supports; name one "
+            f"of {', '.join(suite.tracks)} by --track, so that all shards take the same"
+        )
+    track = suite.choose_track(filters.track)
+    _check_names(filters)
+    protocols = filters.protocol or suite.protocols
+    everything = found = [spec for protocol in protocols for spec in suite.expand(track=track, protocol=protocol)]
+    for name, values in (
+        ("task", filters.task), ("method", filters.method), ("condition", filters.condition),
+        ("k", filters.k), ("seed", filters.seed),
+    ):  # fmt: skip
+        if not values:
+            continue
+        offered = sorted({getattr(spec, name) for spec in everything})
+        # a task's plain name means its local slice too
+        called = {value: {value, base_name(value)} if name == "task" else {value} for value in offered}
+        absent = [value for value in values if not any(value in names for names in called.values())]
+        found = [spec for spec in found if called[getattr(spec, name)].intersection(values)]
+        if absent or not found:
+            named = ",".join(map(str, absent or values))
+            after = "" if absent else " after the other filters"
+            raise UsageError(
+                f"--{name} {named}: suite {suite.name!r} has only {', '.join(map(str, offered))}{after}; choose among "
+                "these or another --suite"
+            )
+    order = suite.methods
+    found = sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
+    return cut(found, filters.shard)
+
+
+def _check_names(filters: Filters) -> None:
+    for value in filters.task:
+        if not origin.known(value):
+            raise unknown("task", value, registry.names("task"))
+    for field_name, values, known in (
+        ("protocol", filters.protocol, PROTOCOLS),
+        ("method", filters.method, registry.names("baseline")),
+        ("condition", filters.condition, CONDITIONS),
+        ("generator", (filters.generator,) if filters.generator else (), registry.names("generator")),
+    ):
+        for value in values:
+            if value not in known:
+                raise unknown(field_name, value, known)
+    for k in filters.k:
+        check_budget(k, 2)

@@ -1,0 +1,103 @@
+"""Specs -> identities and run ids, by the plugins as they are installed now; loads no data and no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.data import origin
+from cod_bench.design import tracks
+from cod_bench.errors import UsageError
+from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, canonical, digest, digest_text, identity
+
+
+def identify(spec: RunSpec, *, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The full identity of a run, from the plugins as they are installed now; loads no data and no weights.
+
+    Args:
+        params: of the generator, as a record tells them; it is asked for them where they are not given.
+    """
+    return identity(
+        spec,
+        task=origin.find(spec.task).identity(),
+        track=_track_identity(spec.track),
+        method=_method_identity(spec.method, spec.track, spec.k),
+        generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator, params),
+    )
+
+
+def run_id(spec: RunSpec) -> str:
+    """The run id that the installed code gives a spec."""
+    return digest(identify(spec))
+
+
+def run_ids(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
+    """`run_id` of many runs; for those that differ in the seed alone, all but the seed is put into words once."""
+    alike: dict[tuple[Any, ...], list[RunSpec]] = {}
+    for spec in specs:
+        key = (spec.protocol, spec.track, spec.task, spec.method, spec.condition, spec.generator, spec.k)
+        alike.setdefault(key, []).append(spec)
+    found = {}
+    for group in alike.values():
+        whole = identify(group[0])
+        before = canonical({key: value for key, value in whole.items() if key < "seed"})[:-1]
+        after = canonical({key: value for key, value in whole.items() if key > "seed"})[1:]
+        for spec in group:
+            found[spec] = digest_text(f'{before},"seed":{spec.seed},{after}')
+    return found
+
+
+def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
+    """Spec -> run id, for readers of records: other ids under the same spec are stale.
+
+    Runs that cannot be have none, nor have those whose learning rate has not been chosen here.
+    """
+    specs = list(specs)
+    pairs = {
+        (track, method)
+        for track, method in {(spec.track, spec.method) for spec in specs}
+        if not not_applicable(track, method) and tracks.track(track).recipe_for(method).learning_rate is not None
+    }
+    return run_ids(spec for spec in specs if (spec.track, spec.method) in pairs)
+
+
+def not_applicable(track: str, method: str) -> str:
+    """Why a method cannot run on a track; empty if it can."""
+    return str(registry.load("baseline", method).not_applicable(tracks.track(track)))
+
+
+def excluded(specs: Iterable[RunSpec]) -> dict[tuple[str, str], str]:
+    """(track, method) -> why the method cannot run there, for the pairs of these runs."""
+    pairs = dict.fromkeys((spec.track, spec.method) for spec in specs)
+    return {pair: reason for pair in pairs if (reason := not_applicable(*pair))}
+
+
+def _track_identity(name: str) -> dict[str, Any]:
+    # Not remembered: a hub model that is seen for the first time is pinned while the process lives.
+    return tracks.track(name).identity()
+
+
+@cache
+def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
+    method = registry.load("baseline", name)
+    try:
+        return {"version": method.version, "hparams": method.hparams(tracks.track(track), k)}
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"method {name!r}: its hparams(track, k) raised {type(error).__name__}: {error}") from error
+
+
+def _generator_identity(name: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    generator = registry.load("generator", name)
+    if params is None:
+        # Remembered only where code alone decides: what a user names may change while the process lives.
+        params = generator.params() if generator.carries_data else _code_params(name)
+    return {"version": generator.version, "params": dict(params)}
+
+
+@cache
+def _code_params(name: str) -> dict[str, Any]:
+    return dict(registry.load("generator", name).params())

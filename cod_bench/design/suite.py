@@ -1,0 +1,128 @@
+"""Declared values -> the runs of a suite, the tracks it runs on and its variants. No data, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from cod_bench import device
+from cod_bench.design import tracks
+from cod_bench.errors import UsageError
+from cod_bench.spec import WITHOUT_GENERATOR, RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a suite: every combination of its methods, conditions and ks."""
+
+    methods: tuple[str, ...]
+    conditions: tuple[str, ...]
+    ks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named set of runs. A filter over records, never a folder."""
+
+    name: str
+    title: str
+    tracks: tuple[str, ...]
+    """Tracks it can run on, fastest first; `run` takes the first that the machine supports."""
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    primary_k: tuple[int, ...]
+    blocks: tuple[Block, ...]
+    generator: str
+    protocols: tuple[str, ...] = ("last",)
+    variant_of: str = ""
+    """Of a variant, the declared suite that it departs from; its name is that one's and what is different."""
+    submitted: tuple[str, ...] = ()
+    """Of a variant, its methods that no suite declares."""
+
+    @property
+    def family(self) -> str:
+        """The declared suite's name: its own, or that of the suite it is a variant of."""
+        return self.variant_of or self.name
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it declares, in its order."""
+        return tuple(dict.fromkeys(method for block in self.blocks for method in block.methods))
+
+    def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
+        """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
+        return iter(_expanded(self, track, (protocol,) if protocol else self.protocols))
+
+    def admits(self, track: str) -> bool:
+        """Whether it runs on a track."""
+        return tracks.exists(track) and (
+            track in self.tracks or tracks.track(track).base in self.tracks or tracks.is_own(track)
+        )
+
+    def choose_track(self, name: str = "") -> str:
+        """The track to run on: the named one, or its first that this machine supports.
+
+        Named may be one of the suite's, one of these with another recipe (`<track>+<recipe>`), or one that the user
+        made.
+
+        Raises:
+            UsageError: unknown, or not a track of the suite.
+        """
+        if name:
+            tracks.track(name)
+            if not self.admits(name):
+                raise UsageError(
+                    f"track {name!r}: suite {self.name!r} runs on {', '.join(self.tracks)}; name one of them"
+                )
+            return name
+        if len(self.tracks) == 1:
+            return self.tracks[0]  # nothing to choose from: bfloat16 is slow where the CPU lacks it, not wrong
+        for candidate in self.tracks:
+            if tracks.track(candidate).precision == "float32" or device.supports_bf16():
+                return candidate
+        raise UsageError(
+            f"suite {self.name!r}: this machine supports none of {', '.join(self.tracks)}; name one by --track"
+        )
+
+    def on_tracks(self, wanted: Iterable[str]) -> Suite:
+        """The suite with those of the wanted tracks that it runs on without declaring them."""
+        others = [track for track in sorted(wanted) if track not in self.tracks and self.admits(track)]
+        return replace(self, tracks=(*self.tracks, *others)) if others else self
+
+    def variant(self, *, submitted: tuple[str, ...] = (), generator: str = "") -> Suite:
+        """Its first block for submitted methods, or with another generator; the suite itself if neither differs."""
+        made = self
+        if submitted:
+            block = replace(self.blocks[0], methods=submitted)
+            made = made.departing("+".join(submitted), title="submitted", blocks=(block,), submitted=submitted)
+        if generator and generator != self.generator:
+            made = made.departing(generator, generator=generator)
+        return made
+
+    def with_tasks(self, tasks: Sequence[str]) -> Suite:
+        """The suite on tasks under other names: on local slices, in tables of its own; itself if none differs."""
+        if tuple(tasks) == self.tasks:
+            return self
+        return self.departing("local", title="on local slices", tasks=tuple(tasks))
+
+    def departing(self, how: str, *, title: str = "", **changes: object) -> Suite:
+        """A variant with tables of its own under the name `<suite>+<how>`."""
+        told = f"{self.title}; {title}" if title else self.title
+        return replace(self, name=f"{self.name}+{how}", title=told, variant_of=self.family, **changes)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[RunSpec, ...]:
+    """`Suite.expand`; remembered, since every table of a suite asks for it again."""
+    seen: dict[RunSpec, None] = {}
+    for protocol in protocols:
+        for seed in suite.seeds:
+            for block in suite.blocks:
+                for method in block.methods:
+                    for k in block.ks:
+                        for task in suite.tasks:
+                            for condition in block.conditions:
+                                generator = "" if condition in WITHOUT_GENERATOR else suite.generator
+                                seen[RunSpec(protocol, track, task, method, condition, generator, k, seed)] = None
+    return tuple(seen)

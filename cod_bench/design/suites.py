@@ -1,0 +1,144 @@
+"""The named suites, as data. Nothing here is imported by name anywhere else; `list` shows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cod_bench.design.suite import Block, Suite
+from cod_bench.errors import unknown
+
+_METHODS = ("kd", "lwd", "ted")
+_MAIN = ("standard", "cod", "random", "unvalidated")
+_SIX = ("sst2", "sentiment140", "imdb", "cola", "amazon_polarity", "yelp")
+
+SUITES: Mapping[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="smoke",
+            title="One minute: does it run here?",
+            tracks=("minilm-smoke", "minilm-smoke-fp32"),
+            tasks=("rt_quotes",),
+            seeds=(0, 1),
+            primary_k=(8,),
+            blocks=(Block(("kd",), ("standard", "cod"), (8,)),),
+            generator="substitution",
+        ),
+        Suite(
+            name="embedded",
+            title="The main job: two corpora, three methods, every control, k = 8 to 32",
+            tracks=("minilm", "minilm-fp32", "smollm", "smollm-minilm"),
+            tasks=("rt_quotes", "brand_tweets"),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32),
+            blocks=(
+                Block(_METHODS, _MAIN, (8, 16, 32)),
+                Block(("kd",), ("half",), (8, 16, 32)),
+                Block(("kd",), ("label-preserving",), (16,)),
+            ),
+            generator="substitution",
+        ),
+        Suite(
+            name="embedded-full",
+            title="As embedded with k up to 512, ten seeds, fine-tuning and every control for every method",
+            tracks=("minilm", "minilm-fp32"),
+            tasks=("rt_quotes", "brand_tweets"),
+            seeds=tuple(range(10)),
+            primary_k=(8, 16, 32, 64),
+            blocks=(Block((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
+            generator="substitution",
+        ),
+        Suite(
+            name="six-local",
+            title="The six tasks on local slices (all but cola): development data, not the canonical data sets",
+            tracks=("minilm", "minilm-fp32"),
+            # the slices as they were published; other local rows make the variant six-local+local
+            tasks=(
+                "sst2+local-99b68202",
+                "sentiment140+local-f703d7e9",
+                "imdb+local-7178505d",
+                "cola",
+                "amazon_polarity+local-e286fbe9",
+                "yelp+local-c246e726",
+            ),
+            seeds=(0, 1, 2),
+            primary_k=(8, 32),
+            blocks=(Block(_METHODS, _MAIN, (8, 32)),),
+            generator="substitution",
+        ),
+        *(
+            Suite(
+                name=name,
+                title=f"The paper's experiment: six tasks, {models}, counterfactuals from a language model",
+                tracks=(track,),
+                tasks=_SIX,
+                seeds=(0, 1, 2, 3, 4),
+                primary_k=(8, 16, 32, 64),
+                blocks=(Block(_METHODS, _MAIN, (8, 16, 32, 64, 128, 512)),),
+                generator="llm",
+                protocols=("last", "paper"),
+            )
+            for name, track, models in (
+                ("paper", "deberta-small", "DeBERTa-v3 base to small"),
+                ("paper-xsmall", "deberta-xsmall", "DeBERTa-v3 base to xsmall"),
+                ("paper-qwen", "qwen", "Qwen2.5 1.5B to 0.5B"),
+            )
+        ),
+        Suite(
+            name="paper-rows",
+            title="The paper's own Amazon and Yelp rows, short texts and shifted stars as released: unranked",
+            tracks=("deberta-small",),
+            tasks=("amazon_paper", "yelp_paper"),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32, 64),
+            blocks=(Block(_METHODS, _MAIN, (8, 16, 32, 64)),),
+            generator="llm",
+            protocols=("paper",),
+        ),
+        Suite(
+            name="prompt-ablation",
+            title="SST-2 with prompt llm_v1; llm_v2, llm_v3 and llm_v4 by --generator, each in tables of its own",
+            tracks=("deberta-small",),
+            tasks=("sst2",),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32, 64),
+            blocks=(Block(("kd",), _MAIN, (8, 16, 32, 64)),),
+            generator="llm_v1",
+        ),
+        Suite(
+            name="soft-labels",
+            title="SST-2 with the teacher's soft labels and without any; random ones by --method kd_random_soft",
+            tracks=("deberta-small",),
+            tasks=("sst2",),
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32, 64),
+            blocks=(Block(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16, 32, 64, 128, 512)),),
+            generator="llm",
+            protocols=("last", "paper"),
+        ),
+        Suite(
+            name="toy",
+            title="Synthetic text and random models: a check in seconds",
+            tracks=("toy",),
+            tasks=("toy",),
+            seeds=(0, 1),
+            primary_k=(8,),
+            blocks=(Block((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8,)),),
+            generator="substitution",
+        ),
+    )
+}
+
+DEFAULT_SUITE = "embedded"
+
+
+def declared(name: str) -> Suite:
+    """The declared suite of a variant by its name, as a reader types it: `<suite>+<what is different>`."""
+    return suite(name.partition("+")[0])
+
+
+def suite(name: str) -> Suite:
+    """The suite of that name; an unknown one is a UsageError with the nearest name."""
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES)
+    return SUITES[name]

@@ -1,0 +1,211 @@
+"""Names -> tracks: the built-in ones as data, those that users make of two models, and variants by recipe. No torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from cod_bench.data import checkpoints as sources
+from cod_bench.data import locks
+from cod_bench.design.built_in import DEFAULT_RECIPE, TRACKS, _by_family
+from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.registry import NAME
+from cod_bench.store import home, lock, write_atomic
+from cod_bench.track import Precision, Side, Track
+
+# The paper's pairs (Hamman et al., arXiv 2510.21631). Its appendix C.4 and its released scripts (FaisalHamman/CoD at
+# 355b1f0) disagree on the students: `scripts` is what was executed, `paper-c4` what is written.
+
+
+def track(name: str) -> Track:
+    """The track of that name, built in or `define`d, or `<track>+<recipe>`; hub models as far as they are pinned.
+
+    Raises:
+        UsageError: an unknown name, with the nearest one.
+    """
+    base, plus, recipe = name.partition("+")
+    found = TRACKS.get(base) or _made(base)
+    if found is None:
+        error = unknown("track", base, names())
+        raise UsageError(f"{error}; a track of your own is made by --track {base} --teacher MODEL --student MODEL")
+    found = replace(
+        found, teacher_side=sources.known(found.teacher_side), student_side=sources.known(found.student_side)
+    )
+    return _variant(found, recipe) if plus else found
+
+
+def names() -> tuple[str, ...]:
+    """Built-in tracks and those that the user made."""
+    return (*TRACKS, *(file.stem for file in sorted(_folder().glob("*.json"))))
+
+
+def is_own(name: str) -> bool:
+    """Whether the user made that track: any suite then runs on it."""
+    base = name.partition("+")[0]
+    return base not in TRACKS and (_folder() / f"{base}.json").is_file()
+
+
+def exists(name: str) -> bool:
+    """Whether `track` knows that name."""
+    base, plus, recipe = name.partition("+")
+    return base in names() and (not plus or recipe in track(base).variants)
+
+
+def pin(name: str) -> Track:
+    """The track with both models pinned; hub models seen for the first time are fetched.
+
+    Raises:
+        UsageError: an unknown name, or a model that cannot be used. RunError: the hub cannot be reached.
+    """
+    found = track(name)
+    if found.pinned:
+        return found
+    return replace(
+        found, teacher_side=sources.resolve(found.teacher_side), student_side=sources.resolve(found.student_side)
+    )
+
+
+def define(
+    name: str, teacher: str, student: str, layer_map: str = "", *, max_length: int | None = None, precision: str = ""
+) -> Track:
+    """Make a track of two models and keep it under its name; making it again with other models replaces it.
+
+    Args:
+        teacher, student: folders written by save_pretrained, or hub ids. Both are starting points: heads are drawn
+            anew, and the teacher is fine-tuned on each task.
+        layer_map: "1:3,2:6": student layer 1 to teacher layer 3 and so on; spread evenly if empty.
+        max_length: tokens a text is cut at; 256 if None.
+        precision: float32 (default) or bfloat16.
+
+    Raises:
+        UsageError: a name that is taken or odd, a model that cannot be used, a layer that is not there.
+    """
+    if name in TRACKS or not NAME.fullmatch(name):
+        raise UsageError(
+            f"--track {name!r}: with --teacher and --student, choose a new name of letters, digits, _ or -"
+        )
+    if precision not in ("", "float32", "bfloat16"):
+        raise UsageError(f"--precision {precision!r}: choose float32 or bfloat16")
+    sides = sources.side_of(teacher, "--teacher"), sources.side_of(student, "--student")
+    folders = [sources.folder(side) for side in sides]
+    depths = [sources.layers_of(folder) for folder in folders]
+    aligned = sides[0].same_model(sides[1]) or sources.same_tokens(*folders)
+    pairs = _pairs(layer_map, teacher=depths[0], student=depths[1], aligned=aligned)
+    values = {
+        "title": f"{folders[0].name if sides[0].weights == 'local' else teacher} -> "
+        f"{folders[1].name if sides[1].weights == 'local' else student}",
+        "teacher": asdict(sides[0]), "student": asdict(sides[1]), "layer_map": pairs, "aligned": aligned,
+        "precision": precision or "float32", "max_length": max_length or 256,
+    }  # fmt: skip
+    write_atomic(_folder() / f"{name}.json", json.dumps(values, indent=1, sort_keys=True) + "\n")
+    return track(name)
+
+
+def chosen(
+    name: str, teacher: str, student: str, layer_map: str, max_length: int | None, precision: str, recipe: str
+) -> str:
+    """The track that a command line names: `define`d first if it names models, with the recipe as its suffix.
+
+    Raises:
+        UsageError: options that do not go together, or as `define` and `track`.
+    """
+    if teacher or student:
+        if not (name and teacher and student):
+            raise UsageError("--teacher and --student make a track of two models; give both and --track NAME")
+        define(name, teacher, student, layer_map, max_length=max_length, precision=precision)
+    elif layer_map or max_length or precision:
+        raise UsageError(
+            "--layer-map, --max-length and --precision belong to a new track; give --teacher and --student"
+        )
+    if not recipe:
+        return name
+    if not name:
+        raise UsageError(f"--recipe {recipe}: name the --track that is trained by it")
+    full = name if recipe == DEFAULT_RECIPE and track(name).variants else f"{name}+{recipe}"
+    return track(full).name
+
+
+def keep_rate(name: str, method: str, rate: float) -> None:
+    """Keep the learning rate that `cod-bench recipe` chose for a method on a track."""
+    file = _rates_file()
+    with lock(file.parent / ".rates.lock"):  # another process may choose for another method meanwhile
+        kept = {**rates(own=True), f"{name}/{method}": rate}
+        write_atomic(file, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def _variant(found: Track, name: str) -> Track:
+    """The track trained by another of its recipes."""
+    if name not in found.variants:
+        raise unknown(f"recipe of track {found.name!r}", name, found.variants)
+    full = f"{found.name}+{name}"
+    recipe, recipes = found.variants[name]
+    own = {key.partition("/")[2]: rate for key, rate in rates().items() if key.partition("/")[0] == full}
+    by_method = {method: replace(recipes.get(method, recipe), learning_rate=rate) for method, rate in own.items()}
+    return replace(
+        found, name=full, title=f"{found.title}; recipe {name}", recipe=recipe, recipes={**recipes, **by_method}
+    )
+
+
+def _made(name: str) -> Track | None:
+    """A track that the user made; None if there is none of that name."""
+    file = _folder() / f"{name}.json"
+    if not file.is_file():
+        return None
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        teacher, student = (Side(**{**kept[side], "layers": None}) for side in ("teacher", "student"))
+        precision: Precision = kept["precision"]
+        return _by_family(
+            name, str(kept["title"]), teacher, student, tuple((int(s), int(t)) for s, t in kept["layer_map"]),
+            precision=precision, max_length=int(kept["max_length"]), aligned=bool(kept["aligned"]),
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"track file {file} is corrupt ({error}); name --track {name} --teacher --student again"
+        ) from error
+
+
+def _pairs(text: str, *, teacher: int, student: int, aligned: bool) -> list[tuple[int, int]]:
+    """The layer map that a user wrote or, if none, every student layer spread evenly over the teacher's."""
+    if not text:
+        if not aligned:
+            return []  # token by token there is nothing to compare
+        used = min(student, teacher)
+        return [(-(-student * i // used), -(-teacher * i // used)) for i in range(1, used + 1)]
+    pairs = []
+    for word in text.split(","):
+        own, colon, other = word.strip().partition(":")
+        if not (colon and own.isdecimal() and other.isdecimal()):
+            raise UsageError(f"--layer-map {text!r}: write student:teacher pairs such as 1:3,2:6")
+        if not (1 <= int(own) <= student and 1 <= int(other) <= teacher):
+            raise UsageError(
+                f"--layer-map {word.strip()}: the student has layers 1 to {student} and the teacher 1 to {teacher}"
+            )
+        pairs.append((int(own), int(other)))
+    if len({own for own, _ in pairs}) < len(pairs):
+        raise UsageError(f"--layer-map {text!r}: names a student layer twice; map each at most once")
+    return pairs
+
+
+def _folder() -> Path:
+    return home() / "tracks"
+
+
+def _rates_file() -> Path:
+    return home() / "locks" / "rates.json"
+
+
+def rates(*, own: bool = False) -> dict[str, float]:
+    """Chosen learning rates; those of the committed lock file count before this machine's `own`."""
+    before: dict[str, float] = {} if own else locks.committed("rates")
+    file = _rates_file()
+    if not file.exists():
+        return before
+    try:
+        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(
+            f"file of chosen learning rates {file} is corrupt ({error}); delete it and choose again"
+        ) from error
+    return {**found, **before}

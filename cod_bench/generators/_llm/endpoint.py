@@ -1,0 +1,202 @@
+"""Request -> reply of an OpenAI-compatible endpoint: the client, its errors as sentences, many requests at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cod_bench.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+    from cod_bench.generators._llm.ledger import Ledger, Reply, Request
+    from cod_bench.generators._llm.prices import Budget
+
+MAX_RETRIES, TIMEOUT = 8, 60.0
+"""Of the client, which backs off and honours Retry-After: lost connections, 408, 409, 429, 5xx; seconds a try."""
+_ADDRESS = re.compile(r"https?://(?:[^/@\s]+@)?(?:[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?(?:/\S*)?")
+ONE_TEXT = (400, 422)
+"""Refusals that may be about one text alone: the other requests go on."""
+FILTERED = "content_filter"
+"""Error code of a prompt that a provider's filter refuses: about this text for good, unlike any other 400."""
+
+
+class Endpoint:
+    """The client for the environment's endpoint and key, made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._client: tuple[tuple[str, str | None], OpenAI] | None = None
+        self._mutex = threading.Lock()
+
+    def client(self) -> OpenAI:
+        """The client.
+
+        Raises:
+            UsageError: the key is missing or odd, or the address is none.
+        """
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        base = os.environ.get("COD_BENCH_LLM_BASE_URL") or os.environ.get("OPENAI_BASE_URL") or None
+        if not key.isascii() or not key.isprintable() or not key:
+            raise UsageError("OPENAI_API_KEY is empty or has odd characters; set it (any word for a keyless server)")
+        if base and not _ADDRESS.fullmatch(base):
+            raise UsageError(
+                "--base-url (COD_BENCH_LLM_BASE_URL) is no address; write it as http://HOST:PORT/v1"
+            )  # which may hold a password and is not quoted
+        with self._mutex:
+            if self._client is None or self._client[0] != (key, base):
+                from openai import OpenAI
+
+                self._client = (key, base), OpenAI(api_key=key, base_url=base, max_retries=MAX_RETRIES, timeout=TIMEOUT)
+            return self._client[1]
+
+    def ask(self, request: Request, ledger: Ledger, budget: Budget | None = None) -> Reply:
+        """The reply to one request: from the ledger, or bought now and on disk before it is returned.
+
+        Raises:
+            UsageError: no or a wrong key, an unknown model. RunError: no answer, or the budget is used up.
+        """
+        with ledger.asking(request.key):
+            kept = ledger.find(request.key)
+            if kept is not None:
+                return kept
+            reserved = budget.reserve(request.characters, request.body["parameters"]["max_tokens"]) if budget else 0.0
+            try:
+                answer = self._send(request.body)
+            except BaseException:
+                if budget:
+                    budget.release(reserved)
+                raise
+            reply = ledger.add(request, answer)
+        if budget:
+            budget.settle(reserved, reply.prompt_tokens, reply.completion_tokens, answer["retries"])
+        return reply
+
+    def ask_all(
+        self, requests: Sequence[Request], ledger: Ledger, budget: Budget, *, concurrency: int,
+        per_minute: float | None, tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """Ask many at once. After a failure or Ctrl-C no new one is sent, and those under way are waited for and kept.
+
+        Raises:
+            as `ask`; KeyboardInterrupt.
+        """
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        pace, failures = Pace(per_minute), list[Exception]()
+        stop = threading.Event()
+
+        def one(request: Request) -> None:
+            pace.wait(stop)
+            if stop.is_set():
+                return
+            try:
+                self.ask(request, ledger, budget)
+            except (UsageError, RunError) as error:
+                failures.append(error)
+                if not (isinstance(error, RefusedError) and error.status in ONE_TEXT):
+                    stop.set()
+
+        pool = ThreadPoolExecutor(max(1, min(concurrency, len(requests))))
+        try:
+            futures = [pool.submit(one, request) for request in requests]
+            for done, future in enumerate(as_completed(futures), 1):
+                future.result()
+                if done % 50 == 0:
+                    tell(f"{done} of {len(requests)} requests answered")
+        except BaseException:
+            stop.set()
+            tell("stopping; answers under way are waited for and kept (Ctrl-C again gives them up)")
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        if failures:
+            raise failures[0]
+
+    def _send(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        import openai
+
+        client, model, begun = self.client(), body["model"], time.monotonic()
+        try:
+            raw = client.chat.completions.with_raw_response.create(
+                model=model, messages=body["messages"], **body["parameters"]
+            )
+            answer, retries = as_answer(raw.parse().model_dump()), raw.retries_taken
+        except openai.BadRequestError as error:
+            if error.code != FILTERED:
+                raise failure(error, client, model) from None
+            # An answer like any other: asked again it would be the same, and every run with this text would fail.
+            answer = {"text": "", "finish_reason": FILTERED, "served": model, "usage": None, "time": _now()}
+            retries = 0
+        except (openai.OpenAIError, ValueError, AttributeError, TypeError, LookupError) as error:
+            raise failure(error, client, model) from None  # the client's own error may quote the key
+        return {**answer, "seconds": round(time.monotonic() - begun, 3), "retries": retries}
+
+
+class Pace:
+    """Starts at most so many a minute, evenly spaced; safe for threads."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap = 60.0 / per_minute if per_minute else 0.0
+        self._next, self._mutex = 0.0, threading.Lock()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Return when it is one's turn, or at once after `stop`."""
+        with self._mutex:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._gap
+        stop.wait(turn - now)
+
+
+def as_answer(completion: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row keeps of a chat completion; raises KeyError, AttributeError, TypeError or IndexError for others."""
+    choice, usage = completion["choices"][0], completion.get("usage")
+    return {
+        "text": choice["message"]["content"] or "", "finish_reason": choice.get("finish_reason"),
+        "served": completion.get("model"),
+        "usage": {name: count for name, count in usage.items() if count is not None} if usage else None,
+        "time": _now(),
+    }  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RefusedError(RunError):
+    """A status that may be about one text alone."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def failure(error: Exception, client: OpenAI, model: str) -> Exception:
+    """The sentence for what the client raised; nothing of a 401 is quoted, and the key is cut from the rest."""
+    from openai import APIConnectionError, APIStatusError
+
+    host = client.base_url.netloc.decode()  # without a password that the address may hold
+    status = error.status_code if isinstance(error, APIStatusError) else 0
+    if status == 401:
+        return UsageError(f"OPENAI_API_KEY is not accepted by {host} (401); set the key of this endpoint")
+    if status == 404:
+        path = "or correct the path of --base-url (most end in /v1)"
+        return UsageError(f"--model {model!r} is unknown to {host} (404); name one that it has, {path}")
+    what = "gave something else than a chat completion; check --base-url"
+    if isinstance(error, APIConnectionError):
+        what = f"did not answer in {MAX_RETRIES + 1} tries; start the server or correct --base-url"
+    elif isinstance(error, APIStatusError):
+        said = " ".join(error.message.replace(client.api_key, "[key]").split())[:200]
+        what = f"refused ({said}); " + ("wait, or raise your limit or credit" if status == 429 else "do what it says")
+    return RefusedError(f"{host} {what}, then run again: answers so far are kept", status)
+
+
+def unique(requests: Iterator[Request]) -> list[Request]:
+    """Requests of different bodies, in order."""
+    return list({request.key: request for request in requests}.values())

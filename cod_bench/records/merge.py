@@ -1,0 +1,109 @@
+"""Results folders of shards -> one folder: every record, reference file and failure, refused where two disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cod_bench.errors import UsageError
+from cod_bench.records.record import Record
+from cod_bench.records.results import FAILURES, UNREADABLE, Results
+from cod_bench.store import lock, write_atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What `merge` did, in files."""
+
+    records: int
+    """Copied."""
+    there: int
+    """Records that the target had already, equal but for cost and provenance; they stay."""
+    failures: int
+    """Copied failures of runs that have no record."""
+
+
+def merge(sources: Sequence[Results], target: Results) -> Merged:
+    """Copy what the sources hold into the target, byte for byte; nothing is written unless everything agrees.
+
+    Raises:
+        UsageError: a folder without records or a corrupt file, two teachers of one (track, task), two records of one
+            run that differ, or a `run` at work in the target.
+    """
+    from filelock import Timeout
+
+    for source in sources:
+        if source.root == target.root:
+            raise UsageError(f"merge {source.root}: is the target itself; leave it out")
+        if not source.root.is_dir():
+            raise UsageError(f"merge {source.root}: no such folder; name the --results folders of the shards")
+    try:
+        with lock(target.lock_path(), timeout=0):
+            return _merge(sources, target)
+    except Timeout:
+        raise UsageError(
+            f"--results {target.root}: a `cod-bench run` is at work there; wait for it or name another folder"
+        ) from None
+
+
+def _merge(sources: Sequence[Results], target: Results) -> Merged:
+    teachers: dict[tuple[str, str], tuple[str, Path]] = {}
+    for path in target.record_paths():
+        _agree(_read(target, path), path, teachers)
+    new: dict[Path, Path] = {}
+    there = 0
+    for source in sources:
+        for path in source.record_paths():
+            record = _read(source, path)
+            _agree(record, path, teachers)
+            goal = target.path(record.spec, record.run_id)
+            other = goal if goal.exists() else new.get(goal)
+            if other is None:
+                new[goal] = path
+            elif _read(target if other == goal else Results(_root(other)), other).comparable() != record.comparable():
+                raise UsageError(f"merge {path}: differs from {other}, a record of the same run; keep one of the two")
+            else:
+                there += other == goal
+    for source in sources:
+        for reference in source.references().values():
+            target.write_reference(reference)
+    for goal, path in new.items():
+        write_atomic(goal, path.read_bytes())
+        (target.root / FAILURES / goal.relative_to(target.root)).unlink(missing_ok=True)
+    target.glance()  # an index for the next `status`
+    return Merged(len(new), there, sum(_failures(source, target) for source in sources))
+
+
+def _read(results: Results, path: Path) -> Record:
+    try:
+        return results.read(path)
+    except UNREADABLE as error:
+        raise UsageError(f"merge: record {path} is corrupt ({error}); delete it and run its shard again") from error
+
+
+def _root(record: Path) -> Path:
+    """The results folder of a record: <root>/<protocol>/<track>/<task>/<method>/<condition>/<file>."""
+    return record.parents[5]
+
+
+def _agree(record: Record, path: Path, teachers: dict[tuple[str, str], tuple[str, Path]]) -> None:
+    """Remember the teacher of a record's (track, task); another one than before is an error."""
+    spec = record.spec
+    known, first = teachers.setdefault((spec.track, spec.task), (record.teacher_hash, path))
+    if known != record.teacher_hash:
+        raise UsageError(
+            f"merge {path}: its teacher of {spec.task} on {spec.track} is {record.teacher_hash}, that of {first} is "
+            f"{known}; give all shards one COD_BENCH_HOME, so that they share a teacher, and run one of them again"
+        )
+
+
+def _failures(source: Results, target: Results) -> int:
+    """Copy the failures of runs that failed in a shard and are nowhere done; returns how many."""
+    copied = 0
+    for path in sorted((source.root / FAILURES).rglob("*.json")):
+        part = path.relative_to(source.root / FAILURES)
+        if not (target.root / part).exists() and not path.name.startswith("."):
+            write_atomic(target.root / FAILURES / part, path.read_bytes())
+            copied += 1
+    return copied

@@ -1,0 +1,292 @@
+"""Results folder <-> records, reference files, failures and verdicts: the only module that knows its paths."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from cod_bench.errors import UsageError
+from cod_bench.records import index
+from cod_bench.records.record import Record, Reference, Summary, record_from_json, reference_from_json, to_json
+from cod_bench.records.verdicts import Verdict
+from cod_bench.records.verdicts import from_json as verdicts_from_json
+from cod_bench.spec import RunSpec
+from cod_bench.store import write_atomic
+
+log = logging.getLogger(__name__)
+
+REFERENCE = "_reference"
+FAILURES = "failures"
+REPRODUCED = "reproduced.json"
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, OSError)
+"""What `Results.read` raises for a file that should be a record and is not."""
+INDEX = ".index"
+WORTH_INDEXING = 256
+"""So many records read for their summaries take a tenth of a second or more."""
+WORTH_PROCESSES = 8192
+"""So many take as long as starting processes that share the work, twice over."""
+SHARE = 1024
+"""Records that such a process reads before it tells what it found."""
+
+
+DEPTH = 6
+"""Parts of a record's path under its results folder."""
+
+
+def _walk(
+    folder: str, depth: int, apart: tuple[str, ...] = (), prefix: str = ""
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """(path under the first folder, entry) of the .json files `depth` levels down; none where there is no folder."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if depth > 1:
+            if entry.name not in apart:
+                yield from _walk(entry.path, depth - 1, (), f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".json") and not entry.name.startswith("."):
+            yield prefix + entry.name, entry
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Reading makes millions of objects that all stay: looking for garbage among them is a fifth of the time.
+
+    What was read is left out of later collections too.
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if on:
+            gc.enable()
+
+
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """A file that should be a record and is not."""
+
+    path: Path
+    reason: str
+
+
+_read: dict[str, tuple[index.Stamp, Record]] = {}
+"""Records that this process has read, by path and what tells that the file is still the same: verbs look twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A results folder: one JSON a run, one reference file per (track, task, teacher), failures apart."""
+
+    root: Path
+
+    def path(self, spec: RunSpec, run_id: str) -> Path:
+        """Where the record of this run lies; the one function for writer, skipper and checker."""
+        return self.root / self.name(spec, run_id)
+
+    @staticmethod
+    def name(spec: RunSpec, run_id: str) -> str:
+        """The same under the root."""
+        variant = f"{spec.condition}+{spec.generator}" if spec.generator else spec.condition
+        return (
+            f"{spec.protocol}/{spec.track}/{spec.task}/{spec.method}/{variant}/"
+            f"k{spec.k:03d}-seed{spec.seed}-{run_id}.json"
+        )
+
+    def failure_path(self, spec: RunSpec, run_id: str) -> Path:
+        """Where the failure of this run lies."""
+        return self.root / FAILURES / self.name(spec, run_id)
+
+    def reference_path(self, track: str, task: str, teacher_hash: str) -> Path:
+        """Where the reference file of this teacher lies."""
+        return self.root / REFERENCE / track / f"{task}-{teacher_hash}.json"
+
+    def reproduced_path(self) -> Path:
+        """What a maintainer's `reproduce` found."""
+        return self.root / REPRODUCED
+
+    def lock_path(self) -> Path:
+        """The lock that one `run` at a time holds."""
+        return self.root / ".lock"
+
+    def write(self, record: Record) -> Path:
+        """Write a finished run and forget its earlier failure."""
+        path = self.path(record.spec, record.run_id)
+        write_atomic(path, to_json(record))
+        self.failure_path(record.spec, record.run_id).unlink(missing_ok=True)
+        return path
+
+    def write_reference(self, reference: Reference) -> None:
+        """Write a reference file; an equal one is left alone."""
+        path = self.reference_path(reference.track, reference.task, reference.teacher_hash)
+        if not path.exists():
+            write_atomic(path, to_json(reference))
+
+    def write_failure(self, spec: RunSpec, run_id: str, reason: dict[str, Any]) -> Path:
+        """Write why a run failed and how to try it again."""
+        path = self.failure_path(spec, run_id)
+        write_atomic(path, json.dumps(reason, indent=1, sort_keys=True) + "\n")
+        return path
+
+    def read(self, path: Path) -> Record:
+        """The record at `path`.
+
+        Raises:
+            ValueError: corrupt, or in another place than its content says.
+        """
+        record = record_from_json(path.read_text(encoding="utf-8"))
+        expected = self.path(record.spec, record.run_id)
+        if expected != path:
+            raise ValueError(f"lies at {path.name} but its content belongs at {expected.relative_to(self.root)}")
+        return record
+
+    def sweep(self) -> None:
+        """Remove what killed writers left half-written; only for the holder of the folder's lock."""
+        for path in self.root.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def record_paths(self) -> list[Path]:
+        """Every file that claims to be a record, sorted."""
+        return [self.root / name for name, _ in self._files()]
+
+    def _files(self) -> list[tuple[str, os.DirEntry[str]]]:
+        """(path under the root, entry) of every file that claims to be a record, sorted by the parts of the path."""
+        found = _walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES))
+        return sorted(found, key=lambda item: item[0].split("/"))
+
+    def failed(self) -> set[str]:
+        """The `name` of every run that left a failure."""
+        return {name for name, _ in _walk(str(self.root / FAILURES), DEPTH)}
+
+    def glance(self, workers: int = 1) -> tuple[list[Summary], list[BadFile]]:
+        """`scan` for those who need summaries alone: records that have not changed since they were read are not read.
+
+        What was read is remembered in an index beside the records. It is replaced whole, so that several processes may
+        glance and write at once; where it cannot be written, the next glance takes as long as this one.
+
+        Args:
+            workers: processes that share the reading where there is much of it.
+        """
+        now = time.time_ns()
+        path = self.root / INDEX
+        try:
+            known = index.decode(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        entries: dict[str, index.Entry | str] = {}
+        waiting: dict[str, index.Stamp] = {}
+        for name, file in self._files():
+            try:
+                stamp = index.stamp(file.stat())
+            except (OSError, ValueError) as error:
+                entries[name] = str(error)
+                continue
+            entry = known.get(name)
+            if entry is None or entry.stamp != stamp:
+                waiting[name] = stamp
+                entries[name] = ""  # keeps its place
+            else:
+                entries[name] = entry
+        with _no_collection():
+            for name, found in zip(waiting, self._facts(list(waiting), workers), strict=True):
+                entries[name] = found if isinstance(found, str) else index.entry(name, waiting[name], found)
+        sound = {name: entry for name, entry in entries.items() if not isinstance(entry, str)}
+        if len(waiting) >= WORTH_INDEXING:
+            try:
+                write_atomic(path, index.encode(sound, now))
+            except UsageError as error:
+                log.debug("no index: %s", error)
+        bad = [BadFile(self.root / name, reason) for name, reason in entries.items() if isinstance(reason, str)]
+        return [entry.summary for entry in sound.values()], bad
+
+    def _facts(self, names: Sequence[str], workers: int) -> list[index.Facts | str]:
+        """What the index keeps of each record besides its path, or why it is none; in the order of the names."""
+        if workers > 1 and len(names) >= WORTH_PROCESSES:
+            shares = [names[start : start + SHARE] for start in range(0, len(names), SHARE)]
+            try:
+                with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                    return [one for found in pool.map(partial(_facts, self.root), shares) for one in found]
+            except (BrokenProcessPool, OSError) as error:
+                log.debug("no processes to read with: %s", error)
+        return _facts(self.root, names)
+
+    def scan(self) -> tuple[list[Record], list[BadFile]]:
+        """Every record, and every file that should be one and is not; neither hides the other."""
+        with _no_collection():
+            return self._scan()
+
+    def _scan(self) -> tuple[list[Record], list[BadFile]]:
+        records, bad = [], []
+        for name, file in self._files():
+            try:
+                stamp = index.stamp(file.stat())
+                known, record = _read.get(file.path, (None, None))
+                if record is None or known != stamp:
+                    record = self.read(self.root / name)
+                    _read[file.path] = stamp, record
+                records.append(record)
+            except UNREADABLE as error:
+                bad.append(BadFile(self.root / name, str(error)))
+        return records, bad
+
+    def references(self) -> dict[tuple[str, str, str], Reference]:
+        """Every reference file by (track, task, teacher_hash).
+
+        Raises:
+            UsageError: one is corrupt.
+        """
+        found = {}
+        for path in sorted((self.root / REFERENCE).glob("*/*.json")):
+            try:
+                index.stamp(path.stat())
+                reference = reference_from_json(path.read_text(encoding="utf-8"))
+                if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
+                    raise ValueError("its content belongs elsewhere")
+            except UNREADABLE as error:
+                raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
+            found[reference.track, reference.task, reference.teacher_hash] = reference
+        return found
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What maintainers' re-runs found; none where there is no file.
+
+        Raises:
+            UsageError: the file is corrupt.
+        """
+        path = self.reproduced_path()
+        try:
+            index.stamp(path.stat())
+            return verdicts_from_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return ()
+        except UNREADABLE as error:
+            raise UsageError(
+                f"verdicts {path} are corrupt ({error}); take them from version control again, or delete them and run "
+                "`cod-bench reproduce`"
+            ) from error
+
+
+def _facts(root: Path, names: Sequence[str]) -> list[index.Facts | str]:
+    """`Results._facts` in one process."""
+    results, found = Results(root), list[index.Facts | str]()
+    for name in names:
+        try:
+            found.append(index.facts(results.read(root / name)))
+        except UNREADABLE as error:
+            found.append(str(error))
+    return found

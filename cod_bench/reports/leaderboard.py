@@ -1,0 +1,177 @@
+"""Records and references -> the leaderboard's files as text; writing and checking them. No training side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+from cod_bench.analysis import claims, stats
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.analysis.claims import Claim, Gain
+from cod_bench.design.suite import Suite
+from cod_bench.records.results import BadFile
+from cod_bench.reports import beside, exports, page, plots
+from cod_bench.reports import exploratory as explore_page
+from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
+from cod_bench.store import write_atomic
+
+States = Callable[[Grid], Mapping[str, str]]
+
+INDEX = "README.md"
+MAIN = "main.txt"
+"""The main figure of a section as plain lines, for the terminal."""
+INTRODUCTION = (
+    "Few-shot distillation of text classifiers: does half of the labelled rows with a counterfactual of each teach the "
+    "student more than as many labelled rows do? Rendered by `cod-bench leaderboard` from records alone. Protocols, "
+    "tracks and suites never share a table."
+)
+
+
+def render(
+    found: Sequence[tuple[Suite, Sequence[Grid]]],
+    *,
+    bad: Sequence[BadFile] = (),
+    figures: bool = True,
+    states: States | None = None,
+) -> dict[str, str]:
+    """Every file of the leaderboard, by its path under the output folder.
+
+    A suite's folder holds its main section: protocol `last` on the track with most counted runs. Every other (protocol,
+    track) with records has a folder of its own inside, `<protocol>-<track>`.
+
+    Args:
+        found: what to render, each suite with its `sections`; one without a counted run gets one line in the index.
+        bad: files that should be records and are not; listed by name.
+        figures: draw the curves; without, their names stand with empty text (enough for `check`).
+        states: grid -> method -> whether its records are submitted or have been re-run, where that is to be said.
+    """
+    files: dict[str, str] = {}
+    index = ["# Leaderboard", INTRODUCTION]
+    shown: list[tuple[str, Grid]] = []
+    for suite, grids in found:
+        counted = [replace(grid, states=states(grid) if states else {}) for grid in grids if grid.runs]
+        if not counted:
+            stale = sum(len(grid.stale) for grid in grids)
+            index.append(f"## {escape(suite.title)} (suite {code(suite.name)})")
+            index.append("No run yet." if not stale else f"No counted run; {stale} stale records.")
+            continue
+        for place, grid in enumerate(counted):
+            folder = safe(suite.name)
+            if place:
+                folder += f"/{safe(f'{grid.protocol}-{grid.track}')}"
+            gains = claims.gains(grid)
+            stated = claims.claims(grid, gains)
+            made = section(grid, gains, stated, bad=bad, figures=figures)
+            files |= {f"{folder}/{name}": text for name, text in made.items()}
+            shown.append((f"{folder}/{INDEX}", grid))
+            if place == 0:
+                index.append(f"## [{page.heading(grid)}]({quote(folder)}/README.md)")
+                index += [page.state(grid), page.main(grid, gains, stated, level=3)]
+            else:
+                index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {len(grid.runs)} runs.")
+    files[INDEX] = "\n\n".join(index) + "\n"
+    for name, grid in shown:  # once every grid is there to stand beside
+        if (other := beside.counterpart(grid, [grid for _, grid in shown])) is not None:
+            files[name] += "".join(f"\n{part}\n" for part in beside.parts(grid, other))
+    return files
+
+
+def section(
+    grid: Grid, primary: Sequence[Gain], stated: Sequence[Claim], *, bad: Sequence[BadFile] = (), figures: bool = True
+) -> dict[str, str]:
+    """The files of one (suite, protocol, track), by name."""
+    curves = {f"{safe(task)}.svg": task for task in grid.suite.tasks if any(s.task == task for s in grid.runs)}
+    files = {
+        INDEX: page.page(grid, primary, stated, list(curves)),
+        "cells.csv": exports.cells_csv(grid),
+        "overall.csv": exports.overall_csv(grid),
+        "significance.csv": exports.significance_csv(grid, [*primary, *claims.exploratory(grid)]),
+        "claims.csv": exports.claims_csv(grid, stated),
+        "exploratory.md": explore_page.text(grid),
+        "incomplete.md": incomplete(grid, bad),
+        MAIN: "\n".join(main_figure(grid, primary)) + "\n",
+    }
+    return files | {name: plots.learning_curve(grid, task) if figures else "" for name, task in curves.items()}
+
+
+def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
+    """What is missing, stale or unreadable."""
+    parts = [f"# Incomplete: {page.heading(grid)}"]
+    groups: dict[tuple[str, str, str, int], list[int]] = {}
+    for spec in grid.missing:
+        groups.setdefault((spec.task, spec.method, spec.condition, spec.k), []).append(spec.seed)
+    if groups:
+        rows = [
+            [escape(task), escape(method), code(condition), str(k), ", ".join(map(str, seeds)), str(len(seeds))]
+            for (task, method, condition, k), seeds in groups.items()
+        ]
+        table = markdown(["task", "method", "condition", "k", "missing seeds", "n"], rows, left=3)
+        parts += [f"{len(grid.missing)} of {len(grid.declared)} runs are missing; none is imputed.", table]
+    else:
+        parts.append(f"Nothing: all {len(grid.declared)} runs are there.")
+    if grid.stale:
+        rows = [[escape(s.spec.label), code(s.run_id), escape(s.reason)] for s in grid.stale]
+        parts += ["## Stale records, not counted", markdown(["run", "run id", "reason"], rows, left=3)]
+    if bad:
+        # The reason may quote the file's content, and the folder stays private.
+        rows = [[escape(file.path.name), escape(file.reason)] for file in sorted(bad, key=lambda file: file.path.name)]
+        parts += ["## Unreadable files, not counted", markdown(["file", "reason"], rows, left=2)]
+    return "\n\n".join(parts) + "\n"
+
+
+def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
+    """The figure that `run` prints at its end: what `cod` gains over `standard`, a line a method.
+
+    `gains` are those of `claims.gains`, computed here if not given.
+    """
+    lines = [f"suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: cod - standard, accuracy points"]
+    n, tasks, seeds = page.units(grid)
+    if not grid.complete:
+        lines[0] += f" (PARTIAL: {len(grid.runs)} of {len(grid.declared)} runs; no interval or p before all are there)"
+    for gain in claims.gains(grid) if gains is None else gains:
+        if (gain.condition, gain.over) != ("cod", "standard"):
+            continue
+        method, ks, e = " ".join(gain.method.split()), ", ".join(map(str, gain.ks)), gain.effect
+        if e is None:
+            lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}")
+            continue
+        bounds = interval(e.low, e.high)
+        design = f"n = {e.units} units ({counted(tasks, 'task')} x {counted(seeds, 'seed')})"
+        lines.append(
+            f"{method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
+            f"(Holm {p_value(gain.holm)}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}"
+        )
+    if len(lines) == 1 and grid.methods:
+        lines.append("not in this suite: it does not declare both conditions")
+    lines += [f"{method}: not applicable on this track: it {why}" for method, why in grid.excluded.items()]
+    return lines
+
+
+def write(out: Path, files: Mapping[str, str]) -> None:
+    """Write every file under `out`, each whole.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    for name, text in files.items():
+        write_atomic(out / name, text)
+
+
+def check(out: Path, files: Mapping[str, str]) -> list[str]:
+    """Names under `out` that are missing or differ from `files`; a figure only has to be there and not be empty."""
+    found = []
+    for name, text in sorted(files.items()):
+        path = out / name
+        if not path.is_file() or not path.stat().st_size:
+            found.append(f"{name}: missing")
+        elif not name.endswith(".svg") and path.read_bytes() != text.encode():
+            found.append(f"{name}: stale")
+    return found
+
+
+def safe(name: str) -> str:
+    """A name as a file name: other characters than letters, digits and `._+-` become `_`."""
+    return re.sub(r"[^A-Za-z0-9._+-]|^\.", "_", name)

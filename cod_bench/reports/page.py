@@ -1,0 +1,354 @@
+"""A grid -> the markdown of its page. Pure; every caption names the estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import numpy as np
+
+from cod_bench.analysis import aggregate, quality, stats
+from cod_bench.analysis.aggregate import About, Grid
+from cod_bench.analysis.claims import ALPHA, CLAIMS, MEANINGS, Claim, Gain
+from cod_bench.reports.tables import NONE, code, counted, escape, interval, markdown, number, p_value, percent, points
+from cod_bench.spec import CONDITIONS, LOCAL, PROTOCOLS, WITHOUT_GENERATOR
+
+MARK = "†"
+METRIC_NAMES = {"mcc": "Matthews correlation", "macro_f1": "macro-F1", "auroc": "AUROC"}
+"""Metrics that a task's own table may be ranked by."""
+
+
+def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Sequence[str]) -> str:
+    """README.md of a section: main table, per-task tables, counterfactuals, curves, meanings, files."""
+    parts = [f"# {heading(grid)}", state(grid), main(grid, gains, claims, level=2), *per_task(grid), *own_tables(grid)]
+    parts += counterfactuals(grid)
+    parts.append("## Learning curves")
+    parts.append(
+        "Accuracy against k; whiskers: 95 % t intervals over seeds, evaluation rows fixed (unpaired: the paired "
+        "comparison is the table of gains). A partial grid has no whiskers."
+    )
+    parts += [f"![Learning curves: {escape(name.removesuffix('.svg'))}]({quote(name)})" for name in figures]
+    shown = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
+    parts.append("## Conditions")
+    parts.append("\n".join(f"- {code(c)}: {CONDITIONS[c]}" for c in CONDITIONS if c in shown))
+    parts.append("## Files")
+    parts.append(
+        "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
+        "(every comparison; single budgets are exploratory, with Holm over methods and budgets), `claims.csv`, "
+        "[exploratory.md](exploratory.md) (who wins how often, labels saved, ranking), `incomplete.md`, `main.txt`. "
+        "CSV values are shares: 0.01 is one point. Everything is computed from the stored "
+        "predictions of the records."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def heading(grid: Grid) -> str:
+    """Suite, track and protocol: what never shares a table."""
+    title = f"{escape(grid.suite.title)} (suite {code(grid.suite.name)})"
+    return f"{title}: track {code(grid.track)}, protocol {code(grid.protocol)}"
+
+
+def state(grid: Grid) -> str:
+    """Whether the grid is complete, and what follows."""
+    done, all_runs = len(grid.runs), len(grid.declared)
+    protocol = PROTOCOLS[grid.protocol]
+    ranked = "" if protocol.ranked else " **Unranked protocol.**"
+    unranked = [escape(task) for task in grid.suite.tasks if not grid.about.get(task, About()).ranked]
+    ranked += f" **Unranked tasks: {', '.join(unranked)}.**" if unranked else ""
+    stale = f" {len(grid.stale)} stale records are not counted." if grid.stale else ""
+    if grid.complete:
+        text = f"Complete: {done} of {all_runs} runs."
+    else:
+        text = (
+            f"**PARTIAL: {done} of {all_runs} runs. Means and n only; there is no interval, p or claim before the "
+            "declared grid is complete.** Missing runs: `incomplete.md`."
+        )
+    apart = "".join(
+        f" {code(method)} is not applicable on this track: it {why}." for method, why in grid.excluded.items()
+    )
+    return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked}"
+
+
+def main(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], *, level: int) -> str:
+    """The main table in its three parts: accuracy, gains, claims."""
+    hashes = "#" * level
+    parts = [f"{hashes} Accuracy (%)", accuracy(grid), accuracy_caption(grid)]
+    if gains:
+        parts += [f"{hashes} Gains (accuracy points)", gain_table(grid, gains), gain_caption(grid, gains)]
+    parts += [f"{hashes} Claims", *claim_parts(grid, claims)]
+    return "\n\n".join(parts)
+
+
+def accuracy(grid: Grid) -> str:
+    """Method x condition: mean accuracy over tasks at each k and over the primary ks."""
+    rows = []
+    for method in grid.methods:
+        for condition in grid.conditions(method):
+            ks, primary = grid.ks_of(method, condition), grid.primary(method, condition)
+            cells = [
+                percent(aggregate.mean_accuracy(grid, method, condition, [k])[0]) if k in ks else NONE for k in grid.ks
+            ]
+            overall = aggregate.mean_accuracy(grid, method, condition, primary)[0] if primary else None
+            runs = [r for t in grid.suite.tasks for k in ks for r in grid.cell(t, method, condition, k)]
+            collapsed = sum(bool(run.metrics["collapsed"]) for run in runs)
+            share = NONE if not runs else f"{percent(collapsed / len(runs))} ({collapsed}/{len(runs)})"
+            valid = percent(quality.validity(grid, condition)) if condition not in WITHOUT_GENERATOR else NONE
+            mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
+            rows.append([escape(method), code(condition), *cells, mean, str(len(runs)), share, valid])
+    rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 4)] for method in grid.excluded]
+    headers = [
+        "method",
+        "condition",
+        *(f"k={k}" for k in grid.ks),
+        "mean over k",
+        "n runs",
+        "collapsed %",
+        "valid slots %",
+    ]
+    return markdown(headers, rows, left=2)
+
+
+def accuracy_caption(grid: Grid) -> str:
+    """What the accuracy table's numbers are."""
+    primary = ", ".join(str(k) for k in grid.ks if k in grid.suite.primary_k) or NONE
+    tasks = f"{counted(len(grid.suite.tasks), 'task')} ({', '.join(escape(t) for t in grid.suite.tasks)})"
+    return (
+        f"Mean over {tasks} of the mean over seeds; `mean over k`: also over k = {primary}. A mean that lacks a "
+        f"task is {NONE}; nothing is imputed. `collapsed`: runs with over 80 % of their predictions in one class. "
+        "`valid slots`: those with a counterfactual "
+        f"that flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}{states(grid)}"
+        + conditional(grid)
+    )
+
+
+def states(grid: Grid) -> str:
+    """Whether somebody else has found the records again; empty where nothing is to be said."""
+    if not grid.states:
+        return ""
+    told = "; ".join(f"{escape(method)} {escape(state)}" for method, state in grid.states.items())
+    return f"Records: {told}. `submitted`: no maintainer has re-run any of them. "
+
+
+def _scale(grid: Grid) -> str:
+    """What the students' accuracies are to be measured against."""
+    told = ", ".join(f"{percent(grid.teachers[t])} ({escape(t)})" for t in grid.suite.tasks if t in grid.teachers)
+    shares = [(task, grid.majority[task]) for task in grid.suite.tasks if task in grid.majority]
+    if all(share == 0.5 for _, share in shares):
+        return f"Teachers reach {told}; evaluation splits are balanced, so chance is 50.0. " if told else ""
+    larger = ", ".join(f"{percent(share)} ({escape(task)})" for task, share in shares)
+    return f"Teachers reach {told}; naming the larger class alone reaches {larger}. "
+
+
+def conditional(grid: Grid) -> str:
+    """The end of every caption."""
+    generator = f"; generator {code(grid.suite.generator)}" if grid.suite.generator else ""
+    slices = sum(LOCAL in task for task in grid.suite.tasks)
+    marks = (
+        f" {counted(slices, 'local slice')} ({code('+local-')} in the name): not the canonical data." if slices else ""
+    )
+    return (
+        "Conditional on one teacher and one generator per task. "
+        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks}"
+    )
+
+
+def gain_table(grid: Grid, gains: Sequence[Gain]) -> str:
+    """One line a comparison over the primary budgets."""
+    rows = []
+    for gain in gains:
+        row = [escape(gain.method), f"{code(gain.condition)} - {code(gain.over)}", ", ".join(map(str, gain.ks))]
+        e = gain.effect
+        if e is None:
+            rows.append([*row, points(gain.mean), str(gain.pairs)])
+        else:
+            errors = [points(e.se_units).lstrip("+"), points(e.se_rows).lstrip("+")]
+            bounds = [interval(e.low, e.high), p_value(e.p), p_value(gain.holm)]
+            rows.append([*row, points(e.estimate), *bounds, *errors, str(e.units), f"{e.won}/{e.units}"])
+    headers = ["method", "gain", "k", "points"]
+    statistics = ["95 % interval", "p", "Holm p", "se units", "se rows", "n units", "won"]
+    headers += statistics if grid.complete else ["n units"]
+    return markdown(headers, rows, left=3)
+
+
+def gain_caption(grid: Grid, gains: Sequence[Gain]) -> str:
+    """The estimator, once for all gains."""
+    n, tasks, seeds = units(grid)
+    head = (
+        f"Paired differences of accuracy. Unit: (task, seed), averaged over the primary k named; n = {n} units "
+        f"({counted(tasks, 'task')} x {counted(seeds, 'seed')}). Estimate: mean over tasks of the mean over seeds. "
+    )
+    if not grid.complete:
+        return head + "PARTIAL: means over the units that have both sides at every k. " + conditional(grid)
+    df = n - tasks
+    exact = "exact" if n <= stats.EXACT_UNITS else f"{stats.DRAWS:,} seeded draws, (b+1)/(m+1)"
+    floor = stats.smallest_p(n)
+    effects = [gain.effect for gain in gains if gain.effect is not None]
+    new = [e.new_tasks for e in effects if e.new_tasks is not None]
+    return (
+        head
+        + f"Interval: stratified t over units ({df} df) and the evaluation-row bootstrap (normal), half-widths added "
+        "in squares; both standard errors stand beside it. p: sign-flip of whole units, two-sided "
+        f"({exact}); the smallest p that this design can reach is {p_value(floor)}. The test holds the evaluation rows "
+        "fixed and the interval does not, so that either may speak against 0 where the other does not. Holm p: over "
+        "the declared "
+        "methods that have the comparison, not over comparisons or claims. Ties are not won. Methods share rows, "
+        "counterfactuals, order and initialisation: their gains are close to one experiment. For new tasks: "
+        + ("`new_tasks_*` in `significance.csv`. " if new else "not estimable (needs at least 5 tasks). ")
+        + conditional(grid)
+    )
+
+
+def units(grid: Grid) -> tuple[int, int, int]:
+    """Declared units, tasks and seeds."""
+    tasks, seeds = len(grid.suite.tasks), len(grid.suite.seeds)
+    return tasks * seeds, tasks, seeds
+
+
+def claim_parts(grid: Grid, claims: Sequence[Claim]) -> list[str]:
+    """The four claims, method by method, or why they are not stated."""
+    absent = [name for name in CLAIMS if not any(claim.name == name for claim in claims)]
+    unstated = f"Not in this suite: {', '.join(absent)}." if absent else ""
+    if not claims:
+        return [unstated]
+    if not grid.complete:
+        return [" ".join(filter(None, ["Not stated before the declared grid is complete.", unstated]))]
+    stated = [name for name in CLAIMS if name not in absent]
+    by_key = {(claim.method, claim.name): claim for claim in claims}
+    rows = [
+        [escape(m), *(_claim_cell(by_key.get((m, name))) for name in stated)]
+        for m in grid.methods
+        if any((m, name) in by_key for name in stated)
+    ]
+    family = max(sum(claim.name == name for claim in claims) for name in stated)
+    floor = min(1.0, family * stats.smallest_p(units(grid)[0]))
+    caption = "; ".join(f"*{name}*: {MEANINGS[name]}" for name in stated)
+    text = (
+        f"{caption}. *shown*: every estimate is positive and Holm's p over {counted(family, 'declared method')} is at "
+        f"most {ALPHA}; *reversed*: every estimate is negative at that p; else *not shown*. In brackets the smallest "
+        f"estimate in points, p and Holm p; the smallest Holm p that a lone method can reach here is {p_value(floor)}"
+        + (", so nothing can be shown here. " if floor > ALPHA else ". ")
+        + conditional(grid)
+    )
+    return [markdown(["method", *stated], rows, left=1 + len(stated)), " ".join(filter(None, [text, unstated]))]
+
+
+def _claim_cell(claim: Claim | None) -> str:
+    if claim is None or claim.verdict is None:
+        return "not in this suite"
+    smallest = min(gain.effect.estimate for gain in claim.gains if gain.effect is not None)
+    return f"**{claim.verdict}** ({points(smallest)}; p {p_value(claim.p)}; Holm {p_value(claim.holm)})"
+
+
+def per_task(grid: Grid) -> list[str]:
+    """cod - standard in each task at each primary k: mean, standard error over seeds, seeds won. No verdict."""
+    methods = [m for m in grid.methods if grid.primary(m, "cod", "standard")]
+    if not methods:
+        return []
+    ks = sorted({k for m in methods for k in grid.primary(m, "cod", "standard")})
+    marks = quality.marked(grid)
+    rows = []
+    for task in grid.suite.tasks:
+        for method in methods:
+            cells = [_task_cell(grid, task, method, k, marks) for k in ks]
+            rows.append([escape(task), escape(method), *cells])
+    what = "mean over seeds (standard error over seeds; seeds won)" if grid.complete else "mean over seeds (n seeds)"
+    return [
+        "## Per task: `cod` - `standard` (accuracy points)",
+        markdown(["task", "method", *(f"k={k}" for k in ks)], rows, left=2),
+        (
+            f"Paired difference of accuracy, {what}, n = {len(grid.suite.seeds)} seeds declared. Single cells carry no "
+            f"verdict. {MARK}: over 20 % of the slots had no valid counterfactual. {conditional(grid)}"
+        ),
+    ]
+
+
+def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tuple[str, int]]) -> str:
+    if k not in grid.ks_of(method, "cod", "standard"):
+        return NONE
+    found = aggregate.differences(grid, task, method, ("cod", "standard"), [k]).units
+    mark = f" {MARK}" if (task, k) in marks else ""
+    if not len(found):
+        return NONE
+    if not grid.complete:
+        return f"{points(float(found.mean()))} ({len(found)}){mark}"
+    error = stats.unit_error([found])
+    won = f"{int(np.sum(found > 0))}/{len(found)}"
+    return f"{points(float(found.mean()))} ({points(error).lstrip('+')}; {won}){mark}"
+
+
+def own_tables(grid: Grid) -> list[str]:
+    """For each task with a metric of its own: every method and condition ranked by it."""
+    parts = []
+    for task in grid.suite.tasks:
+        metric = grid.about.get(task, About()).metric
+        if metric == "accuracy" or not any(spec.task == task for spec in grid.runs):
+            continue
+        parts += [f"## {escape(task)} by {METRIC_NAMES[metric]}", _own_table(grid, task, metric)]
+        order = "Best mean over the primary k first" if grid.complete else "PARTIAL, so not ranked"
+        parts.append(
+            f"Mean {METRIC_NAMES[metric]} over seeds; `mean over k`: over the primary k. {order}; no verdict is drawn "
+            f"from it, and accuracy counts in every mean over tasks. {conditional(grid)}"
+        )
+    return parts
+
+
+def _own_table(grid: Grid, task: str, metric: str) -> str:
+    rows = []
+    for method in grid.methods:
+        for condition in grid.conditions(method):
+            cells = {k: grid.cell(task, method, condition, k) for k in grid.ks_of(method, condition)}
+            means = {k: float(np.mean([run.metrics[metric] for run in runs])) for k, runs in cells.items() if runs}
+            primary = grid.primary(method, condition)
+            overall = float(np.mean([means[k] for k in primary])) if primary and set(primary) <= set(means) else None
+            texts = [number(means.get(k), 3) for k in grid.ks]
+            n = str(sum(len(runs) for runs in cells.values()))
+            rows.append((overall, [escape(method), code(condition), *texts, number(overall, 3), n]))
+    if grid.complete:  # sorting keeps the suite's order among equals
+        rows.sort(key=lambda row: -np.inf if row[0] is None else round(row[0], 9), reverse=True)
+    headers = ["method", "condition", *(f"k={k}" for k in grid.ks), "mean over k", "n runs"]
+    return markdown(headers, [cells for _, cells in rows], left=2)
+
+
+def counterfactuals(grid: Grid) -> list[str]:
+    """Quality of the counterfactuals per task and budget."""
+    conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
+    cells = [(condition, cell) for condition in conditions for cell in quality.table(grid, condition)]
+    if not cells:
+        return []
+    rows = [
+        [
+            code(condition),
+            escape(c.task),
+            f"{c.k} {MARK}" if c.marked else str(c.k),
+            str(c.slots),
+            *(percent(share) for share in (c.valid, c.first_flips, c.edit_fraction)),
+            *(number(margin) for margin in (c.margin_before, c.margin_after)),
+            *(str(count) for count in (c.redraws, c.exhausted, c.refused)),
+        ]
+        for condition, c in cells
+    ]
+    headers = [
+        "condition",
+        "task",
+        "k",
+        "slots",
+        "valid %",
+        "first answer flips %",
+        "words edited %",
+        "margin before",
+        "margin after",
+    ]
+    return [
+        "## Counterfactuals",
+        markdown([*headers, "redraws", "exhausted", "refused"], rows, left=2),
+        (
+            "Counts over all seeds' slots; `words edited` and margins: means over seeds of the means over slots. "
+            "`valid`: there is a counterfactual that the teacher gives the other class; `first answer flips`: before "
+            "any check; `words edited`, `margin after`: of the condition's own texts in valid slots; `margin`: the "
+            "teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, slots left without "
+            "one; `refused`: texts equal or near to an evaluation row. A slot that is not valid holds an original of "
+            "the other class in every condition, `unvalidated` too; controls that keep the label are off balance by "
+            "one label for each. An exhausted slot holds an original of its own class. "
+            f"{MARK}: over 20 % of the slots take an original instead. {conditional(grid)}"
+        ),
+    ]

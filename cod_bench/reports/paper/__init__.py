@@ -1,0 +1,3 @@
+"""The paper's tables and claims -> ours beside them."""
+
+from __future__ import annotations

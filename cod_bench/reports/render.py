@@ -1,0 +1,137 @@
+"""Results folder -> leaderboard files, and what a terminal shows of them. No torch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.analysis import grids
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.design import suites
+from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError
+from cod_bench.records import verdicts
+from cod_bench.records.record import Record
+from cod_bench.records.results import Results
+from cod_bench.reports import leaderboard
+from cod_bench.reports.site import page as site
+from cod_bench.store import write_atomic
+
+PUBLISHED = "results"
+"""The folder name that means publishing: its leaderboard lies beside it, every other folder's inside it."""
+
+
+def out_folder(results: Results) -> Path:
+    """Where the leaderboard of a results folder goes unless told otherwise."""
+    inside = results.root.name != PUBLISHED
+    return results.root / "leaderboard" if inside else results.root.parent / "leaderboard"
+
+
+def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) -> dict[str, str]:
+    """Every leaderboard file of the chosen suites by its name under the output folder."""
+    records, bad = results.scan()
+    references, there = results.references(), {record.spec.track for record in records}
+    found = [
+        (suite, grids.of(suite, records=records, references=references))
+        for suite in (suite.on_tracks(there) for suite in chosen)
+    ]
+    return leaderboard.render(found, bad=bad, figures=figures, states=states(results, records))
+
+
+def states(
+    results: Results, records: Sequence[Record], *, everyone: bool = False
+) -> Callable[[Grid], Mapping[str, str]]:
+    """Grid -> method -> the state of its records, for submitted methods and, once somebody re-ran any, for all.
+
+    Args:
+        everyone: also for declared methods that nobody has re-run yet.
+
+    Raises:
+        UsageError: the verdicts are corrupt.
+    """
+    known = results.verdicts()
+    declared = {method for suite in suites.SUITES.values() for method in suite.methods}
+    by_part: dict[verdicts.Part, list[Record]] = {}
+    for record in records:
+        by_part.setdefault(verdicts.part(record.spec), []).append(record)
+
+    def of(grid: Grid) -> Mapping[str, str]:
+        own: dict[str, list[Record]] = {method: [] for method in grid.methods}
+        for part in dict.fromkeys(map(verdicts.part, grid.declared)):
+            own[part[3]] += by_part.get(part, ())
+        return {
+            method: verdicts.told(known, found)
+            for method, found in own.items()
+            if found and (everyone or known or method not in declared)
+        }
+
+    return of
+
+
+def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:
+    """Lines for the terminal: what `cod` gains over `standard` in this folder."""
+    records, _ = results.scan()
+    own = [record for record in records if (record.spec.track, record.spec.protocol) == (track, protocol)]
+    found = grids.of(suite.on_tracks([track]), records=own, references=results.references())
+    return leaderboard.main_figure(found[0]) if found else []
+
+
+def published_figure(suite: Suite) -> list[str]:
+    """The same lines of the published leaderboard that comes with this package; empty if there is none."""
+    found = resources.files("cod_bench.published").joinpath(suite.name, leaderboard.MAIN)
+    return found.read_text(encoding="utf-8").splitlines() if found.is_file() else []
+
+
+PAGE = "index.html"
+
+
+def build(results: Results, out: Path, *, examples: Callable[[Sequence[Record]], Sequence[Any]] | None = None) -> Path:
+    """Write the page of a results folder; returns its path.
+
+    Args:
+        examples: records -> `examples.Shown` of the local cache folder, to be shown too: corpora's texts, not to be
+            published.
+
+    Raises:
+        UsageError: no counted run, a folder that cannot be written, or what `examples` raises.
+    """
+    records, bad = results.scan()
+    references = results.references()
+    found: list[Grid] = []
+    for suite in sorted(grids.suites_with_records(results), key=lambda suite: suite.name != suites.DEFAULT_SUITE):
+        found += [grid for grid in grids.of(suite, records=records, references=references) if grid.runs]
+    if not found:
+        raise UsageError(f"--results {results.root}: has no counted run; run `cod-bench run --all` first")
+    shown: Sequence[Any] = ()
+    if examples is not None:
+        # of each grid the first seed's largest budget first: its slots are those of every smaller one
+        own = [sorted(grid.runs.items(), key=lambda item: (item[0].seed, -item[0].k)) for grid in found]
+        shown = examples([run.record for runs in own for _, run in runs])
+    told = states(results, records, everyone=True)
+    found = [replace(grid, states=told(grid)) for grid in found]
+    about = {name: _about(name) for name in dict.fromkeys(name for grid in found for name in grid.methods)}
+    text = site.page(found, about=about, examples=shown, bad=bad, repository=_repository())
+    write_atomic(out / PAGE, text)
+    return out / PAGE
+
+
+def _about(name: str) -> str:
+    """A method's summary and its class's own docstring, not one that it inherits."""
+    method = registry.load("baseline", name)
+    return f"{method.summary}\n\n{inspect.cleandoc(vars(method).get('__doc__') or '')}"
+
+
+def _repository() -> str:
+    """The address that the installed package names as its repository; empty if it names none."""
+    try:
+        named = metadata("cod-bench").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    found = dict(str(line).split(", ", 1) for line in named)
+    return found.get("Repository", "").rstrip("/")

@@ -1,0 +1,3 @@
+"""Grids -> one web page that works offline."""
+
+from __future__ import annotations

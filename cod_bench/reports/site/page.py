@@ -1,0 +1,207 @@
+"""Grids -> one self-contained HTML page: tables, charts, claims, recipes, provenance. No request leaves it; pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.errors import RunError
+from cod_bench.records.results import BadFile
+from cod_bench.reports import tables
+from cod_bench.reports.site import charts as site_charts
+from cod_bench.reports.site import data as site_data
+from cod_bench.reports.site import facts as site_facts
+from cod_bench.reports.site.charts import Style
+from cod_bench.spec import CONDITIONS
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from cod_bench.reports.site.data import Row
+
+QUESTION = (
+    "Do counterfactual explanations help when a small language model is distilled from a handful of labelled texts?"
+)
+LIMIT = 2_000_000
+"""Bytes that the page of 5,000 records may take; a test holds it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the main table, in the template's order."""
+
+    name: str
+    numeric: bool = False
+    title: str = ""
+
+
+COLUMNS = (
+    Column("method"),
+    Column("condition"),
+    Column("accuracy", True, "in %"),
+    Column("gain", True, "over standard, paired, in points"),
+    Column("task"),
+    Column("k", True, "labelled texts; mean: over the suite's primary k"),
+    Column("sd", True, "standard deviation over seeds, in points"),
+    Column("runs", True),
+    Column("records", title="submitted, or reproduced: a maintainer has re-run random cells of them"),
+    Column("collapsed", True, "% of runs with over 80 % of their predictions in one class"),
+    *(Column(name.replace("_", "-"), True) for name in site_data.SHOWN),
+    Column("suite"),
+    Column("track"),
+    Column("protocol"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A choice over one column; a `whole` one has no "any", since its values never share a table."""
+
+    label: str
+    column: int
+    values: tuple[str, ...]
+    first: str
+    whole: bool = False
+
+
+def page(
+    grids: Sequence[Grid],
+    *,
+    about: Mapping[str, str] | None = None,
+    examples: Sequence[Any] = (),
+    bad: Sequence[BadFile] = (),
+    repository: str = "",
+) -> str:
+    """The whole page as text; the same grids give the same bytes.
+
+    Args:
+        grids: with counted runs, the main one first; its answer is the headline.
+        about: method -> what it says of itself, in paragraphs, for the methods' sections.
+        examples: `site_examples.Shown`, local texts; none are published.
+        bad: files that should be records and are not; listed by name.
+        repository: address of the repository, for links; empty where there is none to name.
+    """
+    sections = [site_data.section(grid, bad if place == 0 else ()) for place, grid in enumerate(grids)]
+    rows = [row for shown in sections for row in site_data.rows(shown)]
+    styles = site_charts.styles()
+    theme, script = _own("theme.js"), _script()
+    text: str = _environment().get_template("page.html.j2").render(
+        sections=sections, headline=site_data.headline(sections[0]), question=QUESTION, rows=rows, columns=COLUMNS,
+        filters=_filters(rows), metrics=site_data.SHOWN, styles=styles, conditions=list(CONDITIONS.items()),
+        size={name.lower(): getattr(site_charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "BOTTOM")},
+        methods=site_facts.methods(sections, about or {}), submissions=site_facts.submissions(sections),
+        paper=site_facts.paper_answers(grids),
+        examples=examples, examples_shown=max((e.place + 1 for e in examples), default=0),
+        teachers=site_facts.teachers(grids), environments=site_facts.environments(grids),
+        generators=site_facts.generators(grids), runs=len({spec for grid in grids for spec in grid.runs}),
+        repository=repository, policy=_policy(theme, script),
+        theme_script=_trusted(theme), script=_trusted(script), style=_trusted(_own("style.css") + _colours(styles)),
+    )  # fmt: skip
+    return text
+
+
+def _filters(rows: Sequence[Row]) -> list[Filter]:
+    """One a coordinate, opened on the main section's means."""
+    place = {column.name: i for i, column in enumerate(COLUMNS)}
+    found = []
+    for name in ("suite", "track", "protocol"):
+        values = tuple(dict.fromkeys(getattr(row, name) for row in rows))
+        found.append(Filter(name, place[name], values, values[0], whole=True))
+    for name in ("task", "method", "condition"):
+        values = tuple(dict.fromkeys(getattr(row, name) for row in rows))
+        first = site_data.ALL_TASKS if name == "task" and rows[0].task == site_data.ALL_TASKS else ""
+        found.append(Filter(name, place[name], values, first))
+    ks = sorted({(row.order, row.k) for row in rows})
+    first = site_data.MEAN_K if rows[0].k == site_data.MEAN_K else ""
+    return [*found, Filter("k", place["k"], tuple(k for _, k in ks), first)]
+
+
+def _policy(*scripts: str) -> str:
+    """Nothing may be loaded or sent; only these very scripts run, whatever else a name in a record might try."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
+    )
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def _script() -> str:
+    """DataTables as itables bundles it, licences included, followed by the page's own script, in one module."""
+    where = find_spec("itables")  # found, not imported: that would import pandas for one file
+    if where is None or not where.submodule_search_locations:
+        raise RunError("itables: is not installed; install the version of constraints.txt")
+    folder = Path(where.submodule_search_locations[0])
+    bundle = (folder / "html" / "dt_bundle.js").read_text(encoding="utf-8")
+    found = re.search(r"export\{[^{}]*?\b([\w$]+) as default\b[^{}]*\};?", bundle)
+    if found is None or "</script" in bundle.lower():
+        raise RunError("itables: its bundle exports no default table; install the version of constraints.txt")
+    order = next(i for i, column in enumerate(COLUMNS) if column.name == "accuracy")
+    inside = bundle[: found.start()] + bundle[found.end() :]
+    return f"{inside}\nconst DataTable = {found[1]};\n{_own('page.js').replace('ORDER', str(order))}"
+
+
+def _colours(styles: Mapping[str, Style]) -> str:
+    rules = [f".{s.css}{{--c:light-dark({s.light},{s.dark})}}" for s in styles.values()]
+    return "\n".join(rules) + "\n"
+
+
+def _own(name: str) -> str:
+    return resources.files("cod_bench.reports.site").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _trusted(text: str) -> Markup:
+    """A file of this package, which needs no escaping."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - never a value from a record
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("cod_bench.reports.site", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals.update(
+        percent=tables.percent, points=tables.points, number=tables.number, counted=tables.counted, inline=_inline,
+        blocks=_blocks,
+    )  # fmt: skip
+    return made
+
+
+@cache
+def _markdown() -> Any:
+    from markdown_it import MarkdownIt
+
+    # Raw HTML and links stay text: names in records are data. The leaderboard's own markdown needs neither.
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
+
+
+def _inline(text: str) -> Markup:
+    """A line of the leaderboard's markdown."""
+    from markupsafe import Markup
+
+    return Markup(_markdown().renderInline(text))  # noqa: S704 - its renderer escapes text
+
+
+def _blocks(text: str, label: str) -> Markup:
+    """The leaderboard's markdown; its tables scroll inside a box of their own."""
+    from markupsafe import Markup, escape
+
+    found = _markdown().render(text)
+    opening = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table>'
+    found = found.replace("<table>", opening).replace("</table>", "</table></div>").replace("<th", '<th scope="col"')
+    found = found.replace('style="text-align:right"', 'class="n"').replace(' style="text-align:left"', "")
+    return Markup(found.replace('<th scope="col"ead>', "<thead>"))  # noqa: S704 - its renderer escapes text

@@ -1,0 +1,3 @@
+"""Plan -> jobs -> records."""
+
+from __future__ import annotations

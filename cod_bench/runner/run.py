@@ -1,0 +1,290 @@
+"""Plan -> records: spread the jobs over workers, write what comes back, say how it goes. No torch in this process."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial as partial_of
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.data import origin
+from cod_bench.design import tracks
+from cod_bench.design.filters import Filters
+from cod_bench.design.suite import Suite
+from cod_bench.device import cores
+from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.executor import Outcome
+from cod_bench.records.provenance import environment, provenance
+from cod_bench.records.record import Summary, record_from_json, reference_from_json
+from cod_bench.records.results import BadFile, Results
+from cod_bench.runner.jobs import jobs_for, teacher_job, teacher_key
+from cod_bench.runner.plan import Plan, make_from
+from cod_bench.spec import RunSpec
+from cod_bench.store import lock, usable_home
+
+RERUN = ("failed", "all", "mismatched")
+"""What `--rerun` may name besides the missing runs, which are always done."""
+
+PARTIAL_AFTER = 270.0
+"""Seconds after which a first partial table is rendered, if no seed was complete before."""
+
+
+WORTH_WAITING = 30.0
+"""Seconds left below which the finished table is worth waiting for."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a `run` is going, for whoever shows it."""
+
+    total: int
+    stages: dict[str, list[int]]
+    """Stage -> [done, of]."""
+    expected: Mapping[RunSpec, float]
+    workers: int
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    failed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Core-seconds by stage."""
+
+    def left(self) -> float:
+        """Seconds left by the pace of the runs so far; before the first run, by what the plan expects."""
+        if self.done == 0:
+            return sum(self.expected.values()) / self.workers
+        return (self.total - self.done - self.failed) * self.seconds.get("run", 0.0) / self.done / self.workers
+
+
+Listener = Callable[[Outcome, Tally], None]
+
+
+def run_all(
+    suite: Suite,
+    filters: Filters,
+    results: Results,
+    *,
+    workers: int,
+    rerun: str = "",
+    executor: str = "local",
+    options: Mapping[str, Any] | None = None,
+    fail_fast: bool = False,
+    on_plan: Callable[[Plan, Tally], None],
+    listen: Listener,
+    partial: Callable[[], None],
+) -> Tally:
+    """Do what is missing of a suite after filters, one `run` at a time per results folder.
+
+    Args:
+        workers: 0 for the executor's own choice: all cores of this machine, or all of a cluster.
+        rerun: empty for the missing runs, or one of RERUN.
+        options: of the executor, by the names of its parameters.
+        on_plan: called with the plan and the tally of what is to be done before the first job.
+        listen: called after every job.
+        partial: called when a first table can be shown and after every complete seed.
+
+    Raises:
+        UsageError: a user's mistake: nothing to run, another `run` at work here, records of another teacher.
+        RunError: with `fail_fast`, the first failure.
+    """
+    from filelock import Timeout
+
+    if rerun and rerun not in RERUN:
+        raise unknown("--rerun", rerun, RERUN)
+    try:
+        with lock(results.lock_path(), timeout=0):
+            execute, workers = choose_executor(executor, workers, options or {})
+            return _run_locked(suite, filters, results, workers, rerun, execute, fail_fast, on_plan, listen, partial)
+    except Timeout:
+        raise UsageError(
+            f"--results {results.root}: another `cod-bench run` is at work there; wait for it or name another folder"
+        ) from None
+
+
+def choose_executor(name: str, workers: int, options: Mapping[str, Any]) -> tuple[Callable[..., Any], int]:
+    """An executor with its options, and how many workers it is asked for.
+
+    Raises:
+        UsageError: an unknown name, or an option that it does not have.
+    """
+    execute = registry.load("executor", name)
+    parameters = inspect.signature(execute).parameters
+    for option in options:
+        if option not in parameters:
+            flag = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{flag} {options[option]}: executor {name!r} has no such option; leave it out")
+    return partial_of(execute, **options), workers or (0 if "address" in parameters else cores())
+
+
+def _run_locked(
+    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, execute: Callable[..., Any],
+    fail_fast: bool,
+    on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
+) -> Tally:  # fmt: skip
+    results.sweep()
+    tracks.pin(suite.choose_track(filters.track))  # which weights these are is part of every run id
+    records, bad = results.glance()
+    plan = make_from(suite, filters, results, records, bad)
+    if plan.todo(rerun):
+        usable_home()
+    # before the first job, so that a task without rows is one sentence; what this pins is in the ids
+    if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
+        plan = make_from(suite, filters, results, records, bad)
+    _refuse_bad(plan, bad, results)
+    todo = [planned.spec for planned in plan.todo(rerun)]
+    ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
+    facts = provenance()
+    known = _teachers(records)
+    if rerun == "mismatched":
+        found = _ensure_teachers(plan, execute, workers)
+        stale = {
+            record.spec
+            for record in records
+            if record.spec in ids and not _fits(record, found[record.spec.track, record.spec.task])
+        }
+        wanted = stale.union(todo)
+        todo = [spec for spec in ids if spec in wanted]
+        known = {spec: value for spec, value in known.items() if spec not in stale}
+    elif rerun == "all":
+        known = {spec: value for spec, value in known.items() if spec not in ids}
+    _refuse_other_device(todo, known, facts["environment"], results)
+    for name in sorted({spec.generator for spec in todo} - {""}):
+        registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
+    jobs = jobs_for(todo, facts)
+    planned = {job.key for job in jobs}
+    there = {(track, task) for track, task, _ in results.references()}
+    jobs = [
+        *(teacher_job(*pair) for pair in _pairs(plan) if pair not in there and teacher_key(*pair) not in planned),
+        *jobs,
+    ]
+    stages: dict[str, list[int]] = {}
+    for job in jobs:
+        stages.setdefault(job.stage, [0, 0])[1] += 1
+    tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers or cores())
+    on_plan(plan, tally)
+    waiting = Counter(spec.seed for spec in todo)
+    shown = False
+    with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
+        for outcome in outcomes:
+            tally.workers = outcome.workers or tally.workers
+            _keep(outcome, results, ids, known, tally, suite.family)
+            listen(outcome, tally)
+            if outcome.error and fail_fast:
+                raise (UsageError if outcome.usage else RunError)(outcome.error)
+            if outcome.job.stage != "run":
+                continue
+            waiting[outcome.job.payload["spec"]["seed"]] -= 1
+            early = not shown and time.monotonic() - tally.started > PARTIAL_AFTER
+            if early or waiting[outcome.job.payload["spec"]["seed"]] == 0:
+                shown = True
+                if tally.left() > WORTH_WAITING:
+                    partial()
+    return tally
+
+
+def _keep(
+    outcome: Outcome, results: Results, ids: Mapping[RunSpec, str],
+    known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], tally: Tally, suite: str,
+) -> None:  # fmt: skip
+    """Write what an outcome brings and count it."""
+    stage, payload = outcome.job.stage, outcome.job.payload
+    if outcome.result is not None:
+        tally.seconds[stage] = tally.seconds.get(stage, 0.0) + float(outcome.result["seconds"])
+        tally.stages[stage][0] += 1
+    if stage == "teacher" and outcome.result is not None:
+        made = reference_from_json(outcome.result["reference"])
+        _refuse_other_teacher(payload["track"], payload["task"], made.teacher_hash, known, results)
+        results.write_reference(made)
+    if stage != "run":
+        return
+    spec = RunSpec(**payload["spec"])
+    if outcome.result is None:
+        tally.failed += 1
+        results.write_failure(spec, ids[spec], _failure(spec, outcome, suite))
+        return
+    record = record_from_json(outcome.result["record"])
+    if record.run_id != ids[spec]:
+        raise RunError(f"{spec.label}: a worker made run {record.run_id} instead of {ids[spec]}; did the code change?")
+    results.write(record)
+    tally.done += 1
+
+
+def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
+    """What stands in a failure file; a plugin or a results folder of the user's has to be named again."""
+    retry = (
+        f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} "
+        f"--task {spec.task} --method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
+    )
+    if spec.generator:
+        retry += f" --generator {spec.generator}"
+    return {"run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace), "retry": retry}
+
+
+def _teachers(records: Sequence[Summary]) -> dict[RunSpec, tuple[str, Mapping[str, str]]]:
+    """Spec -> (teacher hash, environment) of what lies in the folder."""
+    return {r.spec: (r.teacher_hash, r.environment or {}) for r in records}
+
+
+def _fits(record: Summary, teacher: str) -> bool:
+    """Whether a record is of this teacher, this machine's environment and the task's rows as they are pinned now."""
+    rows = origin.find(record.spec.task).has_rows(record.train_hash, record.eval_hash)
+    return rows and record.teacher_hash == teacher and record.environment == environment()
+
+
+def _refuse_other_teacher(
+    track: str, task: str, found: str, known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], results: Results
+) -> None:
+    others = {teacher for spec, (teacher, _) in known.items() if (spec.track, spec.task) == (track, task)} - {found}
+    if others:
+        raise UsageError(
+            f"--results {results.root}: holds records of {task} on {track} by teacher {min(others)}, and the teacher "
+            f"here is {found}; add --rerun mismatched to replace them or name another folder"
+        )
+
+
+def _refuse_other_device(
+    todo: Sequence[RunSpec], known: Mapping[RunSpec, tuple[str, Mapping[str, str]]], here: Mapping[str, str],
+    results: Results,
+) -> None:  # fmt: skip
+    """No device is part of a run id, so that a table could otherwise be filled by two without anybody noticing."""
+    wanted, own = {(spec.track, spec.task) for spec in todo}, _device(here)
+    for spec, (_, made_in) in known.items():
+        if (spec.track, spec.task) in wanted and made_in and _device(made_in) != own:
+            raise UsageError(
+                f"--results {results.root}: holds records of {spec.task} on {spec.track} made on "
+                f"{_device(made_in)}, and this run computes on {own}; choose by --device, name another folder or "
+                "add --rerun mismatched to replace them"
+            )
+
+
+def _device(made_in: Mapping[str, str]) -> str:
+    return made_in.get("gpu") or made_in.get("device", "cpu")
+
+
+def _ensure_teachers(plan: Plan, execute: Callable[..., Any], workers: int) -> dict[tuple[str, str], str]:
+    """(track, task) -> hash of the teacher here, fitted now where it is not in the cache."""
+    jobs = [teacher_job(*pair) for pair in _pairs(plan)]
+    found = {}
+    with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
+        for outcome in outcomes:
+            if outcome.result is None:
+                raise (UsageError if outcome.usage else RunError)(outcome.error)
+            found[outcome.job.payload["track"], outcome.job.payload["task"]] = str(outcome.result["teacher_hash"])
+    return found
+
+
+def _pairs(plan: Plan) -> list[tuple[str, str]]:
+    """Every (track, task) of a plan."""
+    return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs if planned.run_id})
+
+
+def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:
+    """A corrupt file where a run of this plan belongs must be looked at, not silently replaced."""
+    own = {results.path(planned.spec, planned.run_id) for planned in plan.runs if planned.run_id}
+    for file in bad:
+        if file.path in own:
+            raise UsageError(f"record {file.path} is corrupt ({file.reason}); delete it and run again")

@@ -1,0 +1,81 @@
+"""A process -> a worker: it is prepared once and does one job after the other; exceptions become outcomes here."""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cod_bench import device
+from cod_bench.errors import RunError, UsageError
+from cod_bench.executor import Job, Outcome
+
+TAIL = 12
+"""Lines of a traceback that are kept with a failure."""
+
+
+def attempt(job: Job) -> Outcome:
+    """Do one job; the one boundary at which exceptions become outcomes."""
+    outcome = _attempt(job)  # what a failed job held is free again here, where its exception is gone
+    peak, held = device.memory()
+    return replace(outcome, peak=peak, held=held)
+
+
+def _attempt(job: Job) -> Outcome:
+    from cod_bench.runner.work import perform
+
+    try:
+        return Outcome(job, perform(job.payload))
+    except (UsageError, RunError) as error:
+        return Outcome(job, error=str(error), trace=_tail(), usage=isinstance(error, UsageError))
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; one run must not end the others
+        told = f"{type(error).__name__}: {error}"
+        return Outcome(job, error=told, trace=_tail(), starved=device.exhausted(error))
+
+
+def prepare_process(plugins: Sequence[str], on: str = "") -> None:
+    """Make a process a worker: it leaves Ctrl-C to its parent, dies with it, and knows the user's plugins.
+
+    It computes `on` that device; on the one that its environment names if empty.
+    """
+    import logging
+    import signal
+    from multiprocessing import parent_process
+
+    from cod_bench import registry
+    from cod_bench.device import set_threads
+
+    if on:
+        os.environ[device.VARIABLE] = on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    for path in plugins:
+        registry.add_plugin(Path(path))
+    set_threads()
+
+
+def warm() -> None:
+    """Import what every run needs, some seconds of a worker's life."""
+    import cod_bench.runner.metrics
+    import cod_bench.training.distil
+    import cod_bench.training.teacher  # noqa: F401
+
+
+def _die_with(sentinel: int) -> None:
+    """End this process when its parent has: a killed `run` must not leave workers behind."""
+    from multiprocessing.connection import wait
+
+    wait([sentinel])
+    os._exit(1)
+
+
+def _tail() -> tuple[str, ...]:
+    """The traceback's last lines without the folders of this machine."""
+    lines = traceback.format_exc().strip().splitlines()[-TAIL:]
+    return tuple(line.replace(str(Path(__file__).parents[2]) + os.sep, "") for line in lines)

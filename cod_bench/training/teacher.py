@@ -1,0 +1,348 @@
+"""(Task, track) -> teacher: fine-tuned once, kept as safetensors; its outputs on any text, in float32, once a text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cod_bench import device
+from cod_bench.errors import RunError
+from cod_bench.records.evaluate import metrics, stored
+from cod_bench.records.record import SCHEMA, Reference
+from cod_bench.spec import digest, stream, stream_seed
+from cod_bench.store import Artifacts, lock, write_atomic
+from cod_bench.track import Precision, Track
+from cod_bench.training import model as models
+from cod_bench.training.products import Products
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cod_bench.task import Corpus
+    from cod_bench.training.model import Classifier
+    from cod_bench.training.pretrained import Pretrained
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = "model.safetensors"
+MARKER = "teacher.json"
+MEMORY = 300_000_000
+"""Bytes of hidden states that a teacher keeps: some 4,000 texts at MiniLM's width, 250 at DeBERTa's."""
+VERDICTS = 100_000
+"""Texts whose logits alone a teacher keeps."""
+WORDS = 50_000
+"""Words whose input embeddings a teacher keeps, more than a training pool has: 75 MB at MiniLM's width."""
+LONGER_FITS = 2
+"""How often a teacher that has not learned a class is fitted anew, each time for twice the epochs."""
+LEARNED = 0.1
+"""Least share of a class's rows that a teacher gives that class; else nothing of the class could be drawn."""
+LEARNED_BY = 256
+"""Rows of the training pool that this is seen by, the first in the order of their hashed ids."""
+BUCKET = 20
+"""Fitting draws rows for so many batches at a time and sorts them by length, so that batches hold little padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextOutputs:
+    """The teacher on one text alone: logits [classes], hidden: layer -> [tokens, width], on the teacher's device."""
+
+    logits: Tensor
+    hidden: dict[int, Tensor]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the hidden states."""
+        return sum(state.nbytes for state in self.hidden.values())
+
+
+class Teacher:
+    """A fitted teacher. Every output is a pure function of the teacher and the text (or of the whole call)."""
+
+    def __init__(self, classifier: Classifier, tokenizer: Any, *, track: Track, sha256: str, about: dict[str, Any]):
+        self.classifier = classifier.eval()
+        self.tokenizer = tokenizer
+        self.track = track
+        self.sha256 = sha256
+        self.about = about
+        self._outputs: dict[tuple[str, int], TextOutputs] = {}
+        self._bytes = 0
+        self._verdicts: dict[str, Tensor] = {}
+        self._products: dict[Precision, Products] = {}
+        self._vectors: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def hash(self) -> str:
+        """First 12 digits of the sha256 of the weights: `teacher_hash` in every record."""
+        return self.sha256[:12]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the weights, of their copies in another layout, and of the words' vectors."""
+        copied = sum(copy.size for copy in self._products.values())
+        copied += sum(vector.nbytes for vector in self._vectors.values())
+        return copied + sum(parameter.nbytes for parameter in self.classifier.parameters())
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 logits [len(texts), classes], computed in length-sorted batches of this one call."""
+        return self._logits(texts, "float32")
+
+    def guide(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The same with a backbone in the track's precision: what leads a search, never a verdict."""
+        return self._logits(texts, self.track.precision)
+
+    def _logits(self, texts: Sequence[str], precision: Precision) -> NDArray[np.float32]:
+        rows = models.tokenise(self.tokenizer, texts, self.track.max_length)
+        if precision not in self._products:
+            self._products[precision] = Products(self.classifier.backbone, precision)
+        pad_id, faster = self.tokenizer.pad_token_id, self._products[precision]
+        return models.predict(self.classifier, rows, pad_id=pad_id, precision=precision, faster=faster)
+
+    def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 [len(words), width]: mean of the input-embedding rows of each word's pieces."""
+        new = [word for word in dict.fromkeys(words) if word not in self._vectors]
+        if len(self._vectors) + len(new) > WORDS:
+            self._vectors.clear()
+            new = list(dict.fromkeys(words))
+        if new:
+            backbone: Any = self.classifier.backbone
+            table = backbone.get_input_embeddings().weight.detach().cpu().numpy()
+            # With a space before it, as inside a text: byte-level tokenizers cut a word otherwise at a line's start.
+            encoded = self.tokenizer([f" {word}" for word in new], add_special_tokens=False)["input_ids"]
+            none = self.tokenizer.unk_token_id
+            unknown = [self.tokenizer.pad_token_id if none is None else none]
+            self._vectors |= {word: table[ids or unknown].mean(0) for word, ids in zip(new, encoded, strict=True)}
+        return np.stack([self._vectors[word] for word in words])
+
+    def outputs(self, text: str, pad_to: int = 0) -> TextOutputs:
+        """Outputs on one text alone, remembered; hidden states of the mapped layers cover `pad_to` positions.
+
+        Padding changes nothing at real tokens; only the `paper` protocol, whose layer loss reads padding, asks for it.
+        """
+        key = (text, pad_to)
+        if key not in self._outputs:
+            made = self._computed(text, pad_to)
+            self._bytes += made.size
+            while self._outputs and self._bytes > MEMORY:  # being computed again changes nothing but the time
+                self._bytes -= self._outputs.pop(next(iter(self._outputs))).size
+            self._outputs[key] = made
+        return self._outputs[key]
+
+    def forget(self) -> None:
+        """Drop what is remembered of texts, so that it is computed again; weights and words stay laid out."""
+        self._outputs.clear()
+        self._verdicts.clear()
+        self._bytes = 0
+
+    def predict(self, text: str) -> int:
+        """The class the teacher gives one text."""
+        return int(self._verdict(text).argmax())
+
+    def probability(self, text: str, label: int) -> float:
+        """The teacher's probability of a class for one text."""
+        return float(torch.softmax(self._verdict(text), -1)[label])
+
+    def _verdict(self, text: str) -> Tensor:
+        """The logits of `outputs`; most texts that are judged are never trained on, so no hidden state is kept."""
+        if text not in self._verdicts:
+            known = self._outputs.get((text, 0)) or self._computed(text, 0)
+            if len(self._verdicts) >= VERDICTS:
+                del self._verdicts[next(iter(self._verdicts))]
+            self._verdicts[text] = known.logits
+        return self._verdicts[text]
+
+    def _computed(self, text: str, pad_to: int) -> TextOutputs:
+        layers = sorted({teacher for _, teacher in self.track.layer_map})
+        rows = models.tokenise(self.tokenizer, [text], self.track.max_length)
+        ids, mask = models.pad(rows, self.tokenizer.pad_token_id, pad_to, on=self.classifier.device)
+        with torch.inference_mode():
+            out = self.classifier(ids, mask, layers)
+        return TextOutputs(out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()})
+
+
+def key(track: Track, corpus: Corpus) -> str:
+    """What a teacher is a pure function of (on one kind of machine): the track's teacher, the task's content, a GPU."""
+    own = {"track": track.teacher_identity(), "task": corpus.task.identity()}
+    return digest({**own, "name": corpus.task.name, **device.artifact_key()})
+
+
+def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artifacts) -> Teacher:
+    """The teacher of (task, track): from the cache folder, or fine-tuned now; two processes may ask at once.
+
+    Raises:
+        RunError: the loss is not finite.
+    """
+    folder = artifacts.teacher(track.base, corpus.task.name, key(track, corpus))
+    if not _intact(folder):
+        with lock(folder.parent / f".{folder.name}.lock"):
+            if not _intact(folder):
+                _fit_and_save(track, corpus, base, folder)
+    return _load(track, corpus, base, folder)
+
+
+def _intact(folder: Path) -> bool:
+    """Whether a teacher lies there whole: its marker, which is written last, names the weights' sha256."""
+    import hashlib
+
+    if not (folder / MARKER).exists():
+        return False
+    try:
+        about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        sound = bool(hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() == about["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        log.warning("teacher %s is corrupt and is trained again", folder)
+        (folder / MARKER).unlink(missing_ok=True)
+    return sound
+
+
+def reference(teacher: Teacher, corpus: Corpus) -> Reference:
+    """The reference file: row ids, gold labels and the teacher's values on the evaluation split, without text."""
+    rows = corpus.evaluation
+    predictions, probabilities = stored(np.array(teacher.about["evaluation_logits"]))
+    made = Reference(
+        schema=SCHEMA, track=teacher.track.name, task=corpus.task.name, teacher_hash=teacher.hash,
+        eval_hash=corpus.eval_hash, classes=list(corpus.task.classes), row_ids=[row.id for row in rows],
+        gold="".join(str(row.label) for row in rows), teacher_predictions=predictions,
+        teacher_probabilities=probabilities, teacher_metrics={}, teacher_cost=teacher.about["cost"],
+    )  # fmt: skip
+    own = metrics(predictions, probabilities, made)
+    scores = {name: float(own[name]) for name in ("accuracy", "mcc", "macro_f1", "auroc", "ece")}
+    return replace(made, teacher_metrics=scores)
+
+
+def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> None:
+    start, cpu = time.perf_counter(), time.process_time()
+    steps, epochs = 0, track.teacher.epochs
+    for _ in range(LONGER_FITS + 1):
+        recipe = replace(track.teacher, epochs=epochs)
+        classifier = models.teacher(base, track, classes=len(corpus.task.classes))
+        classifier.draw("teacher-head", corpus.task.name)
+        steps += fit(classifier, base.tokenizer, replace(track, teacher=recipe), corpus)
+        if not (missed := _missed(classifier, base.tokenizer, track, corpus)):
+            break
+        log.warning(
+            "teacher of %r on %r: %d epochs leave class %r unlearned", corpus.task.name, track.name, epochs, missed
+        )
+        epochs *= 2
+    classifier.eval()
+    cost = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "steps": float(steps)}
+    rows = models.tokenise(base.tokenizer, [row.text for row in corpus.evaluation], track.max_length)
+    logits = models.predict(classifier, rows, pad_id=base.tokenizer.pad_token_id)
+    about = {
+        "track": track.name,
+        "task": corpus.task.name,
+        "epochs": recipe.epochs,
+        "cost": {name: round(value, 3) for name, value in cost.items()},
+        "evaluation_logits": [[round(float(v), 6) for v in row] for row in logits],
+    }
+    _save(classifier, folder, about)
+
+
+def _missed(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> str:
+    """The first class that the teacher has not learned, by rows it was fitted on, or "".
+
+    Of a skewed task one epoch may teach the majority class alone (CoLA): no row of the other is usable then.
+    """
+    rows = corpus.train[:LEARNED_BY]
+    given = models.predict(
+        classifier, models.tokenise(tokenizer, [row.text for row in rows], track.max_length),
+        pad_id=tokenizer.pad_token_id,
+    ).argmax(-1)  # fmt: skip
+    labels = np.array([row.label for row in rows])
+    for label, name in enumerate(corpus.task.classes):
+        if (labels == label).any() and (given[labels == label] == label).mean() < LEARNED:
+            return name
+    return ""
+
+
+def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> int:
+    """Fine-tune on the whole training pool with cross-entropy; returns the optimiser steps.
+
+    Raises:
+        RunError: the loss is not finite.
+    """
+    import transformers
+
+    recipe, task = track.teacher, corpus.task.name
+    examples = corpus.train[: recipe.rows]
+    rows = models.tokenise(tokenizer, [row.text for row in examples], track.max_length)
+    labels, on = torch.tensor([row.label for row in examples]), classifier.device
+    watch = device.Watch(on)
+    batches = [
+        batch for epoch in range(recipe.epochs) for batch in _bucketed(rows, recipe.batch_size, f"{task}/{epoch}")
+    ]
+    optimiser = torch.optim.AdamW(
+        classifier.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True,
+        eps=recipe.adam_epsilon, betas=recipe.adam_betas,
+    )  # fmt: skip
+    schedule = transformers.get_scheduler(
+        "linear", optimiser, num_warmup_steps=int(recipe.warmup * len(batches)), num_training_steps=len(batches)
+    )
+    classifier.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed("teacher-dropout", task))
+        for step, batch in enumerate(batches):
+            ids, mask = models.pad([rows[i] for i in batch], tokenizer.pad_token_id, on=on)
+            with torch.autocast(on.type, dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
+                logits = classifier(ids, mask).logits
+            loss = torch.nn.functional.cross_entropy(logits.float(), device.send(labels[batch], on))
+            _demand_finite(watch.note(loss[None]), step, task, track)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad(set_to_none=True)
+    _demand_finite(watch.rest(), len(batches) - 1, task, track)
+    return len(batches)
+
+
+def _demand_finite(losses: Sequence[Sequence[float]], last: int, task: str, track: Track) -> None:
+    """Whether the losses of the steps up to `last` are numbers."""
+    for step, (loss,) in enumerate(losses, last + 1 - len(losses)):
+        if not math.isfinite(loss):
+            raise RunError(f"teacher of {task!r} on {track.name!r}: loss is {loss} at step {step}")
+
+
+def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list[int]]:
+    """Random batches of rows of like length: an epoch's order from its named stream."""
+    rng = stream("teacher-order", epoch)
+    order = rng.permutation(len(rows))
+    batches = []
+    for start in range(0, len(order), size * BUCKET):
+        chunk = sorted((int(i) for i in order[start : start + size * BUCKET]), key=lambda i: len(rows[i]))
+        batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
+    return [batches[int(i)] for i in rng.permutation(len(batches))]
+
+
+def _save(classifier: Classifier, folder: Path, about: dict[str, Any]) -> None:
+    """Weights as safetensors and, last, `about` with their sha256 as the marker."""
+    import hashlib
+
+    from safetensors.torch import save
+
+    data = save({name: value.cpu().contiguous() for name, value in classifier.state_dict().items()})
+    marked = {**about, "sha256": hashlib.sha256(data).hexdigest()}
+    write_atomic(folder / WEIGHTS, data)
+    write_atomic(folder / MARKER, json.dumps(marked, indent=1, sort_keys=True) + "\n")
+
+
+def _load(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> Teacher:
+    from safetensors.torch import load
+
+    about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    data = (folder / WEIGHTS).read_bytes()
+    classifier = models.teacher(base, track, classes=len(corpus.task.classes))
+    classifier.load_state_dict(load(data))
+    models.check_layers(classifier, (layer for _, layer in track.layer_map), "teacher")
+    return Teacher(classifier, base.tokenizer, track=track, sha256=about["sha256"], about=about)

@@ -1,0 +1,46 @@
+"""Tidy tables: a row a run, nothing imputed, read back as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cod_bench.analysis import frame
+from cod_bench.errors import UsageError
+from tests.analysis.test_aggregate import collect, hand_records
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return frame.frame([collect(hand_records())])
+
+
+def test_every_counted_run_has_one_row_with_its_own_values(table: pd.DataFrame) -> None:
+    records = hand_records()
+    assert len(table) == len(records)
+    for record in records:
+        spec = record.spec
+        own = table[table.run_id.eq(record.run_id)]
+        assert own[["task", "method", "condition", "k", "seed"]].to_numpy().tolist() == [
+            [spec.task, spec.method, spec.condition, spec.k, spec.seed]
+        ]
+        assert own.accuracy.item() == pytest.approx(record.metrics["accuracy"])
+
+
+def test_missing_runs_have_no_row() -> None:
+    assert len(frame.frame([collect(hand_records()[:3])])) == 3
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_files_are_read_back_as_they_were(table: pd.DataFrame, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"runs{suffix}"
+    frame.write(table, path)
+    read = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, keep_default_na=False)
+    pd.testing.assert_frame_equal(read, table, check_dtype=suffix == ".parquet")
+
+
+def test_another_ending_is_told(table: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"must end in \.csv or \.parquet"):
+        frame.write(table, tmp_path / "runs.xlsx")

@@ -1,0 +1,83 @@
+"""A folder of records against its merge base, in real repositories."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cod_bench.checks.records import check
+from cod_bench.errors import UsageError
+from tests.checks.test_records import failed, first, folder, forge_gold, submitted  # noqa: F401 - fixtures
+
+
+def git(top: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *arguments], cwd=top, check=True, capture_output=True)
+
+
+class TestMergeBase:
+    @pytest.fixture
+    def repository(self, folder: Path) -> Path:  # noqa: F811
+        top = folder.parent
+        git(top, "init", "-q", "-b", "trunk")
+        git(top, "add", "-A")
+        git(top, "commit", "-q", "-m", "records")
+        git(top, "checkout", "-q", "-b", "mine")
+        return folder
+
+    def test_adding_is_allowed(self, repository: Path) -> None:
+        shutil.copy(first(repository), repository / "_reference" / "copy.json")  # whatever else is wrong with it
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert results["nothing removed"].state == "ok"
+
+    def test_the_gold_of_the_merge_base_is_what_counts(self, repository: Path) -> None:
+        forge_gold(repository)
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert "gold differs from the merge base in" in results["gold labels"].reason
+
+    def test_removing_and_changing_are_not(self, repository: Path) -> None:
+        path = first(repository)
+        text = path.read_text()
+        path.write_text(text.replace('"seconds"', '"seconds" '))
+        changed = {r.check: r for r in check(repository, base="trunk")}
+        assert changed["nothing removed"].reason.endswith("was changed; published records stay")
+        path.unlink()
+        removed = {r.check: r for r in check(repository, base="trunk")}
+        assert removed["nothing removed"].reason.endswith("was removed; published records stay")
+
+    def test_what_the_base_got_since_the_fork_is_not_missed(self, repository: Path) -> None:
+        top = repository.parent
+        git(top, "checkout", "-q", "trunk")
+        (repository / "later.json").write_text("{}")
+        git(top, "add", "-A")
+        git(top, "commit", "-q", "-m", "later")
+        git(top, "checkout", "-q", "mine")
+        assert {r.check: r for r in check(repository, base="trunk")}["nothing removed"].state == "ok"
+
+    def test_verdicts_do_not_come_with_records(self, repository: Path) -> None:
+        (repository / "reproduced.json").write_text('{"schema": 2, "verdicts": []}')
+        assert failed(check(repository, base="trunk")) == []
+        shutil.copy(first(repository), repository / "new.json")
+        assert "verdicts" in failed(check(repository, base="trunk"))
+
+    def test_an_unknown_ref_and_no_repository_are_sentences(self, repository: Path, submitted: Path) -> None:  # noqa: F811
+        with pytest.raises(UsageError, match="--base nowhere: git finds no merge base"):
+            check(repository, base="nowhere")
+        with pytest.raises(UsageError, match="--base --output=x: git finds no merge base"):
+            check(repository, base="--output=x")
+        with pytest.raises(UsageError, match="git finds no merge base"):
+            check(submitted, base="HEAD")
+
+    def test_what_else_the_merge_base_holds_vouches_for_nothing(self, repository: Path) -> None:
+        top = repository.parent
+        git(top, "checkout", "-q", "trunk")
+        for name, data in (("README.md", b"# notes"), ("x.json", b"{}"), ("y.json", b"\xff\xfe")):
+            (repository / "_reference" / name).write_bytes(data)
+        git(top, "add", "-A")
+        git(top, "commit", "-q", "-m", "more")
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert results["gold labels"].state == "ok"
+        assert results["schema"].state == "FAILED"

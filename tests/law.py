@@ -1,0 +1,248 @@
+"""The law of the house: who may import whom, as one table of rooms, and what every file must be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOMS = (
+    "data", "design", "training", "counterfactuals", "runner", "records", "analysis", "reports", "checks", "cli",
+)  # fmt: skip
+PLUGINS = {
+    "tasks": {"data"},
+    "baselines": {"training"},
+    "generators": {"data", "counterfactuals"},
+    "conditions": set(),
+    "executors": {"runner"},
+}  # fmt: skip
+"""Folder of plugins -> the rooms that they may import, besides the nouns."""
+MAY: dict[str, set[str]] = {
+    "nouns": set(),
+    "data": set(),
+    "records": set(),
+    "design": {"data"},
+    "training": {"data", "records"},
+    "counterfactuals": {"data", "design", "training", "records"},
+    "runner": {"data", "design", "training", "counterfactuals", "records"},
+    "analysis": {"records", "design"},
+    "reports": {"records", "design", "analysis"},
+    "checks": {*ROOMS} - {"cli"},
+    "api": {*ROOMS} - {"checks", "cli"},
+    "cli": {*ROOMS, "benchmarks"},
+    "benchmarks": {*ROOMS} - {"checks", "cli"},
+    **PLUGINS,
+}  # fmt: skip
+"""Room -> the rooms that it may import, besides itself and the nouns, which are what stands in `cod_bench/` itself."""
+DOORS = {"__init__": "api", "__main__": "cli", "api": "api"}
+"""Files beside the nouns that are none: the package's own doors."""
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "pandas", "matplotlib", "scipy", "sklearn", "openai"}
+MAY_BE_HEAVY = {
+    "training": HEAVY,
+    "cod_bench/runner/metrics.py": {"datasets", "evaluate"},
+    "benchmarks/plain.py": HEAVY,
+}
+"""Room or file -> what it may import at import time; everybody else does so inside functions."""
+TOPMOST = ("tasks", "baselines", "benchmarks")
+"""Folders beside `cod_bench/` that are packages of it."""
+LONGEST = 400
+MOST_FILES = 15
+
+
+@dataclass(frozen=True)
+class House:
+    """A checkout, or a copy of one in which something was changed."""
+
+    root: Path
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """Every source file by its dotted name."""
+        found = {}
+        for folder in ("cod_bench", *TOPMOST):
+            for path in sorted((self.root / folder).rglob("*.py")):
+                dotted = path.relative_to(self.root).with_suffix("").as_posix().replace("/", ".")
+                dotted = dotted.removesuffix(".__init__")
+                found[dotted if folder == "cod_bench" else f"cod_bench.{dotted}"] = path
+        return found
+
+    @cached_property
+    def trees(self) -> dict[str, ast.Module]:
+        """The same, parsed."""
+        return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()}
+
+    def room(self, name: str) -> str:
+        """The room of a module; `nouns` for what stands in `cod_bench/` itself."""
+        parts = name.split(".")
+        if len(parts) == 1:
+            return DOORS["__init__"]
+        inside = (self.root / "cod_bench" / parts[1]).is_dir() or parts[1] in TOPMOST
+        return parts[1] if inside else DOORS.get(parts[1], "nouns")
+
+    @cached_property
+    def imports(self) -> dict[str, set[str]]:
+        """Own modules that each module imports: at the top, inside functions and under TYPE_CHECKING alike."""
+        return {name: set(self._imported(name, tree)) - {name} for name, tree in self.trees.items()}
+
+    def _imported(self, name: str, tree: ast.Module) -> Iterator[str]:
+        package = name if self.files[name].name == "__init__.py" else name.rpartition(".")[0]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names if alias.name in self.files)
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                if node.level:
+                    above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                    base = ".".join([*above, *([node.module] if node.module else [])])
+                for alias in node.names:
+                    whole = f"{base}.{alias.name}"
+                    if whole in self.files:
+                        yield whole
+                    elif base in self.files:
+                        yield base
+
+
+def nouns_know_no_room(house: House) -> list[str]:
+    """1: files in `cod_bench/` import each other and nothing else of ours; the package's doors are the exception."""
+    return _strangers(house, {"nouns"})
+
+
+def rooms_keep_to_the_table(house: House) -> list[str]:
+    """2 to 5: each room imports the nouns, itself and what the table grants."""
+    return _strangers(house, {*ROOMS, "api", "benchmarks"})
+
+
+def readers_know_no_maker(house: House) -> list[str]:
+    """4: what shows records never names what makes them, not even by way of another module."""
+    makers = {"data", "training", "counterfactuals", "runner"}
+    return [
+        f"{name} imports {other}"
+        for name, own in house.imports.items()
+        if house.room(name) in ("analysis", "reports")
+        for other in sorted(own)
+        if house.room(other) in makers
+    ]
+
+
+def plugins_keep_to_their_base(house: House) -> list[str]:
+    """6: a plugin imports the nouns and the rooms that its kind is granted."""
+    return _strangers(house, set(PLUGINS))
+
+
+def nobody_names_a_plugin(house: House) -> list[str]:
+    """7: nothing imports a plugin by name but its own kind."""
+    return [
+        f"{name} imports {other}"
+        for name, own in house.imports.items()
+        for other in sorted(own)
+        if (kind := house.room(other)) in PLUGINS and house.room(name) != kind and other != f"cod_bench.{kind}"
+    ]
+
+
+def torch_is_imported_by_one_room(house: House) -> list[str]:
+    """7: only `training` imports torch and its like at import time."""
+    found = []
+    for name, tree in house.trees.items():
+        path = house.files[name].relative_to(house.root).as_posix()
+        allowed = MAY_BE_HEAVY.get(path, MAY_BE_HEAVY.get(house.room(name), set()))
+        found += [f"{name} imports {package}" for package in sorted(_at_import_time(tree) & HEAVY - allowed)]
+    return found
+
+
+def no_circles(house: House) -> list[str]:
+    """8: no circle of files, and none of rooms."""
+    rooms: dict[str, set[str]] = {}
+    for name, own in house.imports.items():
+        here = house.room(name)
+        rooms.setdefault(here, set()).update({house.room(other) for other in own} - {here})
+    return [*_circles(house.imports), *_circles(rooms)]
+
+
+def files_are_small_and_say_what_they_are(house: House) -> list[str]:
+    """9: at most 15 files a room, 400 lines a file, and a first line that says what goes in and comes out."""
+    found = []
+    for name, path in house.files.items():
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST:
+            found.append(f"{name}: {lines} lines")
+        said = (ast.get_docstring(house.trees[name]) or "").splitlines()[:1]
+        if not said or len(said[0]) < 20:
+            found.append(f"{name}: its first line says nothing")
+    folders = {path.parent for path in house.files.values()}
+    counts = {folder.name: len([*folder.glob("*.py")]) for folder in sorted(folders)}
+    return [*found, *(f"{name}: {count} files" for name, count in counts.items() if count > MOST_FILES)]
+
+
+def every_folder_is_in_the_wheel(house: House) -> list[str]:
+    """9: every folder with Python is a package of the distribution."""
+    import tomllib
+
+    settings = tomllib.loads((house.root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    declared, there = set(settings["packages"]), set(settings["package-dir"])
+    folders = {name if path.name == "__init__.py" else name.rpartition(".")[0] for name, path in house.files.items()}
+    return [f"{name}: not in pyproject.toml's packages" for name in sorted((folders | there) - declared)]
+
+
+LAW = (
+    nouns_know_no_room, rooms_keep_to_the_table, readers_know_no_maker, plugins_keep_to_their_base,
+    nobody_names_a_plugin, torch_is_imported_by_one_room, no_circles, files_are_small_and_say_what_they_are,
+    every_folder_is_in_the_wheel,
+)  # fmt: skip
+
+
+def _strangers(house: House, rooms: set[str]) -> list[str]:
+    """Imports of modules in these rooms that the table does not grant."""
+    return [
+        f"{name} ({here}) imports {other} ({there})"
+        for name, own in house.imports.items()
+        if (here := house.room(name)) in rooms
+        for other in sorted(own)
+        if (there := house.room(other)) not in (here, "nouns") and there not in MAY[here] and other != "cod_bench"
+        and not (there in PLUGINS and other == f"cod_bench.{there}")
+    ]  # fmt: skip
+
+
+def _at_import_time(tree: ast.AST) -> set[str]:
+    """Top-level packages imported when a module is, in no function and not under TYPE_CHECKING."""
+    found: set[str] = set()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        found |= _at_import_time(node)
+    return found
+
+
+def _circles(graph: dict[str, set[str]]) -> list[str]:
+    """Every set of nodes that reach each other, as a sentence (Tarjan's components of more than one)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[str] = []
+
+    def visit(node: str) -> None:
+        order[node] = low[node] = len(order)
+        stack.append(node)
+        for other in sorted(graph.get(node, ())):
+            if other not in order:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], order[other])
+        if low[node] == order[node]:
+            part = [stack.pop()]
+            while part[-1] != node:
+                part.append(stack.pop())
+            if len(part) > 1:
+                found.append(f"a circle: {', '.join(sorted(part))}")
+
+    for node in sorted(graph):
+        if node not in order:
+            visit(node)
+    return found

@@ -1,0 +1,177 @@
+"""The page in real headless Chromium: sorting, filters, colour scheme, narrow screens, no request, no scripts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cod_bench.reports.site import page as site
+from tests.reports.test_site import EVIL, SUITE, grid, made, submitted
+from tests.reports.test_site import page as rendered
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page of two tracks."""
+    toy = made["records"](SUITE, track="toy")
+    text = site.page([grid(SUITE, made["records"](SUITE)), grid(SUITE, toy, track="toy")])
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(text, encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def opened(browser: Any, file: str) -> Iterator[Any]:
+    """The page on a wide screen; whatever it complains of or asks for fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: None if request.url == file else troubles.append(request.url))
+    page.goto(file)
+    yield page
+    assert troubles == []
+    context.close()
+
+
+def column(page: Any, name: str) -> list[str]:
+    """The cells of a column of the main table as they stand now."""
+    headers = [text.strip() for text in page.locator("#cells thead th").all_inner_texts()]
+    place = headers.index(name) + 1
+    return [text.strip() for text in page.locator(f"#cells tbody td:nth-child({place})").all_inner_texts()]
+
+
+def choose(page: Any, label: str, value: str) -> None:
+    page.locator(f"#filters select[name={label}]").select_option(value)
+
+
+def test_the_table_opens_sorted_on_the_means(opened: Any) -> None:
+    values = [float(text) for text in column(opened, "accuracy")]
+    assert len(values) == 9
+    assert values == sorted(values, reverse=True)
+    assert set(column(opened, "task")) == {"all tasks"}
+    assert set(column(opened, "k")) == {"mean"}
+
+
+def test_a_header_sorts_by_mouse_and_by_keyboard(opened: Any) -> None:
+    gain = opened.locator("#cells thead th", has_text="gain")
+    gain.click()
+    opened.wait_for_selector("#cells thead th[aria-sort=descending]:has-text('gain')")
+    down = column(opened, "gain")
+    assert down[-2:] == ["–", "–"]
+    assert [float(text) for text in down[:-2]] == sorted(map(float, down[:-2]), reverse=True)
+    assert gain.get_attribute("aria-sort") == "descending"
+    gain.locator("[role=button]").first.focus()
+    opened.keyboard.press("Enter")
+    opened.wait_for_selector("#cells thead th[aria-sort=ascending]:has-text('gain')")
+    assert column(opened, "gain") == ["–", "–", *sorted(down[:-2], key=float)]
+
+
+def test_filters_and_search_leave_what_they_name(opened: Any) -> None:
+    choose(opened, "condition", "cod")
+    assert set(column(opened, "condition")) == {"cod"}
+    choose(opened, "task", "rt_quotes")
+    choose(opened, "k", "16")
+    assert (column(opened, "method"), set(column(opened, "k"))) != ([], set())
+    assert set(column(opened, "task")) == {"rt_quotes"}
+    assert set(column(opened, "k")) == {"16"}
+    opened.locator("#cells_wrapper input[type=search], .dt-search input").fill("lwd")
+    assert column(opened, "method") == ["lwd"]
+    opened.locator("#filters button[type=reset]").click()
+    opened.locator("#cells tbody tr").nth(8).wait_for()
+    choose(opened, "track", "toy")
+    assert len(column(opened, "accuracy")) == 9
+    assert "9 of" in opened.locator(".dt-info").inner_text()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_submission_is_reached_from_the_top_and_its_tables_scroll_in_their_boxes(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    file = tmp_path / "index.html"
+    file.write_text(site.page(submitted("elsewhere")), encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.locator("nav a[href='#submissions']").click()
+    section = page.locator("#submissions")
+    assert section.locator("h2").is_visible()
+    assert section.locator("table").count() == 2
+    assert "unpaired" in section.locator("table").nth(1).inner_text()
+    assert EVIL in section.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    context.close()
+
+
+def test_the_colour_scheme_follows_the_button(opened: Any) -> None:
+    def background() -> str:
+        return str(opened.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    light = background()
+    for shown in ("light", "dark"):
+        opened.locator("#theme").click()
+        assert shown in opened.locator("#theme").inner_text()
+    assert background() != light
+    opened.reload()
+    assert background() != light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_narrow_page_never_scrolls_sideways(browser: Any, file: str, scheme: str, scripts: bool) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme=scheme, java_script_enabled=scripts
+    )
+    page = context.new_page()
+    page.goto(file)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
+
+
+def test_without_scripts_it_is_plain_tables(browser: Any, file: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file)
+    assert page.locator("#cells tbody tr").count() == 2 * 84
+    assert page.locator("#cells tbody tr").first.is_visible()
+    assert not page.locator("#filters").is_visible()
+    assert not page.locator("#theme").is_visible()
+    context.close()
+
+
+def test_a_method_called_script_is_text_and_can_be_filtered(browser: Any, tmp_path: Path) -> None:
+    suite = SUITE.__class__(
+        "evil", "Evil", ("minilm",), ("rt_quotes", "brand_tweets"), (0, 1), (8, 16),
+        (SUITE.grids[0].__class__((EVIL, "kd"), ("standard", "cod"), (8, 16)),), "substitution",
+    )  # fmt: skip
+    path = tmp_path / "index.html"
+    path.write_text(rendered(suite), encoding="utf-8")
+    page = browser.new_context().new_page()
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    page.goto(path.as_uri())
+    choose(page, "method", EVIL)
+    assert set(column(page, "method")) == {EVIL}
+    assert alerts == []
+    page.context.close()
