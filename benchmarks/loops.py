@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, registry
-from cod_bench.condition import Pair, Row, TrainingSet
+from cod_bench.condition import Pair, Role, Row, TrainingSet
 from cod_bench.counterfactuals import warm
 from cod_bench.design import tracks
 from cod_bench.device import supports_bf16
@@ -154,12 +154,11 @@ def rows(k: int, task: str = TASK) -> TrainingSet:
     pool = warm.corpus(task).train
     by_class = [[row for row in pool if row.label == label] for label in (0, 1)]
 
-    def made(label: int, number: int, slot: int, role: str) -> Row:
-        row = by_class[label][number]
-        return Row(row.text, row.label, slot, role, row.id)
+    def made(label: int, number: int, slot: int, role: Role) -> Row:
+        return Row.of(by_class[label][number], slot, role)
 
     pairs = (Pair(made(i % 2, i, i, "original"), made(1 - i % 2, i, i, "partner")) for i in range(k // 2))
-    return TrainingSet(tuple(pairs), 0, 0)
+    return TrainingSet(tuple(pairs))
 
 
 def evaluation(setting: Setting, count: int) -> list[list[int]]:

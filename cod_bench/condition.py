@@ -1,18 +1,31 @@
-"""(Draw, pool, condition, k) -> training rows: the budget rule and every control. Pure; no torch."""
+"""(Draw, k, what the condition needs) -> training rows: how a budget of k labelled rows is spent. Pure; no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from cod_bench.errors import unknown
-from cod_bench.spec import CONDITIONS, PARTNERS, digest
+from cod_bench import registry
+from cod_bench.errors import UsageError
+from cod_bench.spec import digest
 
 if TYPE_CHECKING:
     from cod_bench.generator import Entry
-    from cod_bench.split import Draw, Slot
+    from cod_bench.split import Draw, Slot, Unlabelled
     from cod_bench.task import Example
+
+Role = Literal["original", "partner", "substitute", "unlabelled"]
+Needs = Literal["nothing", "entries", "texts"]
+Text = Literal["cfe", "first", "random", "preserving"]
+"""The texts of a pool entry: the validated counterfactual, the first answer, and the two controls."""
+Told = tuple[str, str, str]
+"""What a record tells of a row: its source, its label and the first letter of its role."""
+Given = Sequence[Any]
+"""What a condition needs: pool entries, unlabelled texts, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +35,23 @@ class Row:
     text: str
     label: int
     slot: int
-    role: str
-    """original | partner (what the condition makes) | substitute (an original in place of an invalid slot's partner)"""
+    role: Role
+    """original | partner (what the condition makes or draws) | substitute (an original in place of a partner that was
+    not to be had) | unlabelled (a text whose label is what the teacher says of it)"""
     source: str
+
+    @classmethod
+    def of(cls, example: Example, slot: int, role: Role = "original") -> Row:
+        """A row of the training pool as it is."""
+        return cls(example.text, example.label, slot, role, example.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A slot's original and, except under `half`, its partner."""
+    """A slot's original and, except where a condition has none, its partner. A batch never splits it."""
 
     original: Row
-    partner: Row | None
+    partner: Row | None = None
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -45,9 +64,7 @@ class TrainingSet:
     """The pairs of one run in slot order, and what happened on the way."""
 
     pairs: tuple[Pair, ...]
-    substituted: int
-    """Slots whose partner is an original, because their counterfactual or control text was not to be had."""
-    passed_over: int
+    passed_over: int = 0
     """Rows that the teacher gets wrong, passed over while the originals were drawn: the same in every condition."""
 
     @property
@@ -56,84 +73,230 @@ class TrainingSet:
         return tuple(row for pair in self.pairs for row in pair.rows)
 
     @property
+    def substituted(self) -> int:
+        """Slots whose partner is an original, because their counterfactual or control text was not to be had."""
+        return sum(row.role == "substitute" for row in self.rows)
+
+    @property
+    def balance(self) -> tuple[int, ...]:
+        """Rows of each class that there is, by class."""
+        counts = Counter(row.label for row in self.rows)
+        return tuple(counts[label] for label in sorted(counts))
+
+    @property
     def hash(self) -> str:
         """Digest of texts, labels, slots and roles."""
         return digest([[r.text, r.label, r.slot, r.role] for r in self.rows])
 
 
-def partner(slot: Slot, entry: Entry, condition: str) -> tuple[str, int] | None:
-    """The partner's text and hard label under a condition with a generator; None where the text could not be made."""
-    name, flips = PARTNERS[condition]
-    text: str | None = getattr(entry, name)
-    return None if text is None else (text, slot.target if flips else slot.original.label)
+class Condition(ABC):
+    """A way to spend k labelled rows. One file in `conditions/` that exports an instance as `CONDITION`.
+
+    It draws its rows from the draw and makes nothing but what it is given; what else it draws comes from a stream of
+    `cod_bench.stream` named by (purpose, task, seed), never by method or condition.
+    """
+
+    name: ClassVar[str]
+    """The file's stem, with - for _."""
+    version: ClassVar[int] = 1
+    """Part of the run id where it is not 1: raise it when the rows change."""
+    meaning: ClassVar[str]
+    """One line, printed under the tables."""
+    needs: ClassVar[Needs] = "nothing"
+    """What `rows` is given: nothing; the generator's `entries` of its slots; or unlabelled `texts` of the training pool
+    with the teacher's class of each."""
+    equal_k: ClassVar[bool] = True
+    """Whether it trains on at most k labelled rows and on nothing else; tables say so where it does not."""
+    shows: ClassVar[Text] = "cfe"
+    """Of conditions with entries: the text of an entry whose edits and margins stand in the record."""
+    rewrites: ClassVar[bool] = False
+    """Whether it reads label-preserving rewrites, which a generator that costs something makes only when asked to."""
+
+    @abstractmethod
+    def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
+        """The training rows at budget k: a pure function of its arguments.
+
+        Args:
+            draw: the rows of (task, seed): `slots(k)` are the k/2 originals, `row(label, place)` any eligible row.
+            k: the budget of labelled rows.
+            given: what `needs` names, `entries_at(k)` or `texts_at(k)` of them, else empty.
+        """
+
+    def entries_at(self, k: int) -> int:
+        """How many slots' entries it needs at budget k."""
+        return k // 2
+
+    def texts_at(self, k: int) -> int:
+        """How many unlabelled texts it needs at budget k; part of what it is, so tables name it."""
+        raise NotImplementedError(f"condition {self.name!r} needs texts; say how many in texts_at(k)")
+
+    def faults(self, rows: Sequence[Told], k: int) -> str:
+        """Why rows that a record tells of cannot be its own at budget k; empty if they can."""
+        if self.equal_k and (len(rows) > k or any(role == "u" for _, _, role in rows)):
+            return f"rows.roles: {len(rows)} rows, and {self.name} trains on at most k={k} labelled ones"
+        return ""
 
 
-def build(draw: Draw, condition: str, k: int, entries: Sequence[Entry] | None = None) -> TrainingSet:
-    """The training rows of one condition at budget k: k/2 slots, each an original and its partner.
+class Partnered(Condition):
+    """A condition whose partner of an original is a text of that original's pool entry.
 
-    A slot without a valid counterfactual takes the seed's next unused original of the counterfactual's class, in every
-    condition that has counterfactuals or follows their sizes, so that these differ only in the valid slots. A control
-    text that could not be made (every redraw moved the teacher) is replaced by an unused original of the row's class.
+    A slot whose entry has no counterfactual takes the seed's next unused row instead, and so does one whose own text
+    could not be made. Its class is that of the counterfactual where the partner's label flips, so that conditions with
+    flips differ in the valid slots alone; where the label is kept it is the original's, so that batches stay balanced.
+    """
+
+    needs: ClassVar[Needs] = "entries"
+    text: ClassVar[Text]
+    """Which text of the entry the partner is."""
+    flips: ClassVar[bool]
+    """Whether the partner's hard label is the counterfactual's class, else the original's."""
+
+    def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
+        """k/2 originals, each with the text of its entry or a substitute."""
+        entries: Sequence[Entry] = given
+        slots, spare = draw.slots(k), _Spare(draw, k)
+        # those without a counterfactual first: every flipping condition then takes the same rows for them
+        without = {slot.index for slot, entry in zip(slots, entries, strict=True) if entry.cfe is None}
+        partners = {slot.index: spare.next(slot.target, slot) for slot in slots if slot.index in without}
+        for slot, entry in zip(slots, entries, strict=True):
+            if slot.index not in without:
+                text: str | None = getattr(entry, self.text)
+                partners[slot.index] = (
+                    spare.next(slot.original.label, slot)
+                    if text is None
+                    else Row(text, self._label(slot), slot.index, "partner", slot.original.id)
+                )
+        return TrainingSet(tuple(Pair(Row.of(slot.original, slot.index), partners[slot.index]) for slot in slots))
+
+    def _label(self, slot: Slot) -> int:
+        return slot.target if self.flips else slot.original.label
+
+    def faults(self, rows: Sequence[Told], k: int) -> str:
+        """Whether there are k rows, each partner made from its original and labelled as the condition has it."""
+        return partner_faults(rows, k, made=True, flips=self.flips)
+
+
+class _Spare:
+    """The unused rows of a draw beyond the originals of k/2 slots, class by class in its order."""
+
+    def __init__(self, draw: Draw, k: int) -> None:
+        self._draw = draw
+        self._places = [k // (2 * draw.classes)] * draw.classes
+
+    def next(self, label: int, slot: Slot) -> Row:
+        row = Row.of(self._draw.row(label, self._places[label]), slot.index, "substitute")
+        self._places[label] += 1
+        return row
+
+
+def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool) -> str:
+    """Why rows that a record tells of are not k/2 originals with their partners, made or drawn; empty if they are.
+
+    Args:
+        made: whether a partner is made from its original, else a row of its own.
+        flips: whether its label is another one.
+    """
+    if len(rows) != k:
+        return f"rows.roles: {len(rows)} entries, and k={k} gives {k}"
+    if not re.fullmatch(r"(o[ps])*", "".join(role for _, _, role in rows)):
+        return "rows.roles: must be an original and its partner or substitute in turn"
+    for place in range(0, k, 2):
+        (source, label, _), (other, turned_to, role) = rows[place : place + 2]
+        if role == "s":
+            continue
+        same, turned = source == other, label != turned_to
+        if same != made:
+            return f"rows.sources: the partner in slot {place // 2} is {'' if same else 'not '}made from its original"
+        if turned != flips:
+            return f"rows.labels: the partner in slot {place // 2} has {'another' if turned else 'the same'} label"
+    return ""
+
+
+def condition(name: str) -> Condition:
+    """The condition of that name.
 
     Raises:
-        UsageError: unknown condition, or a budget that cannot be balanced or filled.
+        UsageError: nobody has that name, or its module is broken.
     """
-    if condition not in CONDITIONS:
-        raise unknown("condition", condition, CONDITIONS)
-    slots = draw.slots(k)
-    originals = [Row(s.original.text, s.original.label, s.index, "original", s.original.id) for s in slots]
-    substituted = 0
-    if condition == "half":
-        partners: list[Row | None] = [None] * len(slots)
-    elif condition == "standard":
-        partners = [_as_row(row, slot, "partner") for slot, row in zip(slots, draw.partners(k), strict=True)]
-    else:
-        if entries is None or len(entries) != len(slots):
-            raise ValueError(f"condition {condition!r} at k={k} needs {len(slots)} pool entries")
-        partners, substituted = _from_pool(draw, condition, k, slots, entries)
-    pairs = tuple(Pair(original, partner) for original, partner in zip(originals, partners, strict=True))
+    found: Condition = registry.load("condition", name)
+    return found
+
+
+def given(wanted: Condition, draw: Draw, k: int, entries: Sequence[Entry] = ()) -> Sequence[Entry | Unlabelled]:
+    """What a condition is given beside the draw: the generator's entries, or unlabelled texts in the draw's order."""
+    if wanted.needs == "entries":
+        return entries
+    return draw.unlabelled(wanted.texts_at(k)) if wanted.needs == "texts" else ()
+
+
+def build(draw: Draw, name: str, k: int, entries: Sequence[Entry] | None = None) -> TrainingSet:
+    """The training rows of one condition at budget k, held to the rules that make conditions comparable.
+
+    Raises:
+        UsageError: unknown condition, a budget that cannot be balanced or filled, or rows that break a rule.
+    """
+    wanted = condition(name)
+    draw.slots(k)  # a budget that cannot be balanced or filled is told before the condition looks
+    if wanted.needs == "entries" and (entries is None or len(entries) != wanted.entries_at(k)):
+        raise ValueError(f"condition {name!r} at k={k} needs {wanted.entries_at(k)} pool entries")
+    found = wanted.rows(draw, k, given(wanted, draw, k, entries or ()))
+    told = unfit(found, wanted, draw, k)
+    if told:
+        raise UsageError(f"condition {name!r} at k={k}: {told}")
     passed = sum(draw.passed_over(label, k // (2 * draw.classes)) for label in range(draw.classes))
-    return TrainingSet(pairs, substituted, passed)
+    return replace(found, passed_over=passed)
 
 
-def _from_pool(
-    draw: Draw, condition: str, k: int, slots: Sequence[Slot], entries: Sequence[Entry]
-) -> tuple[list[Row | None], int]:
-    invalid = [slot.index for slot, entry in zip(slots, entries, strict=True) if entry.cfe is None]
-    spare = draw.substitutes(k, invalid)
-    per_class = k // (2 * draw.classes)
-    used = [per_class + sum(slots[i].target == label for i in invalid) for label in range(draw.classes)]
-    partners: list[Row | None] = []
-    exhausted = 0
-    for slot, entry in zip(slots, entries, strict=True):
-        if slot.index in spare:
-            partners.append(_as_row(spare[slot.index], slot, "substitute"))
-            continue
-        made = partner(slot, entry, condition)
-        if made is None:
-            label = slot.original.label
-            partners.append(_as_row(draw.row(label, used[label]), slot, "substitute"))
-            used[label] += 1
-            exhausted += 1
-            continue
-        text, label = made
-        partners.append(Row(text, label, slot.index, "partner", slot.original.id))
-    return partners, len(invalid) + exhausted
-
-
-def _as_row(example: Example, slot: Slot, role: str) -> Row:
-    return Row(example.text, example.label, slot.index, role, example.id)
+def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int) -> str:
+    """Which rule a condition's rows break, with the remedy; empty if none."""
+    rows = found.rows
+    if not rows:
+        return "gave no row; give at least one pair"
+    if wanted.equal_k and len(rows) > k:
+        return f"gave {len(rows)} rows; give at most k, or say equal_k = False"
+    if wanted.equal_k and any(row.role == "unlabelled" for row in rows):
+        return "trains on unlabelled texts; say equal_k = False"
+    originals = [row.source for row in rows if row.role == "original"]
+    if len(originals) % draw.classes:
+        return f"has {len(originals)} originals of {draw.classes} classes; take as many of each"
+    if originals != [slot.original.id for slot in draw.first_slots(len(originals))]:
+        return "its originals are not those of the draw's first slots in their order; take them from draw.slots(k)"
+    drawn = []
+    for pair in found.pairs:
+        for row in pair.rows:
+            pooled = draw.find(row.source)
+            if pooled is None:
+                return f"source {row.source!r} is no row of the training pool; name the row a text is or is made from"
+            if row.role == "partner" and (row.source == pair.original.source or row.text != pooled.text):
+                continue  # made, not drawn: an unchecked answer may even be the original itself
+            if row.text != pooled.text:
+                return f"the text of {row.role} {row.source} is not the pool's; call a made text a partner"
+            if row.role != "unlabelled" and row.label != pooled.label:
+                return f"labels row {row.source} {row.label} against its gold label {pooled.label}; keep that"
+            drawn.append(row.source)
+    twice = [source for source, times in Counter(drawn).items() if times > 1]
+    return f"takes row {twice[0]} of the training pool twice; take each once" if twice else ""
 
 
 def describe(training: TrainingSet) -> dict[str, Any]:
     """What stands in the record about the rows: their hash, sources, labels, roles and counts; no text."""
-    labels = [row.label for row in training.rows]
     return {
         "hash": training.hash,
         "sources": [row.source for row in training.rows],
-        "balance": [labels.count(label) for label in sorted(set(labels))],
-        "labels": "".join(map(str, labels)),
+        "balance": list(training.balance),
+        "labels": "".join(str(row.label) for row in training.rows),
         "roles": "".join(row.role[0] for row in training.rows),
         "substituted": training.substituted,
         "passed_over": training.passed_over,
     }
+
+
+def version_of(identity: Mapping[str, Any]) -> int:
+    """The condition's version that a run's identity tells; the first one is told by silence."""
+    told = identity.get("condition_version", 1)
+    return told if type(told) is int else 0
+
+
+def outdated(name: str, identity: Mapping[str, Any]) -> bool:
+    """Whether a run is of an earlier version of its condition than the one that is installed here."""
+    return name in registry.names("condition") and 0 < version_of(identity) < condition(name).version

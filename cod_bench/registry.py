@@ -15,15 +15,26 @@ from typing import Any
 
 from cod_bench.errors import UsageError, unknown
 
-KINDS = {"task": "tasks", "baseline": "baselines", "generator": "generators", "executor": "executors"}
+KINDS = {
+    "task": "tasks", "baseline": "baselines", "generator": "generators", "condition": "conditions",
+    "executor": "executors",
+}  # fmt: skip
 """Kind -> sub-package of cod_bench and entry-point group `cod_bench.<sub-package>`."""
 
-EXPORTS = {"task": "TASK", "baseline": "DISTILLER", "generator": "GENERATOR", "executor": "execute"}
+EXPORTS = {
+    "task": "TASK", "baseline": "DISTILLER", "generator": "GENERATOR", "condition": "CONDITION",
+    "executor": "execute",
+}  # fmt: skip
 """Kind -> the one name that a plugin's module exports."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 _plugin_files: dict[tuple[str, str], Path] = {}
+
+
+def name_of(kind: str, stem: str) -> str:
+    """What a plugin in a file of that stem is called: conditions have - for _, as tables and folders do."""
+    return stem.replace("_", "-") if kind == "condition" else stem
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -61,7 +72,8 @@ def add_plugin(path: Path) -> tuple[str, str]:
     kinds = [kind for kind, export in EXPORTS.items() if hasattr(module, export)]
     if len(kinds) != 1:
         raise UsageError(f"--plugin {path}: must export exactly one of {', '.join(EXPORTS.values())}")
-    kind, name = kinds[0], path.stem
+    kind = kinds[0]
+    name = name_of(kind, path.stem)
     if _plugin_files.get((kind, name), path) != path or name in _installed(kind):
         raise UsageError(f"--plugin {path}: {kind} {name!r} exists already; rename the file")
     _plugin_files[kind, name] = path.resolve()
@@ -71,10 +83,10 @@ def add_plugin(path: Path) -> tuple[str, str]:
 def installed_file(path: Path) -> tuple[str, str] | None:
     """(kind, name) of the installed plugin whose own file this is; None if it is none. Imports no plugin."""
     for kind in KINDS:
-        source = _installed(kind).get(path.stem)
+        source = _installed(kind).get(name_of(kind, path.stem))
         spec = importlib.util.find_spec(source) if source else None
         if spec is not None and spec.origin and Path(spec.origin).resolve() == path.resolve():
-            return kind, path.stem
+            return kind, name_of(kind, path.stem)
     return None
 
 
@@ -104,7 +116,7 @@ def _sources(kind: str) -> dict[str, str]:
 def _installed(kind: str) -> dict[str, str]:
     package = importlib.import_module(f"cod_bench.{KINDS[kind]}")
     found = {
-        info.name: f"{package.__name__}.{info.name}"
+        name_of(kind, info.name): f"{package.__name__}.{info.name}"
         for info in pkgutil.iter_modules(package.__path__)
         if not info.name.startswith("_")
     }

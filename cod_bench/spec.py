@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cod_bench import registry
 from cod_bench.errors import UsageError
 
 IDENTITY_VERSION = 1
@@ -20,28 +21,6 @@ POOL_VERSIONS = {"float32": 1, "bfloat16": 2}
 
 In the id of runs that use a pool."""
 
-CONDITIONS: Mapping[str, str] = {
-    "standard": "k originals; the partner of an original is another original of the other class",
-    "cod": "k/2 originals and, for each, a counterfactual that flips the teacher",
-    "unvalidated": "k/2 originals and, for each, the generator's first answer with the flipped label, never checked",
-    "random": "k/2 originals and, for each, itself with as many words changed at random as in its counterfactual",
-    "label-preserving": "k/2 originals and, for each, substitutions where its counterfactual has them; label kept",
-    "half": "k/2 originals alone, trained for as many steps as k rows",
-}
-"""Every condition with its one-line meaning, printed under the tables."""
-
-PARTNERS: Mapping[str, tuple[str, bool]] = {
-    "cod": ("cfe", True),
-    "unvalidated": ("first", True),
-    "random": ("random", False),
-    "label-preserving": ("preserving", False),
-}
-"""Conditions with a generator: which text of a pool entry the partner is, and whether its label is the target."""
-
-WITHOUT_GENERATOR = frozenset({"standard", "half"})
-"""Conditions that never depend on a generator."""
-
-
 LOCAL = "+local-"
 """Between a task's name and what stands for the rows of a local slice of it: `sst2+local-1a2b3c4d`."""
 
@@ -49,6 +28,18 @@ LOCAL = "+local-"
 def base_name(task: str) -> str:
     """A task's name without what marks a local slice."""
     return task.partition(LOCAL)[0]
+
+
+_generated: dict[str, bool] = {}
+
+
+def needs_generator(condition: str) -> bool | None:
+    """Whether a condition is given a generator's entries; None where it is not installed here."""
+    if condition not in _generated:
+        if condition not in registry.names("condition"):
+            return None
+        _generated[condition] = registry.load("condition", condition).needs == "entries"
+    return _generated[condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +66,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class RunSpec:
-    """One training. `generator` is empty exactly for the conditions that never depend on one."""
+    """One training. `generator` is empty exactly for the conditions that are given none of a generator's entries."""
 
     protocol: str
     track: str
@@ -87,11 +78,12 @@ class RunSpec:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.condition in WITHOUT_GENERATOR and self.generator:
+        generated = needs_generator(self.condition)
+        if generated is False and self.generator:
             raise UsageError(
                 f"generator={self.generator!r}: condition {self.condition!r} never depends on one; leave it empty"
             )
-        if self.condition not in WITHOUT_GENERATOR and not self.generator:
+        if generated and not self.generator:
             raise UsageError(f"generator='': condition {self.condition!r} needs one, for example 'substitution'")
         if self.seed < 0:
             raise UsageError(f"seed={self.seed}: choose a seed of 0 or more")
@@ -132,11 +124,14 @@ def identity(
     track: Mapping[str, Any],
     method: Mapping[str, Any],
     generator: Mapping[str, Any] | None,
+    condition_version: int = 1,
 ) -> dict[str, Any]:
     """The closed list of everything that makes a run this run; its digest is the run id.
 
-    Suite, executor, device, paths, workers, time and library versions are not in it: they stand in provenance.
+    Suite, executor, device, paths, workers, time and library versions are not in it: they stand in provenance. The
+    condition's version is in it where it is not 1, since the first records had none.
     """
+    later = {} if condition_version == 1 else {"condition_version": condition_version}
     return {
         "identity_version": IDENTITY_VERSION,
         "protocol": spec.protocol,
@@ -144,6 +139,7 @@ def identity(
         "task": {"name": spec.task, **task},
         "method": {"name": spec.method, **method},
         "condition": spec.condition,
+        **later,
         "generator": None
         if generator is None
         else {"name": spec.generator, "pool": POOL_VERSIONS[track.get("precision", "float32")], **generator},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cod_bench.errors import UsageError
 from cod_bench.spec import stream
@@ -20,17 +21,30 @@ class Slot:
     target: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A text of the training pool without its gold label, and the class that the teacher gives it."""
+
+    id: str
+    text: str
+    said: int
+
+
 class Draw:
     """The order in which one (task, seed) takes rows from the training pool, per class; larger k only takes more.
 
-    `eligible` is asked lazily, so the teacher judges only the rows that a budget needs.
+    `eligible` is asked lazily, so the teacher judges only the rows that a budget needs; so is `says`, the teacher's
+    class of a text.
     """
 
     def __init__(
-        self, train: Sequence[Example], *, task: str, classes: int, seed: int, eligible: Callable[[Example], bool]
-    ) -> None:
+        self, train: Sequence[Example], *, task: str, classes: int, seed: int, eligible: Callable[[Example], bool],
+        says: Callable[[str], int] | None = None,
+    ) -> None:  # fmt: skip
         order = stream("draw", task, seed).permutation(len(train))
-        self._waiting = [[train[i] for i in order if train[i].label == label] for label in range(classes)]
+        self._all = [train[i] for i in order]
+        self._says = says
+        self._waiting = [[row for row in self._all if row.label == label] for label in range(classes)]
         self._next = [0] * classes
         self._taken: list[list[Example]] = [[] for _ in range(classes)]
         self._skipped: list[list[int]] = [[] for _ in range(classes)]
@@ -91,16 +105,29 @@ class Draw:
             position[slot.target] += 1
         return tuple(found)
 
-    def substitutes(self, k: int, invalid: Sequence[int]) -> dict[int, Example]:
-        """For slots without a valid counterfactual: the next unused original of the class it should have had."""
-        slots = self.slots(k)
-        position = [k // (2 * self.classes)] * self.classes
-        found = {}
-        for index in sorted(invalid):
-            target = slots[index].target
-            found[index] = self.row(target, position[target])
-            position[target] += 1
-        return found
+    def unlabelled(self, count: int) -> tuple[Unlabelled, ...]:
+        """`count` texts of the pool in an order that is blind to their labels, with the teacher's class of each.
+
+        They come from the end of the order whose start gives the originals; more are the same ones and then others.
+
+        Raises:
+            UsageError: the pool has fewer, or nobody can say their classes.
+        """
+        if count > len(self._all):
+            raise UsageError(
+                f"task {self.task!r}: {count} unlabelled texts, and the training pool has {len(self._all)}; take fewer"
+            )
+        if self._says is None:
+            raise UsageError(f"task {self.task!r}: unlabelled texts need a teacher; draw with one")
+        return tuple(Unlabelled(row.id, row.text, self._says(row.text)) for row in self._all[: -count - 1 : -1])
+
+    def find(self, source: str) -> Example | None:
+        """The row of the training pool with that id; None if there is none."""
+        return self._by_id.get(source)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Example]:
+        return {row.id: row for row in self._all}
 
 
 def check_budget(k: int, classes: int) -> None:

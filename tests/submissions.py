@@ -8,6 +8,7 @@ from typing import Any
 
 from cod_bench import registry
 from cod_bench.analysis import grids
+from cod_bench.condition import Partnered, condition
 from cod_bench.data import origin
 from cod_bench.design import suites
 from cod_bench.design.identity import identify
@@ -15,7 +16,7 @@ from cod_bench.design.suite import Suite
 from cod_bench.records import evaluate
 from cod_bench.records.record import SCALE, Record, Reference
 from cod_bench.records.results import Results
-from cod_bench.spec import PARTNERS, RunSpec, digest, stream
+from cod_bench.spec import RunSpec, digest, stream
 from tests.samples import sample_cfe, sample_record, sample_reference
 
 PAIRS = {"pairs_sha256": "a" * 64}
@@ -37,6 +38,12 @@ def reference(teacher: str = "0123456789ab", *, track: str = "toy") -> Reference
     return replace(made, teacher_metrics={name: own[name] for name in ("accuracy", "auroc", "ece", "macro_f1", "mcc")})
 
 
+def flips(name: str) -> bool:
+    """Whether a condition's partners have another label than their originals."""
+    known = condition(name)
+    return isinstance(known, Partnered) and known.flips
+
+
 def rows(spec: RunSpec) -> dict[str, Any]:
     """What a record says of its rows: the first of the training pool, class by class in turn, and their partners."""
     columns = [[row.id for row in origin.corpus(spec.task).train if row.label == label] for label in (0, 1)]
@@ -47,7 +54,7 @@ def rows(spec: RunSpec) -> dict[str, Any]:
         if spec.condition == "standard":
             found.append((columns[1 - label][10 + place], 1 - label, "p"))
         elif spec.condition != "half":
-            found.append((columns[label][place], 1 - label if PARTNERS[spec.condition][1] else label, "p"))
+            found.append((columns[label][place], 1 - label if flips(spec.condition) else label, "p"))
     sources, labels, roles = (list(column) for column in zip(*found, strict=True))
     return {
         "hash": digest([spec.condition, spec.k, found]), "sources": sources, "labels": "".join(map(str, labels)),

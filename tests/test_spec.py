@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
-from cod_bench.spec import CONDITIONS, RunSpec, canonical, digest, identity, stream, stream_seed
+from cod_bench.spec import RunSpec, canonical, digest, identity, stream, stream_seed
 from cod_bench.track import Recipe
 
 SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)
@@ -90,7 +90,3 @@ def test_no_global_generator_is_touched() -> None:
     before = np.random.get_state()[1].tolist()  # noqa: NPY002 - the very thing that must not move
     stream("draw", "toy", 0).random(100)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-
-
-def test_every_condition_has_a_meaning() -> None:
-    assert all(meaning.strip() for meaning in CONDITIONS.values())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +21,13 @@ def rows(per_class: int, classes: int = 2) -> list[Example]:
     ]
 
 
-def draw(seed: int = 0, per_class: int = 60, classes: int = 2, wrong: frozenset[str] = frozenset()) -> Draw:
-    return Draw(rows(per_class, classes), task="t", classes=classes, seed=seed, eligible=lambda e: e.id not in wrong)
+def draw(
+    seed: int = 0, per_class: int = 60, classes: int = 2, wrong: frozenset[str] = frozenset(),
+    says: Callable[[str], int] | None = None,
+) -> Draw:  # fmt: skip
+    return Draw(
+        rows(per_class, classes), task="t", classes=classes, seed=seed, eligible=lambda e: e.id not in wrong, says=says
+    )
 
 
 @given(st.integers(0, 50), st.sampled_from([(2, 4), (2, 8), (2, 12), (2, 64), (3, 6), (3, 30), (4, 8)]))
@@ -67,15 +74,25 @@ def test_eligibility_is_asked_only_for_rows_that_a_budget_needs() -> None:
     assert len(asked) == 8
 
 
-def test_substitutes_are_the_next_unused_originals_of_the_counterfactuals_class() -> None:
-    d = draw()
-    slots = d.slots(16)
-    found = d.substitutes(16, [5, 0, 2])
-    assert sorted(found) == [0, 2, 5]
-    assert all(found[i].label == slots[i].target for i in found)
-    used = {s.original.id for s in slots}
-    assert len({row.id for row in found.values()} | used) == len(used) + 3
-    assert found[0] == d.row(slots[0].target, 4)
+def test_unlabelled_texts_are_the_same_ones_and_then_others_and_blind_to_labels() -> None:
+    turned = [replace(row, label=1 - row.label) for row in rows(60)]
+    d, asked = draw(says=lambda text: len(text) % 2), list[str]()
+    other = Draw(
+        turned, task="t", classes=2, seed=0, eligible=lambda _: True, says=lambda text: asked.append(text) or 0
+    )
+    few, more = d.unlabelled(3), d.unlabelled(9)
+    assert more[:3] == few
+    assert [text.id for text in other.unlabelled(9)] == [text.id for text in more]
+    assert len(asked) == 9
+    assert {text.id for text in more}.isdisjoint(slot.original.id for slot in d.slots(16))
+    assert all(text.said == len(text.text) % 2 for text in more)
+
+
+def test_more_texts_than_there_are_and_texts_without_a_teacher_are_refused() -> None:
+    with pytest.raises(UsageError, match="41 unlabelled texts, and the training pool has 40; take fewer"):
+        draw(per_class=20, says=len).unlabelled(41)
+    with pytest.raises(UsageError, match="need a teacher"):
+        draw().unlabelled(1)
 
 
 @pytest.mark.parametrize("k", [0, -4, 2, 6, 10, 33])

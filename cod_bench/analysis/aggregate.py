@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cod_bench.condition import version_of
 from cod_bench.design.suite import Suite
+from cod_bench.design.suites import in_order
 from cod_bench.errors import UsageError
 from cod_bench.records import evaluate
 from cod_bench.records.record import Record, Reference
-from cod_bench.spec import CONDITIONS, RunSpec
+from cod_bench.spec import RunSpec
 
 TOLERANCE = 1e-6
 """Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
@@ -49,6 +51,18 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class AboutCondition:
+    """What tables need to know of a condition besides its records."""
+
+    meaning: str
+    equal_k: bool = True
+    """Whether it trains on at most k labelled rows and on nothing else."""
+    version: int = 1
+    shows: str = "cfe"
+    """The text of a pool entry that its figures are of."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """What a suite declares on one (protocol, track), and what is there. Nothing is ever imputed."""
 
@@ -65,6 +79,8 @@ class Grid:
     """Task -> share of the larger class among its evaluation rows."""
     about: Mapping[str, About] = field(default_factory=dict)
     """By task; accuracy and ranked where it is not told."""
+    conditions_about: Mapping[str, AboutCondition] = field(default_factory=dict)
+    """By condition; nothing is said of those that it lacks."""
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
     states: Mapping[str, str] = field(default_factory=dict)
@@ -95,9 +111,17 @@ class Grid:
         return tuple(sorted({k for block in self.suite.blocks for k in block.ks}))
 
     def conditions(self, method: str) -> tuple[str, ...]:
-        """Conditions that the suite declares for a method, in the order of `CONDITIONS`."""
-        declared = {c for block in self.suite.blocks if method in block.methods for c in block.conditions}
-        return tuple(name for name in CONDITIONS if name in declared)
+        """Conditions that the suite declares for a method, in the order of tables."""
+        return in_order(c for block in self.suite.blocks if method in block.methods for c in block.conditions)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The conditions of all its methods, in the order of tables."""
+        return in_order(condition for method in self.methods for condition in self.conditions(method))
+
+    def generated(self, condition: str) -> bool:
+        """Whether a condition's runs depend on the generator."""
+        return any(spec.generator for spec in self.declared if spec.condition == condition)
 
     def ks_of(self, method: str, *conditions: str) -> tuple[int, ...]:
         """Budgets that the suite declares for every one of these conditions of a method."""
@@ -123,6 +147,7 @@ def collect(
     references: References,
     expected: Mapping[RunSpec, str],
     about: Mapping[str, About] | None = None,
+    conditions_about: Mapping[str, AboutCondition] | None = None,
     excluded: Mapping[str, str] | None = None,
 ) -> Grid:
     """The suite's runs on one (protocol, track).
@@ -132,13 +157,14 @@ def collect(
         references: by (track, task, teacher hash), as `Results.references` gives them.
         expected: the run id that the current code gives each spec; another id makes a record stale.
         about: by task; accuracy and ranked where it is not told.
+        conditions_about: by condition; the first version and a counterfactual where it is not told.
         excluded: method -> why it cannot run on this track.
 
     Raises:
         UsageError: two records of one run, a missing or unfit reference, a stored metric that its predictions do not
             give, or two runs of a pair from different teachers, data, versions or environments.
     """
-    out = excluded or {}
+    out, conditions = excluded or {}, conditions_about or {}
     declared = tuple(spec for spec in suite.expand(track=track, protocol=protocol) if spec.method not in out)
     wanted = set(declared)
     counted: dict[RunSpec, Record] = {}
@@ -149,7 +175,8 @@ def collect(
                 raise UsageError(f"record {record.run_id} ({record.spec.label}) is given twice; name each folder once")
             counted[record.spec] = record
         else:
-            stale.append(Stale(record.spec, record.run_id, _stale_reason(expected.get(record.spec))))
+            told = conditions.get(record.spec.condition, AboutCondition(""))
+            stale.append(Stale(record.spec, record.run_id, _stale_reason(record, expected.get(record.spec), told)))
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
     runs = _runs({spec: counted[spec] for spec in declared if spec in counted}, references)
     missing = tuple(spec for spec in declared if spec not in runs)
@@ -159,7 +186,9 @@ def collect(
         for task, r in known.items()
     }
     majority = {task: float(evaluate.top_share(evaluate.digits(r.gold)[None], 2)[0]) for task, r in known.items()}
-    return Grid(suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, out)
+    return Grid(
+        suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, conditions, out
+    )
 
 
 def refuse_mixtures(records: Iterable[Record]) -> None:
@@ -259,9 +288,12 @@ def _refuse_other_metrics(record: Record, found: Mapping[str, float | bool]) -> 
             )
 
 
-def _stale_reason(expected: str | None) -> str:
+def _stale_reason(record: Record, expected: str | None, told: AboutCondition) -> str:
     if expected is None:
         return "the current code does not know this run"
+    version = version_of(record.identity)
+    if version < told.version:
+        return f"version {version} of condition {record.spec.condition}; version {told.version} counts: run {expected}"
     return f"made by other code or settings: the current code expects run {expected}"
 
 

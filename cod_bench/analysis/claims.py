@@ -60,8 +60,14 @@ class Claim:
 
 
 def pairs(grid: Grid, method: str) -> list[tuple[str, str]]:
-    """Comparisons of a method that the suite declares: `cod` over each control, then each condition over `half`."""
+    """Comparisons of a method that the suite declares: `cod` over each control, then each condition over `half`.
+
+    In a variant that tries a condition of one's own, what is asked of it alone, so that no claim is made a second time.
+    """
     have = grid.conditions(method)
+    if grid.suite.tried:
+        own = [pair for name in grid.suite.tried for pair in ((name, "standard"), ("cod", name))]
+        return [(a, b) for a, b in own if a in have and b in have and grid.ks_of(method, a, b)]
     wanted = [("cod", other) for other in ("standard", "random", "unvalidated", "label-preserving")]
     wanted += [(other, "half") for other in ("standard", "cod", "random", "unvalidated", "label-preserving")]
     return [(a, b) for a, b in wanted if a in have and b in have and grid.ks_of(method, a, b)]

@@ -14,7 +14,8 @@ from typing import Any
 
 from cod_bench import registry
 from cod_bench.analysis import aggregate
-from cod_bench.analysis.aggregate import About, Grid, References
+from cod_bench.analysis.aggregate import About, AboutCondition, Grid, References
+from cod_bench.condition import condition, outdated, version_of
 from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, expected, identify, not_applicable
 from cod_bench.design.suite import Suite
@@ -40,6 +41,7 @@ def of(suite: Suite, *, records: Sequence[Record], references: References) -> li
         references=references,
         expected=ids_that_count(specs, records),
         about={task: about(task) for task in suite.tasks},
+        conditions_about=conditions_about(suite.conditions),
         excluded=excluded(specs),
     )
 
@@ -48,6 +50,13 @@ def about(name: str) -> About:
     """What tables need to know of a task; its rows are not needed."""
     task = registry.load("task", base_name(name))
     return About(task.metric, task.ranked)
+
+
+def conditions_about(names: Iterable[str]) -> dict[str, AboutCondition]:
+    """What tables need to know of conditions; of those that are installed here."""
+    known = registry.names("condition")
+    found = {name: condition(name) for name in names if name in known}
+    return {name: AboutCondition(c.meaning, c.equal_k, c.version, c.shows) for name, c in found.items()}
 
 
 def ids_that_count(specs: Iterable[RunSpec], records: Iterable[Record]) -> dict[RunSpec, str]:
@@ -96,12 +105,15 @@ def one_value(records: Iterable[Record]) -> None:
 
 
 def identity_of(record: Record) -> dict[str, Any]:
-    """The identity that the installed code gives a record's run; what a generator got from its user is the record's.
+    """The identity that the installed code gives a record's run.
+
+    What a generator got from its user is the record's, and so is an earlier version of its condition.
 
     Raises:
         UsageError: a plugin is not installed here.
     """
-    return identify(record.spec, params=params(record) if carries_data(record.spec) else None)
+    version = version_of(record.identity) if outdated(record.spec.condition, record.identity) else None
+    return identify(record.spec, params=params(record) if carries_data(record.spec) else None, version=version)
 
 
 def carries_data(spec: RunSpec) -> bool:
@@ -131,12 +143,13 @@ Excluded = Mapping[tuple[str, str], str]
 
 def sections(
     suite: Suite, *, records: Sequence[Record], references: References, expected: Mapping[RunSpec, str],
-    about: Mapping[str, About] | None = None, excluded: Excluded | None = None,
+    about: Mapping[str, About] | None = None, conditions_about: Mapping[str, AboutCondition] | None = None,
+    excluded: Excluded | None = None,
 ) -> list[Grid]:  # fmt: skip
     """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track.
 
     Args:
-        records, references, expected, about: as `aggregate.collect` takes them.
+        records, references, expected, about, conditions_about: as `aggregate.collect` takes them.
         excluded: (track, method) -> why that method cannot run there; shown in place of its numbers.
 
     Raises:
@@ -151,7 +164,7 @@ def sections(
             out = {method: why for (where, method), why in (excluded or {}).items() if where == track}
             grid = aggregate.collect(
                 suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected,
-                about=about, excluded=out,
+                about=about, conditions_about=conditions_about, excluded=out,
             )  # fmt: skip
             if grid.runs or grid.stale:
                 found.append(grid)
@@ -162,7 +175,7 @@ def sections(
 def suites_with_records(results: Results) -> list[Suite]:
     """Suites to show for a folder: the smallest first, and a larger one only if it has records of its own.
 
-    Methods that no suite declares and generators other than a suite's own make variants of the suites.
+    Methods and conditions that no suite declares and generators other than a suite's own make variants of the suites.
     """
     records, _ = results.scan()
     specs = {record.spec for record in records}
@@ -170,10 +183,13 @@ def suites_with_records(results: Results) -> list[Suite]:
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     others = _installed("baseline", "method", {s.method for s in specs} - declared)
     submitted = [(), *((method,) for method in others)]
+    conditions = _installed("condition", "condition", {s.condition for s in specs} - set(suites.CONDITIONS))
+    tried = [(), *((condition,) for condition in conditions)]
     generators = ["", *_installed("generator", "generator", {s.generator for s in specs} - {""})]
     known = {
-        (made := sliced.variant(submitted=methods, generator=generator)).name: made
+        (made := sliced.variant(submitted=methods, tried=own, generator=generator)).name: made
         for generator in generators
+        for own in tried
         for methods in submitted
         for suite in (declared_suite.on_tracks(there) for declared_suite in suites.SUITES.values())
         if there.intersection(suite.tracks)

@@ -27,7 +27,7 @@ def load(file: Path, kind: str) -> Facts:
     """Facts `load` (the file can be imported and is a plugin) and `name` (it is what it says of itself)."""
     known = {"load": attempt(lambda: list(registry.installed_file(file) or registry.add_plugin(file)))}
     if "value" in known["load"]:
-        known["name"] = attempt(lambda: told(registry.load(kind, file.stem)))
+        known["name"] = attempt(lambda: told(registry.load(kind, registry.name_of(kind, file.stem))))
     return known
 
 
@@ -50,6 +50,7 @@ def seed_everything(seed: int) -> None:
 
 def told(plugin: Any) -> Facts:
     """What a plugin says of itself."""
-    names = ("name", "version", "summary", "card", "title", "licence", "citation")
+    names = ("name", "version", "summary", "card", "meaning", "title", "licence", "citation")
     said = {name: getattr(plugin, name) for name in names if isinstance(getattr(plugin, name, None), (str, int))}
-    return {**said, "docstring": vars(plugin).get("__doc__") or ""} if isinstance(plugin, type) else said
+    own = plugin if isinstance(plugin, type) else type(plugin)
+    return {**said, "docstring": vars(own).get("__doc__") or ""}

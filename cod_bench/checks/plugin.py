@@ -59,6 +59,7 @@ def _named(found: Probed) -> str | None:
 SAYS: Mapping[str, tuple[str, ...]] = {
     "baseline": ("summary", "docstring"),
     "generator": ("card",),
+    "condition": ("meaning", "docstring"),
     "task": ("title", "licence", "citation"),
 }
 """What a plugin of each kind must say of itself; the page shows it."""
@@ -111,6 +112,10 @@ def _moved(found: Probed) -> str:
             (here, _) = found.clean["entries"][track]
             if "value" in here and here != there:
                 return f"{track}: {there.get('error') or 'other counterfactuals'}"
+    if found.kind == "condition" and not _same(found) and "rows" in found.altered:
+        here, there = found.clean["rows"][0], found.altered["rows"]
+        if "value" in here and here != there:
+            return str(there.get("error") or _other_rows(here["value"], there["value"]))
     return ""
 
 
@@ -246,6 +251,56 @@ def _all_teachers(found: Probed) -> str | None:
     return None if "entries" not in found.clean else _first_error(found.clean["entries"])
 
 
+# Conditions
+
+
+def _draws(found: Probed) -> str | None:
+    if "rows" not in found.clean:
+        return None
+    return str(found.clean["rows"][0].get("error", "") or found.clean["holes"].get("error", ""))
+
+
+def _same(found: Probed) -> str | None:
+    if "rows" not in found.clean or _draws(found):
+        return None
+    one, other = found.clean["rows"]
+    there = found.poisoned.get("rows", one)
+    for what, rows in (("in two runs", other), ("in another process", there)):
+        if "value" in rows and rows != one:
+            told = _other_rows(one["value"], rows["value"])
+            return f"{told} {what}; take rows from the draw, draw from cod_bench.stream, sort what was a set"
+    return ""
+
+
+def _other_rows(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> str:
+    here = next(here for here, there in zip(one, other, strict=True) if here != there)
+    return f"other rows at k={here['k']}, seed {here['seed']}"
+
+
+def _balanced(found: Probed) -> str | None:
+    """Every class is there; how many rows of each is told."""
+    if _draws(found) != "":
+        return None
+    every = [*found.clean["rows"][0]["value"], *found.clean["holes"]["value"]]
+    alone = [f"k={rows['k']}, seed {rows['seed']}" for rows in every if len(rows["balance"]) < 2]
+    return f"one class alone at {alone[0]}; batches need every class" if alone else ""
+
+
+def _balance(found: Probed) -> str:
+    told = []
+    for what, rows in (("", found.clean["rows"][0]), (" where counterfactuals are missing", found.clean["holes"])):
+        counts = dict.fromkeys(f"{':'.join(map(str, one['balance']))} at k={one['k']}" for one in rows["value"])
+        told.append(f"rows by class {', '.join(counts)}{what}")
+    return "; ".join(dict.fromkeys(told))
+
+
+def _sound(found: Probed) -> str | None:
+    if "record" not in found.clean:
+        return None
+    made = found.clean["record"]
+    return str(made.get("error") or made["value"]["fault"])
+
+
 # Tasks and executors
 
 
@@ -318,6 +373,15 @@ CHECKS: Mapping[str, tuple[Check[Probed], ...]] = {
         Check("preserves the label", "at most 20 rewrites for a control", _keeps),
         _BLIND,
         Check("encoder and decoder", "every toy track's teacher can be asked", _all_teachers, _on_which),
+    ),
+    "condition": (
+        *_ALWAYS,
+        _IDENTITY,
+        Check("rows", "taken from the draw or made from what it is given, at most k unless it says otherwise", _draws),
+        Check("deterministic", "two runs and two processes give equal rows", _same),
+        _BLIND,
+        Check("balance", "every class is trained on, also where counterfactuals are missing", _balanced, _balance),
+        Check("trains", "a student at k = 8 can be trained, and its record is sound", _sound),
     ),
     "task": (
         *_ALWAYS,

@@ -1,9 +1,10 @@
 """Plugin file -> facts about it, in a process of its own: what `check` judges. Written as JSON to the path it is given.
 
-Three processes probe a method or a generator. The clean one trains as a run does, twice, with other seeds of every
-global random stream. The poisoned one has another hash seed, imports the file when the task's evaluation and dev rows
-can no longer be read, and trains again; then once more with the training pool closed too. In the altered one these rows
-can be read and are others, and the results must be those of the clean one. Tasks and executors have the first two.
+Three processes probe a method, a generator or a condition. The clean one does what a run does, twice, with other seeds
+of every global random stream. The poisoned one has another hash seed, imports the file when the task's evaluation and
+dev rows can no longer be read, and does it again; a method once more with the training pool closed too. In the altered
+one these rows can be read and are others, and the results must be those of the clean one. Tasks and executors have the
+first two.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, registry
-from cod_bench.checks import probe_generator
+from cod_bench.checks import probe_condition, probe_generator
 from cod_bench.checks.facts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.checks.poison import altered, poisoned
 from cod_bench.counterfactuals import warm
 from cod_bench.design import suites
 from cod_bench.design import tracks as all_tracks
 from cod_bench.runner import work
-from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, canonical
+from cod_bench.spec import RunSpec, canonical, needs_generator
 
 if TYPE_CHECKING:
     from cod_bench.condition import TrainingSet
@@ -50,6 +51,8 @@ def facts(file: Path, kind: str, world: str, tracks: Sequence[str]) -> Facts:
         ("baseline", "clean"): _method, ("baseline", "poisoned"): _poisoned_method,
         ("baseline", "altered"): _altered_method, ("generator", "altered"): probe_generator.altered_world,
         ("generator", "clean"): probe_generator.clean_world, ("generator", "poisoned"): probe_generator.poisoned_world,
+        ("condition", "clean"): probe_condition.clean_world, ("condition", "poisoned"): probe_condition.poisoned_world,
+        ("condition", "altered"): probe_condition.altered_world,
         ("task", "clean"): _task, ("task", "poisoned"): _rows_alone,
         ("executor", "clean"): _executor, ("executor", "poisoned"): _import_alone,
     }[kind, world](file, kind, tracks)  # fmt: skip
@@ -130,7 +133,7 @@ def _method_identity(method: Any, tracks: Sequence[str]) -> Facts:
 def _specs(method: str, tracks: Sequence[str]) -> list[RunSpec]:
     generator = suites.suite(TASK).generator
     return [
-        RunSpec("last", track, TASK, method, condition, "" if condition in WITHOUT_GENERATOR else generator, K, 0)
+        RunSpec("last", track, TASK, method, condition, generator if needs_generator(condition) else "", K, 0)
         for track in tracks
         for condition in CONDITIONS
     ]

@@ -24,7 +24,7 @@ LIMIT = 300.0
 """Seconds that a probing process may take; on an idle core it takes about ten."""
 
 WORLDS = ("clean", "poisoned", "altered")
-BLIND = ("baseline", "generator")
+BLIND = ("baseline", "generator", "condition")
 """Kinds that must do without evaluation rows."""
 
 Facts = Mapping[str, Any]
@@ -40,7 +40,7 @@ class Probed:
     clean: Facts
     poisoned: Facts
     altered: Facts = field(default_factory=dict)
-    """Of methods and generators alone."""
+    """Of methods, generators and conditions alone."""
 
 
 def toy_tracks() -> tuple[str, ...]:

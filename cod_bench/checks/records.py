@@ -22,7 +22,7 @@ from cod_bench.records import evaluate, verdicts
 from cod_bench.records.record import Record, Reference, record_from_json, reference_from_json
 from cod_bench.records.results import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
 from cod_bench.reports.render import PUBLISHED
-from cod_bench.spec import PROTOCOLS, WITHOUT_GENERATOR, RunSpec, digest
+from cod_bench.spec import PROTOCOLS, RunSpec, digest
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
@@ -287,7 +287,7 @@ def _judged(found: Folder) -> Mapping[str, str]:
 def _generators(record: Record) -> str:
     """That the generator of a published record is one that is installed: tables are conditional on it."""
     spec = record.spec
-    if spec.condition in WITHOUT_GENERATOR or spec.generator in registry.names("generator"):
+    if not spec.generator or spec.generator in registry.names("generator"):
         return ""
     return f"generator {spec.generator!r} is not installed here; submit its file first"
 

@@ -7,16 +7,19 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
+from cod_bench.condition import Condition, Partnered, condition, version_of
 from cod_bench.data import origin
 from cod_bench.errors import RunError, UsageError
 from cod_bench.records.record import LARGEST, SCALE, Record
-from cod_bench.spec import PARTNERS, RunSpec, digest
+from cod_bench.spec import digest
 
 HASH = re.compile(r"[0-9a-f]{12}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 ROUNDED = 0.01
 """Seconds by which rounded parts may exceed their sum."""
+ROLES = frozenset("opsu")
+"""First letters of an original, a partner, a substitute, an unlabelled text."""
 FIELDS = frozenset({"hash", "sources", "balance", "labels", "roles", "substituted", "passed_over"})
 
 
@@ -26,9 +29,7 @@ def alone(record: Record) -> str:
     Raises:
         UsageError: nobody here knows the task.
     """
-    spec, rows = record.spec, record.rows
-    slots = spec.k // 2
-    wanted = slots if spec.condition == "half" else 2 * slots
+    spec, rows, own = record.spec, record.rows, condition(record.spec.condition)
     if set(rows) != FIELDS:
         return f"rows.{min(set(rows) ^ FIELDS)}: field is {'missing' if set(rows) < FIELDS else 'missing or unknown'}"
     sources, labels, roles = (rows[name] for name in ("sources", "labels", "roles"))
@@ -37,11 +38,11 @@ def alone(record: Record) -> str:
     classes = len(origin.find(spec.task).classes)
     if not isinstance(labels, str) or not set(labels) <= set("0123456789"[:classes]):
         return f"rows.labels: must be one of {classes} classes a row"
-    if not isinstance(roles, str) or not re.fullmatch(r"o*" if spec.condition == "half" else r"(o[ps])*", roles):
-        return "rows.roles: must be an original and, but for `half`, its partner or substitute in turn"
-    for name, found in (("sources", sources), ("labels", labels), ("roles", roles)):
-        if len(found) != wanted:
-            return f"rows.{name}: {len(found)} entries, and k={spec.k} gives {wanted}"
+    if not isinstance(roles, str) or not set(roles) <= ROLES:
+        return f"rows.roles: must be of the letters {', '.join(sorted(ROLES))}"
+    for name, found in (("labels", labels), ("roles", roles)):
+        if len(found) != len(sources):
+            return f"rows.{name}: {len(found)} entries, and rows.sources has {len(sources)}"
     if rows["balance"] != [labels.count(label) for label in sorted(set(labels))]:
         return f"rows.balance: {str(rows['balance'])[:40]} is not what rows.labels says"
     for name in ("substituted", "passed_over"):
@@ -52,28 +53,27 @@ def alone(record: Record) -> str:
     if not isinstance(rows["hash"], str) or not HASH.fullmatch(rows["hash"]):
         return "rows.hash: must be a hash"
     return (
-        _slots(record, slots, roles) or _drawn(spec, sources, labels, roles, classes)
-        or _partners(spec, sources, labels, roles)
+        own.faults(list(zip(sources, labels, roles, strict=True)), spec.k) or _slots(record, own)
+        or _drawn(own, sources, labels, roles, classes)
     )  # fmt: skip
 
 
-def _slots(record: Record, slots: int, roles: str) -> str:
+def _slots(record: Record, own: Condition) -> str:
     """Whether the counterfactuals that are told of are those of these slots."""
-    cfe, taken = record.cfe, roles.count("s")
+    cfe, taken, k = record.cfe, record.rows["roles"].count("s"), record.spec.k
     if cfe is None:
         return f"rows.roles: {taken} substitutes, and the condition needs none" if taken else ""
-    if cfe["slots"] != slots:
-        return f"cfe.slots: {cfe['slots']}, and k={record.spec.k} gives {slots}"
+    if cfe["slots"] != own.entries_at(k):
+        return f"cfe.slots: {cfe['slots']}, and k={k} gives {own.entries_at(k)}"
     lacking = cfe["slots"] - cfe["valid"] + cfe["exhausted"]
-    return (
-        "" if taken == lacking else f"rows.roles: {taken} substitutes, and cfe tells of {lacking} slots without a text"
-    )
+    if taken != lacking and isinstance(own, Partnered):
+        return f"rows.roles: {taken} substitutes, and cfe tells of {lacking} slots without a text"
+    return ""
 
 
-def _drawn(spec: RunSpec, sources: Sequence[str], labels: str, roles: str, classes: int) -> str:
+def _drawn(own: Condition, sources: Sequence[str], labels: str, roles: str, classes: int) -> str:
     """Whether rows that were drawn are drawn once, and originals alternate between the classes."""
-    made = spec.condition in PARTNERS
-    drawn = [source for source, role in zip(sources, roles, strict=True) if not (made and role == "p")]
+    drawn = [source for source, role in zip(sources, roles, strict=True) if not _made(own, role)]
     if len(set(drawn)) < len(drawn):
         return f"rows.sources: {Counter(drawn).most_common(1)[0][0]} is drawn twice"
     originals = [label for label, role in zip(labels, roles, strict=True) if role == "o"]
@@ -82,20 +82,9 @@ def _drawn(spec: RunSpec, sources: Sequence[str], labels: str, roles: str, class
     return ""
 
 
-def _partners(spec: RunSpec, sources: Sequence[str], labels: str, roles: str) -> str:
-    """Whether every partner is made from its original and labelled as the condition has it."""
-    if spec.condition == "half":
-        return ""
-    for i in range(0, len(roles), 2):
-        if roles[i + 1] == "s":
-            continue
-        same, turned = sources[i] == sources[i + 1], labels[i] != labels[i + 1]
-        made, flips = (True, PARTNERS[spec.condition][1]) if spec.condition in PARTNERS else (False, True)
-        if same != made:
-            return f"rows.sources: the partner in slot {i // 2} is {'' if same else 'not '}made from its original"
-        if turned != flips:
-            return f"rows.labels: the partner in slot {i // 2} has {'another' if turned else 'the same'} label"
-    return ""
+def _made(own: Condition, role: str) -> bool:
+    """Whether a row of that role may be made of its source rather than be it."""
+    return role == "p" and own.needs == "entries"
 
 
 def together(records: Mapping[str, Record]) -> dict[str, str]:
@@ -132,10 +121,11 @@ def _shared(record: Record) -> Iterator[tuple[Hashable, Hashable]]:
     yield (*draw, spec.k, "passed over"), rows["passed_over"]
     made = digest([identity.get("generator"), record.provenance.get("environment")])  # other CPUs, other texts
     same = (rows["hash"], tuple(rows["sources"]), rows["labels"], rows["roles"])
-    yield (*draw, spec.k, spec.condition, made), same
+    how = (spec.condition, version_of(identity), made)
+    yield (*draw, spec.k, *how), same
     if record.cfe is not None:
         told = {name: value for name, value in record.cfe.items() if name != "teacher_passes"}
-        yield (*draw, spec.k, spec.condition, made, "cfe"), digest(told)
+        yield (*draw, spec.k, *how, "cfe"), digest(told)
     own = tuple(rows["sources"][i] for i in originals)
     yield (*draw[:-1], spec.k, "seed of", own), spec.seed
 
@@ -165,11 +155,11 @@ def _training(task: str, pool: str) -> Mapping[str, int] | None:
 
 
 def _strange(record: Record, known: Mapping[str, int]) -> str:
-    rows, made = record.rows, record.spec.condition in PARTNERS
+    rows, own = record.rows, condition(record.spec.condition)
     for source, label, role in zip(rows["sources"], rows["labels"], rows["roles"], strict=True):
         if source not in known:
             return f"rows.sources: {source} is no row of the training pool"
-        if not (made and role == "p") and known[source] != int(label):
+        if role != "u" and not _made(own, role) and known[source] != int(label):
             return f"rows.labels: {label} for row {source}, which the training pool labels {known[source]}"
     return ""
 

@@ -54,6 +54,7 @@ def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
     """The declared suites on that track, with the records' generators, variants for submitted methods, local slices."""
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
+    tried = [(), *((condition,) for condition in sorted({spec.condition for spec in specs} - set(suites.CONDITIONS)))]
     generators = ["", *sorted({spec.generator for spec in specs} - {""})]
     made = [
         sliced
@@ -61,7 +62,8 @@ def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
         if suite.admits(track)
         for methods in submitted
         for generator in generators
-        for variant in (suite.variant(submitted=methods, generator=generator),)
+        for own in tried
+        for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
         for sliced in (variant, *on_slices(variant, specs))
     ]
     return list({suite.name: suite for suite in made}.values())

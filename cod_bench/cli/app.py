@@ -54,7 +54,7 @@ from cod_bench.design.filters import Filters, suite_for
 from cod_bench.errors import RunError, UsageError
 from cod_bench.runner import energy as energies
 from cod_bench.runner import plan as plans
-from cod_bench.spec import CONDITIONS, PROTOCOLS
+from cod_bench.spec import PROTOCOLS
 
 app = typer.Typer(
     cls=Verbs,
@@ -136,8 +136,8 @@ def list_(plugin: PluginOption = None) -> None:
     for name in registry.names("baseline"):
         print(f"  {name:14} {_summary(name)}")
     print("conditions")
-    for name, meaning in CONDITIONS.items():
-        print(f"  {name:16} {meaning}")
+    for name in suites.in_order(registry.names("condition")):
+        print(f"  {name:16} {registry.load('condition', name).meaning}")
     print("generators")
     for name in registry.names("generator"):
         generator = registry.load("generator", name)

@@ -21,11 +21,11 @@ WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes,
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="baseline, task or generator.")],
+    kind: Annotated[str, typer.Argument(help="baseline, condition, task or generator.")],
     name: Annotated[str, typer.Argument(help="Its name on the leaderboard: small letters, digits and _.")],
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of NAME.py here.")] = None,
 ) -> None:
-    """Write a method, task or generator that passes `check` as it is; nothing is overwritten."""
+    """Write a method, condition, task or generator that passes `check` as it is; nothing is overwritten."""
     from cod_bench.cli import new as news
 
     path = news.write(kind, name, out)

@@ -11,7 +11,7 @@ from cod_bench import registry
 from cod_bench.errors import UsageError, unknown
 from cod_bench.store import write_atomic
 
-KINDS = ("baseline", "task", "generator")
+KINDS = ("baseline", "condition", "task", "generator")
 """Kinds that there is a template for."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -27,10 +27,12 @@ def text(kind: str, name: str) -> str:
         raise unknown("kind", kind, KINDS)
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UsageError(f"new {kind} {name!r}: choose a name of small letters, digits and _ that starts with a letter")
-    if name in registry.names(kind):
+    if registry.name_of(kind, name) in registry.names(kind):
         raise UsageError(f"new {kind} {name!r}: there is one of that name already; choose another name")
     template = resources.files("cod_bench.cli.templates").joinpath(f"{kind}.txt").read_text(encoding="utf-8")
-    made = template.replace("@NAME@", name).replace("@CLASS@", "".join(part.title() for part in name.split("_")))
+    made = template.replace("@NAME@", registry.name_of(kind, name)).replace(
+        "@CLASS@", "".join(part.title() for part in name.split("_"))
+    )
     return _pinned(made, name) if kind == "task" else made
 
 

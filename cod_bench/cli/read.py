@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cod_bench.cli import given
+from cod_bench.cli.options import PluginOption
 from cod_bench.design import suites
 from cod_bench.errors import UsageError
 from cod_bench.reports.tables import interval, p_value, points
@@ -84,11 +85,12 @@ def compare(
     left: Annotated[str, typer.Argument(help="A method, a condition or a folder of records.")],
     right: Annotated[str, typer.Argument(help="Another of the same kind.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
-    protocol: ProtocolOption = "",
+    protocol: ProtocolOption = "", plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Difference of two methods, two conditions or two folders of records, unit by unit. Exploratory."""
     from cod_bench.analysis import compare as compares
 
+    given.plugins(plugin)
     if Path(left).is_dir() and Path(right).is_dir():
         first, second = (_one(suite, Path(folder), track, protocol) for folder in (left, right))
         if (first.track, first.protocol) != (second.track, second.protocol):
@@ -139,11 +141,12 @@ def compare(
 def power(
     effect: Annotated[float, typer.Option("--effect", help="True difference as a share: 0.02 is two points.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
-    protocol: ProtocolOption = "",
+    protocol: ProtocolOption = "", plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many seeds a design needs to see a gain of that size, from the spread in records."""
     from cod_bench.analysis import power as powers
 
+    given.plugins(plugin)
     grid = _one(suite, results, track, protocol)
     _say(results, [grid])
     for need in powers.needs(grid, effect):
@@ -159,11 +162,12 @@ def power(
 def export(
     out: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
-    protocol: ProtocolOption = "",
+    protocol: ProtocolOption = "", plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """One row a run with its metrics, for pandas, R or a spreadsheet."""
     from cod_bench.analysis import frame
 
+    given.plugins(plugin)
     _one(suite, results, track, protocol)
     table = frame.frame(_grids(suite, results, track, protocol))
     frame.write(table, out)
@@ -176,11 +180,13 @@ def site(
     examples: Annotated[
         bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
     ] = False,
+    plugin: PluginOption = None,
 ) -> None:
     """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
     from cod_bench.counterfactuals import examples as site_examples
     from cod_bench.reports import render
 
+    given.plugins(plugin)
     shown = site_examples.examples if examples else None
     path = render.build(given.results_folder(results, there=True), out, examples=shown)
     print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactuals.perturb import Edits, Frequencies, edits, perturb
 from cod_bench.generator import Answer, Entry, Generator, Query
-from cod_bench.spec import PARTNERS, POOL_VERSIONS, digest, stream
+from cod_bench.spec import POOL_VERSIONS, digest, stream
 from cod_bench.store import Artifacts, _block_name, blocks, lock, write_atomic
 
 if TYPE_CHECKING:
@@ -246,9 +246,9 @@ class _Refusals:
         return refused
 
 
-def summary(entries: Sequence[Entry], condition: str) -> dict[str, Any]:
-    """Quality of a run's slots, as it stands in the record; edits and margins are of the condition's own texts."""
-    (name, _), total = PARTNERS[condition], len(entries)
+def summary(entries: Sequence[Entry], name: str) -> dict[str, Any]:
+    """Quality of a run's slots, as it stands in the record; edits and margins are of the texts of that name."""
+    total = len(entries)
     valid = [entry for entry in entries if entry.cfe is not None]
     there = [entry for entry in valid if name in entry.edited]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import registry
+from cod_bench.condition import condition
 from cod_bench.errors import UsageError
 from cod_bench.generator import Answer, Ask, Bill, Query, Terms
-from cod_bench.spec import PARTNERS, PROTOCOLS, RunSpec, base_name
+from cod_bench.spec import PROTOCOLS, RunSpec, base_name
 
 if TYPE_CHECKING:
     from cod_bench.counterfactuals.pairs import Pair
@@ -69,8 +70,10 @@ def needs(specs: Iterable[RunSpec]) -> list[Need]:
             kept_wrong = PROTOCOLS[spec.protocol].reference_habits
             key = (spec.track, spec.task, spec.generator, spec.seed, kept_wrong)
             before = found.get(key, Need(*key, 0, 0))
-            rewritten = spec.k if PARTNERS[spec.condition][0] == "preserving" else 0
-            found[key] = replace(before, k=max(before.k, spec.k), preserving=max(before.preserving, rewritten))
+            wanted = condition(spec.condition)
+            reach = 2 * wanted.entries_at(spec.k)
+            rewritten = reach if wanted.rewrites else 0
+            found[key] = replace(before, k=max(before.k, reach), preserving=max(before.preserving, rewritten))
     return list(found.values())
 
 

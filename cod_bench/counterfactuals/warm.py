@@ -95,7 +95,7 @@ def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
     def right(example: Example) -> bool:
         return kept_wrong or judge.predict(example.text) == example.label
 
-    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right)
+    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.predict)
 
 
 @cache

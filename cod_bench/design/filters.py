@@ -10,7 +10,7 @@ from cod_bench.design import suites
 from cod_bench.design.shard import Shard, cut
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError, unknown
-from cod_bench.spec import CONDITIONS, PROTOCOLS, RunSpec, base_name
+from cod_bench.spec import PROTOCOLS, RunSpec, base_name
 from cod_bench.split import check_budget
 
 
@@ -37,7 +37,7 @@ class Filters:
 
 
 def suite_for(name: str, filters: Filters) -> Suite:
-    """The suite a user means: the named one, or a variant of it for methods or a generator that it does not declare.
+    """The suite a user means: the named one, or a variant for methods, conditions or a generator beyond its own.
 
     A submission is a family of its own (protocol.md, "What may be said"), and tables are conditional on one generator:
     a variant has tables of its own under the name `<suite>+<what is different>`.
@@ -52,7 +52,8 @@ def suite_for(name: str, filters: Filters) -> Suite:
         others = ()  # a method of another suite: `select` says which methods this one has
     if others and len(others) < len(filters.method):
         raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
-    return suite.variant(submitted=others, generator=filters.generator).with_tasks(
+    tried = tuple(condition for condition in filters.condition if condition not in suites.CONDITIONS)
+    return suite.variant(submitted=others, tried=tried, generator=filters.generator).with_tasks(
         [origin.named(task) for task in suite.tasks]
     )
 
@@ -102,7 +103,7 @@ def _check_names(filters: Filters) -> None:
     for field_name, values, known in (
         ("protocol", filters.protocol, PROTOCOLS),
         ("method", filters.method, registry.names("baseline")),
-        ("condition", filters.condition, CONDITIONS),
+        ("condition", filters.condition, registry.names("condition")),
         ("generator", (filters.generator,) if filters.generator else (), registry.names("generator")),
     ):
         for value in values:

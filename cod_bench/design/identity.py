@@ -10,21 +10,28 @@ from cod_bench import registry
 from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.errors import UsageError
-from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, canonical, digest, digest_text, identity
+from cod_bench.spec import RunSpec, canonical, digest, digest_text, identity
 
 
-def identify(spec: RunSpec, *, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def identify(
+    spec: RunSpec, *, params: Mapping[str, Any] | None = None, version: int | None = None
+) -> dict[str, Any]:  # fmt: skip
     """The full identity of a run, from the plugins as they are installed now; loads no data and no weights.
 
     Args:
         params: of the generator, as a record tells them; it is asked for them where they are not given.
+        version: of the condition, likewise.
+
+    Raises:
+        UsageError: a plugin that is not installed here.
     """
     return identity(
         spec,
         task=origin.find(spec.task).identity(),
         track=_track_identity(spec.track),
         method=_method_identity(spec.method, spec.track, spec.k),
-        generator=None if spec.condition in WITHOUT_GENERATOR else _generator_identity(spec.generator, params),
+        generator=_generator_identity(spec.generator, params) if spec.generator else None,
+        condition_version=registry.load("condition", spec.condition).version if version is None else version,
     )
 
 

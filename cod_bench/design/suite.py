@@ -9,7 +9,10 @@ from functools import lru_cache
 from cod_bench import device
 from cod_bench.design import tracks
 from cod_bench.errors import UsageError
-from cod_bench.spec import WITHOUT_GENERATOR, RunSpec
+from cod_bench.spec import RunSpec, needs_generator
+
+BESIDE = ("standard", "cod")
+"""What a condition of one's own is compared with: the same runs as the suite's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Suite:
     """Of a variant, the declared suite that it departs from; its name is that one's and what is different."""
     submitted: tuple[str, ...] = ()
     """Of a variant, its methods that no suite declares."""
+    tried: tuple[str, ...] = ()
+    """Of a variant, its conditions that no suite declares: compared in exploratory pairs, never in a claim."""
 
     @property
     def family(self) -> str:
@@ -90,11 +95,23 @@ class Suite:
         others = [track for track in sorted(wanted) if track not in self.tracks and self.admits(track)]
         return replace(self, tracks=(*self.tracks, *others)) if others else self
 
-    def variant(self, *, submitted: tuple[str, ...] = (), generator: str = "") -> Suite:
-        """Its first block for submitted methods, or with another generator; the suite itself if neither differs."""
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions it declares, in its order."""
+        return tuple(dict.fromkeys(condition for block in self.blocks for condition in block.conditions))
+
+    def variant(
+        self, *, submitted: tuple[str, ...] = (), tried: tuple[str, ...] = (), generator: str = ""
+    ) -> Suite:  # fmt: skip
+        """Its first block for submitted methods, for other conditions beside `standard` and `cod`, or with another
+        generator; the suite itself if none differs."""
         made = self
+        if tried:
+            beside = [condition for condition in BESIDE if condition in self.blocks[0].conditions]
+            block = replace(self.blocks[0], conditions=(*beside, *tried))
+            made = made.departing("+".join(tried), title="another condition", blocks=(block,), tried=tried)
         if submitted:
-            block = replace(self.blocks[0], methods=submitted)
+            block = replace(made.blocks[0], methods=submitted)
             made = made.departing("+".join(submitted), title="submitted", blocks=(block,), submitted=submitted)
         if generator and generator != self.generator:
             made = made.departing(generator, generator=generator)
@@ -123,6 +140,6 @@ def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[Run
                     for k in block.ks:
                         for task in suite.tasks:
                             for condition in block.conditions:
-                                generator = "" if condition in WITHOUT_GENERATOR else suite.generator
+                                generator = suite.generator if needs_generator(condition) else ""
                                 seen[RunSpec(protocol, track, task, method, condition, generator, k, seed)] = None
     return tuple(seen)

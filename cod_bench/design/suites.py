@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import unknown
+
+CONDITIONS = ("standard", "cod", "unvalidated", "random", "label-preserving", "half")
+"""The declared conditions in the order of tables; claims are about these, and others come after them by name."""
 
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
@@ -130,6 +133,12 @@ SUITES: Mapping[str, Suite] = {
 }
 
 DEFAULT_SUITE = "embedded"
+
+
+def in_order(conditions: Iterable[str]) -> tuple[str, ...]:
+    """Conditions as tables show them: the declared ones first."""
+    place = {name: at for at, name in enumerate(CONDITIONS)}
+    return tuple(sorted(dict.fromkeys(conditions), key=lambda name: (place.get(name, len(place)), name)))
 
 
 def declared(name: str) -> Suite:

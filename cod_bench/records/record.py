@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec, canonical, digest
+from cod_bench.registry import NAME
+from cod_bench.spec import PROTOCOLS, RunSpec, canonical, digest
 
 SCHEMA = 1
 SCALE = 10_000
@@ -168,8 +169,8 @@ def problems(record: Record) -> list[str]:
     spec = record.spec
     if spec.protocol not in PROTOCOLS:
         found.append(f"spec.protocol: unknown value {spec.protocol!r}")
-    if spec.condition not in CONDITIONS:
-        found.append(f"spec.condition: unknown value {spec.condition!r}")
+    if not NAME.fullmatch(spec.condition):
+        found.append(f"spec.condition: {_short(spec.condition)} is no name")
     if record.run_id != digest(record.identity):
         found.append(f"run_id: {record.run_id} is not the digest of identity ({digest(record.identity)})")
     found += [
@@ -182,7 +183,7 @@ def problems(record: Record) -> list[str]:
         if not isinstance(part, Mapping) or part.get("name") != getattr(spec, key):
             found.append(f"identity.{key}: does not name spec.{key} {getattr(spec, key)!r}")
     generator = record.identity.get("generator")
-    if (generator is None) != (spec.condition in WITHOUT_GENERATOR):
+    if (generator is None) != (not spec.generator):
         found.append(f"identity.generator: {generator!r} does not fit condition {spec.condition!r}")
     if len(record.predictions) != len(record.probabilities):
         found.append(f"probabilities: {len(record.probabilities)} entries for {len(record.predictions)} predictions")
@@ -203,7 +204,7 @@ def problems(record: Record) -> list[str]:
 
 def _cfe_problems(record: Record) -> list[str]:
     """What a record tells of its counterfactuals: numbers that can be summed up, in every record that has any."""
-    cfe, bare = record.cfe, record.spec.condition in WITHOUT_GENERATOR
+    cfe, bare = record.cfe, not record.spec.generator
     if cfe is None or bare:
         told = "is missing" if cfe is None else "is told"
         return [] if (cfe is None) == bare else [f"cfe: {told}, and the condition is {record.spec.condition!r}"]

@@ -8,7 +8,6 @@ from cod_bench.analysis import aggregate, compare
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.reports import page
 from cod_bench.reports.tables import NONE, code, escape, interval, markdown, p_value, percent, points
-from cod_bench.spec import WITHOUT_GENERATOR
 
 ALONE = "No declared method of its suite has a counted run here. "
 
@@ -87,7 +86,7 @@ def _teachers(grid: Grid) -> dict[str, str]:
 
 def _comparable(own: Grid, declared: Grid, condition: str) -> bool:
     """Whether a condition is the same on both sides: what another generator made is not."""
-    return condition in WITHOUT_GENERATOR or own.suite.generator == declared.suite.generator
+    return not own.generated(condition) or own.suite.generator == declared.suite.generator
 
 
 def differences(own: Grid, declared: Grid) -> list[str]:

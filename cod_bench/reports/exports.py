@@ -9,7 +9,6 @@ from cod_bench.analysis import aggregate, quality
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import PRIMARY, Claim, Gain
 from cod_bench.reports.tables import csv_text
-from cod_bench.spec import WITHOUT_GENERATOR
 
 
 def cells_csv(grid: Grid) -> str:
@@ -19,7 +18,7 @@ def cells_csv(grid: Grid) -> str:
     for cell in aggregate.cells(grid):
         found = quality.of_condition(grid, cell["condition"], cell["task"], cell["k"])
         valid = found.valid if found else None
-        over = (cell["task"], cell["k"]) in marks and cell["condition"] not in WITHOUT_GENERATOR
+        over = (cell["task"], cell["k"]) in marks and grid.generated(cell["condition"])
         rows.append({**_where(grid), **cell, "valid_share": valid, "over_20_replaced": over})
     columns = ["suite", "protocol", "track", "task", "method", "condition", "k", "n", "declared", *aggregate.METRICS]
     columns += ["accuracy_sd", "collapsed_share", "valid_share", "over_20_replaced"]

@@ -125,16 +125,20 @@ def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
 def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
     """The figure that `run` prints at its end: what `cod` gains over `standard`, a line a method.
 
-    `gains` are those of `claims.gains`, computed here if not given.
+    In a variant that tries a condition of one's own, every gain that is asked of it. `gains` are those of
+    `claims.gains`, computed here if not given.
     """
-    lines = [f"suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: cod - standard, accuracy points"]
+    tried = bool(grid.suite.tried)
+    what = "exploratory, accuracy points" if tried else "cod - standard, accuracy points"
+    lines = [f"suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: {what}"]
     n, tasks, seeds = page.units(grid)
     if not grid.complete:
         lines[0] += f" (PARTIAL: {len(grid.runs)} of {len(grid.declared)} runs; no interval or p before all are there)"
     for gain in claims.gains(grid) if gains is None else gains:
-        if (gain.condition, gain.over) != ("cod", "standard"):
+        if not tried and (gain.condition, gain.over) != ("cod", "standard"):
             continue
         method, ks, e = " ".join(gain.method.split()), ", ".join(map(str, gain.ks)), gain.effect
+        method += f" {gain.condition} - {gain.over}" if tried else ""
         if e is None:
             lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}")
             continue

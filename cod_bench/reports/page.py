@@ -11,7 +11,7 @@ from cod_bench.analysis import aggregate, quality, stats
 from cod_bench.analysis.aggregate import About, Grid
 from cod_bench.analysis.claims import ALPHA, CLAIMS, MEANINGS, Claim, Gain
 from cod_bench.reports.tables import NONE, code, counted, escape, interval, markdown, number, p_value, percent, points
-from cod_bench.spec import CONDITIONS, LOCAL, PROTOCOLS, WITHOUT_GENERATOR
+from cod_bench.spec import LOCAL, PROTOCOLS
 
 MARK = "†"
 METRIC_NAMES = {"mcc": "Matthews correlation", "macro_f1": "macro-F1", "auroc": "AUROC"}
@@ -28,9 +28,8 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
         "comparison is the table of gains). A partial grid has no whiskers."
     )
     parts += [f"![Learning curves: {escape(name.removesuffix('.svg'))}]({quote(name)})" for name in figures]
-    shown = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
     parts.append("## Conditions")
-    parts.append("\n".join(f"- {code(c)}: {CONDITIONS[c]}" for c in CONDITIONS if c in shown))
+    parts.append("\n".join(f"- {code(name)}: {escape(meaning(grid, name))}" for name in grid.shown))
     parts.append("## Files")
     parts.append(
         "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
@@ -40,6 +39,12 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
         "predictions of the records."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def meaning(grid: Grid, condition: str) -> str:
+    """What a condition is, in a line."""
+    told = grid.conditions_about.get(condition)
+    return NONE if told is None else told.meaning
 
 
 def heading(grid: Grid) -> str:
@@ -92,7 +97,7 @@ def accuracy(grid: Grid) -> str:
             runs = [r for t in grid.suite.tasks for k in ks for r in grid.cell(t, method, condition, k)]
             collapsed = sum(bool(run.metrics["collapsed"]) for run in runs)
             share = NONE if not runs else f"{percent(collapsed / len(runs))} ({collapsed}/{len(runs)})"
-            valid = percent(quality.validity(grid, condition)) if condition not in WITHOUT_GENERATOR else NONE
+            valid = percent(quality.validity(grid, condition)) if grid.generated(condition) else NONE
             mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
             rows.append([escape(method), code(condition), *cells, mean, str(len(runs)), share, valid])
     rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 4)] for method in grid.excluded]
@@ -173,8 +178,10 @@ def gain_table(grid: Grid, gains: Sequence[Gain]) -> str:
 def gain_caption(grid: Grid, gains: Sequence[Gain]) -> str:
     """The estimator, once for all gains."""
     n, tasks, seeds = units(grid)
+    tried = ", ".join(code(name) for name in grid.suite.tried)
     head = (
-        f"Paired differences of accuracy. Unit: (task, seed), averaged over the primary k named; n = {n} units "
+        (f"Exploratory: no suite declares {tried}, and no claim is made of it. " if tried else "")
+        + f"Paired differences of accuracy. Unit: (task, seed), averaged over the primary k named; n = {n} units "
         f"({counted(tasks, 'task')} x {counted(seeds, 'seed')}). Estimate: mean over tasks of the mean over seeds. "
     )
     if not grid.complete:
@@ -311,8 +318,7 @@ def _own_table(grid: Grid, task: str, metric: str) -> str:
 
 def counterfactuals(grid: Grid) -> list[str]:
     """Quality of the counterfactuals per task and budget."""
-    conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
-    cells = [(condition, cell) for condition in conditions for cell in quality.table(grid, condition)]
+    cells = [(condition, cell) for condition in grid.shown for cell in quality.table(grid, condition)]
     if not cells:
         return []
     rows = [

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.spec import CONDITIONS
+from cod_bench.design import suites
 
 # Okabe and Ito's colours, told apart by readers with any colour vision; markers and dashes say the same once more.
-STYLES = dict(
-    zip(
-        CONDITIONS,
-        (
-            ("#000000", "o", "-"),
-            ("#D55E00", "D", "-"),
-            ("#E69F00", "s", "--"),
-            ("#0072B2", "^", "--"),
-            ("#009E73", "v", "-."),
-            ("#999999", "x", ":"),
-        ),
-        strict=True,
-    )
-)
+LOOKS = (
+    ("#000000", "o", "-"), ("#D55E00", "D", "-"), ("#E69F00", "s", "--"), ("#0072B2", "^", "--"),
+    ("#009E73", "v", "-."), ("#999999", "x", ":"), ("#CC79A7", "o", "--"), ("#56B4E9", "D", ":"),
+    ("#F0E442", "s", "-."), ("#D55E00", "^", ":"), ("#009E73", "x", "--"), ("#0072B2", "v", "-"),
+)  # fmt: skip
+"""(colour, marker, dashes) by place: the declared conditions first, then others by name."""
+
+
+def styles(conditions: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """How conditions are drawn; a declared one looks the same whatever stands beside it."""
+    order = suites.in_order([*suites.CONDITIONS, *conditions])
+    return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(order)}
 
 
 def learning_curve(grid: Grid, task: str) -> str:
@@ -64,7 +63,7 @@ def learning_curve(grid: Grid, task: str) -> str:
         panels[0].set_ylabel("accuracy (%)")
         partial = "" if grid.complete else ", PARTIAL: means only"
         figure.suptitle(plain(f"{task}\ntrack {grid.track}, protocol {grid.protocol}{partial}"), fontsize="medium")
-        shown = [condition for condition in CONDITIONS if condition in lines]
+        shown = [condition for condition in grid.shown if condition in lines]
         if shown:
             columns = min(len(shown), 2 * len(methods))
             handles = [lines[c] for c in shown]
@@ -93,7 +92,7 @@ def _line(panel: Any, grid: Grid, task: str, method: str, condition: str, shift:
         above.append(high - values.mean())
     if not xs:
         return None
-    colour, marker, dash = STYLES[condition]
+    colour, marker, dash = styles(grid.shown)[condition]
     drawn: object = panel.errorbar(
         xs, means, yerr=[below, above], color=colour, marker=marker, linestyle=dash, markersize=4, capsize=2, lw=1.3
     )

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, registry
+from cod_bench.condition import condition
 from cod_bench.counterfactuals.warm import (
     base,
     corpus,
@@ -27,13 +28,13 @@ from cod_bench.design import tracks
 from cod_bench.design.identity import identify
 from cod_bench.errors import UsageError
 from cod_bench.runner import energy
-from cod_bench.spec import PARTNERS, PROTOCOLS, WITHOUT_GENERATOR, Protocol, RunSpec, digest
+from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, digest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cod_bench.condition import TrainingSet
+    from cod_bench.condition import Condition, TrainingSet
     from cod_bench.distiller import Distiller
     from cod_bench.generator import Entry
     from cod_bench.records.record import Record
@@ -158,7 +159,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
         train_hash=run.corpus.pool_sha256[:12],
         teacher_hash=run.teacher.hash,
         rows=describe(training),
-        cfe=None if entries is None else summary(entries, spec.condition),
+        cfe=None if entries is None else summary(entries, run.condition.shows),
         cost=rounded(
             {
                 "seconds": end - start,
@@ -188,6 +189,7 @@ class Resolved:
     protocol: Protocol
     track: Track
     method: type[Distiller]
+    condition: Condition
     corpus: Corpus
     teacher: Teacher
     draw: Draw
@@ -198,15 +200,15 @@ class Resolved:
         """The training rows of its condition, and the pool entries that these were made from if any were."""
         from cod_bench.condition import build
 
-        entries = None if self.spec.condition in WITHOUT_GENERATOR else self.entries()
+        entries = self.entries() if self.condition.needs == "entries" else None
         return build(self.draw, self.spec.condition, self.spec.k, entries), entries
 
     def entries(self) -> list[Entry]:
         """The pool's entries of its slots; searched now where they are not in the cache folder."""
         spec = self.spec
         return pool(spec.track, spec.task, spec.generator).entries(
-            self.draw, spec.k,
-            kept_wrong=self.protocol.reference_habits, preserving=PARTNERS[spec.condition][0] == "preserving",
+            self.draw, 2 * self.condition.entries_at(spec.k),
+            kept_wrong=self.protocol.reference_habits, preserving=self.condition.rewrites,
         )  # fmt: skip
 
     def train(
@@ -253,7 +255,7 @@ def resolve(spec: RunSpec) -> Resolved:
     protocol = PROTOCOLS[spec.protocol]
     fitted = teacher(spec.track, spec.task)
     return Resolved(
-        spec, protocol, fitted.track, method, corpus(spec.task), fitted,
+        spec, protocol, fitted.track, method, condition(spec.condition), corpus(spec.task), fitted,
         draw(spec.track, spec.task, spec.seed, protocol.reference_habits),
         student_tokenizer(spec),
     )  # fmt: skip

@@ -17,8 +17,9 @@ from cod_bench.condition import TrainingSet, build
 from cod_bench.counterfactuals import warm
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import identify
+from cod_bench.design.suites import CONDITIONS
 from cod_bench.runner import work
-from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec
+from cod_bench.spec import RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from cod_bench.training.distil import train
 from tests.checkpoints import save
@@ -52,13 +53,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]
 
 
 def spec(track: Track, method: str, condition: str, protocol: str = "last", seed: int = 0) -> RunSpec:
-    generator = "" if condition in WITHOUT_GENERATOR else "substitution"
+    generator = "substitution" if needs_generator(condition) else ""
     return RunSpec(protocol, track.name, "toy", method, condition, generator, 16, seed)
 
 
 def rows(wanted: RunSpec) -> TrainingSet:
     drawn = warm.draw(wanted.track, "toy", wanted.seed, wanted.protocol == "paper")
-    entries = None if wanted.condition in WITHOUT_GENERATOR else work.resolve(wanted).entries()
+    entries = work.resolve(wanted).entries() if needs_generator(wanted.condition) else None
     return build(drawn, wanted.condition, wanted.k, entries)
 
 

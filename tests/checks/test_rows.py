@@ -10,10 +10,12 @@ import pytest
 
 from cod_bench.checks import rows as check_rows
 from cod_bench.condition import build, describe
+from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.pool import summary
+from cod_bench.design.suites import CONDITIONS
 from cod_bench.generator import Entry
 from cod_bench.records.record import Record
-from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec, digest
+from cod_bench.spec import RunSpec, digest, needs_generator
 from cod_bench.split import Draw
 from cod_bench.task import Example
 from tests import submissions
@@ -21,7 +23,7 @@ from tests.test_condition import entries
 
 
 def record(method: str = "kd", condition: str = "cod", k: int = 8, **rows: Any) -> Record:
-    generator = "" if condition in WITHOUT_GENERATOR else "substitution"
+    generator = "substitution" if needs_generator(condition) else ""
     made = submissions.record(
         RunSpec("last", "toy", "toy", method, condition, generator, k, 0), submissions.reference()
     )
@@ -37,10 +39,10 @@ def test_every_condition_passes(condition: str, k: int) -> None:
 @pytest.mark.parametrize(
     ("condition", "reason"),
     [
-        ("standard", "is drawn twice"),
+        ("standard", "the partner in slot 0 is made from its original"),
         ("random", "the partner in slot 0 has another label"),
         ("label-preserving", "the partner in slot 0 has another label"),
-        ("half", "rows.roles: must be an original"),
+        ("half", "rows.roles: must be the 4 originals of k=8 alone"),
     ],
 )
 def test_rows_of_cod_are_those_of_no_other_condition(condition: str, reason: str) -> None:
@@ -134,7 +136,7 @@ def test_whatever_the_package_builds_passes(
     draw = Draw(train, task="toy", classes=classes, seed=0, eligible=lambda _: True)
     made = record(condition=condition)
     found = None if made.cfe is None else [there(one) for one in entries(draw, k, invalid=(1,), exhausted=(0,))]
-    told = None if found is None else summary(found, condition)
+    told = None if found is None else summary(found, registered(condition).shows)
     rows = describe(build(draw, condition, k, found))
     task = SimpleNamespace(classes=tuple(map(str, range(classes))))
     monkeypatch.setattr(check_rows.origin, "find", lambda _: task)

@@ -11,10 +11,11 @@ import numpy as np
 from cod_bench.analysis import grids
 from cod_bench.analysis.aggregate import References
 from cod_bench.design.suite import Block, Suite
+from cod_bench.design.suites import CONDITIONS
 from cod_bench.records import evaluate
 from cod_bench.records.record import SCALE, SCHEMA, Record, Reference, quantise, rounded
 from cod_bench.reports import leaderboard
-from cod_bench.spec import WITHOUT_GENERATOR, RunSpec, digest, identity, stream
+from cod_bench.spec import RunSpec, digest, identity, needs_generator, stream
 
 HERE = Path(__file__).parent
 SUITE = Suite(
@@ -84,7 +85,7 @@ def from_predictions(
         task={"version": 1},
         track={"precision": "float32"},
         method={"version": 1},
-        generator=None if spec.condition in WITHOUT_GENERATOR else {"version": 1},
+        generator={"version": 1} if needs_generator(spec.condition) else None,
     )
     slots = spec.k // 2
     cfe = {
@@ -112,7 +113,7 @@ def from_predictions(
         train_hash=digest(["pool", spec.task]),
         teacher_hash=target.teacher_hash,
         rows={"ids": []},
-        cfe=None if spec.condition in WITHOUT_GENERATOR else cfe,
+        cfe=cfe if needs_generator(spec.condition) else None,
         cost={"seconds": 1.0},
         provenance={"environment": environment},
     )
@@ -142,7 +143,7 @@ def expected(made: Iterable[Record]) -> dict[RunSpec, str]:
 def render(*, figures: bool = True) -> dict[str, str]:
     """The golden leaderboard's files: a complete suite and one of which only seed 0 is there."""
     made = records(SUITE)
-    partial = Suite("partial", "Partial suite", ("toy",), ("toy",), (0, 1), (8,), SUITE.grids[:1], "substitution")
+    partial = Suite("partial", "Partial suite", ("toy",), ("toy",), (0, 1), (8,), SUITE.blocks[:1], "substitution")
     some = [r for r in records(partial, track="toy") if r.spec.seed == 0]
     everything = references(SUITE.tasks) | references(partial.tasks, track="toy")
     return leaderboard.render(found([SUITE, partial], made + some, everything), figures=figures)
@@ -150,7 +151,7 @@ def render(*, figures: bool = True) -> dict[str, str]:
 
 def found(suites: Sequence[Suite], made: Sequence[Record], references: References, **kwargs: Any) -> list[Any]:
     """Each suite with its sections, as `render` takes them."""
-    kwargs = {"expected": expected(made)} | kwargs
+    kwargs = {"expected": expected(made), "conditions_about": grids.conditions_about(CONDITIONS)} | kwargs
     return [(s, grids.sections(s, records=made, references=references, **kwargs)) for s in suites]
 
 

@@ -18,12 +18,13 @@ import pytest
 from cod_bench.analysis import aggregate
 from cod_bench.design.identity import identify
 from cod_bench.design.suite import Block, Suite
+from cod_bench.design.suites import CONDITIONS
 from cod_bench.records.record import to_json
 from cod_bench.records.results import Results
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import page as site
-from cod_bench.spec import CONDITIONS, digest
+from cod_bench.spec import digest
 from tests import ROOT
 
 made = runpy.run_path(str(ROOT / "tests" / "golden" / "regenerate.py"))
@@ -255,7 +256,7 @@ def test_five_thousand_records_fit_in_two_megabytes() -> None:
 
 BIG = Suite(
     "big", "Ten thousand runs", ("minilm-fp32",), ("rt_quotes", "brand_tweets", "sst2", "imdb", "cola"),
-    tuple(range(20)), (8, 16, 32, 64), FIVE_THOUSAND.grids, "substitution",
+    tuple(range(20)), (8, 16, 32, 64), FIVE_THOUSAND.blocks, "substitution",
 )  # fmt: skip
 RENDER = """
 import resource, sys, time

@@ -16,11 +16,12 @@ from cod_bench.counterfactuals import pool, warm
 from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify, run_id
+from cod_bench.design.suites import CONDITIONS
 from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics as recomputed
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import metrics, work
-from cod_bench.spec import CONDITIONS, PROTOCOLS, WITHOUT_GENERATOR, RunSpec
+from cod_bench.spec import PROTOCOLS, RunSpec, needs_generator
 from cod_bench.task import Example
 from cod_bench.training import teacher as teachers
 from cod_bench.training.batches import Rows, batches_of
@@ -31,7 +32,7 @@ METHODS = registry.names("baseline")
 
 
 def spec(method: str = "kd", condition: str = "standard", **changes: Any) -> RunSpec:
-    generator = "" if condition in WITHOUT_GENERATOR else "substitution"
+    generator = "substitution" if needs_generator(condition) else ""
     return replace(RunSpec("last", "toy", "toy", method, condition, generator, 8, 0), **changes)
 
 
@@ -52,7 +53,7 @@ def test_every_method_runs_under_every_condition(method: str, condition: str) ->
     steps = tracks.track("toy").recipe.steps_at(8)
     assert len(record.history["loss"]) == steps == record.cost["steps"]
     assert np.isfinite(record.history["loss"]).all()
-    assert (record.cfe is None) == (condition in WITHOUT_GENERATOR)
+    assert (record.cfe is None) == (not needs_generator(condition))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -99,7 +100,7 @@ def test_conditions_share_originals_and_order() -> None:
     entries = warm.pool("toy", "toy", "substitution").entries(draw, 8)
     orders = set()
     for condition in CONDITIONS:
-        training = build(draw, condition, 8, None if condition in WITHOUT_GENERATOR else entries)
+        training = build(draw, condition, 8, entries) if needs_generator(condition) else None
         batches, _ = batches_of(training, spec(), 8, 12)
         rows = training.rows
         orders.add(str([[rows[i].source for i in batch if rows[i].role == "original"] for batch in batches]))
@@ -268,7 +269,7 @@ def test_sentinel_words_of_dev_and_evaluation_never_appear_anywhere(monkeypatch:
     entries = clean.entries(draw, 8)
     assert sentinel not in str(entries)
     for condition in CONDITIONS:
-        training = build(draw, condition, 8, None if condition in WITHOUT_GENERATOR else entries)
+        training = build(draw, condition, 8, entries) if needs_generator(condition) else None
         assert sentinel not in str(training)
     vocabulary = warm.base("toy", "toy").tokenizer.get_vocab()
     assert sentinel not in vocabulary

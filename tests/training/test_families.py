@@ -13,10 +13,11 @@ from cod_bench import device, registry
 from cod_bench.counterfactuals import warm
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import expected, not_applicable, run_id
+from cod_bench.design.suites import CONDITIONS
 from cod_bench.errors import UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import work
-from cod_bench.spec import CONDITIONS, WITHOUT_GENERATOR, RunSpec
+from cod_bench.spec import RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from tests.checkpoints import FAMILIES, save
 
@@ -49,7 +50,7 @@ def define(patch: pytest.MonkeyPatch, name: str, teacher: Path, student: Path) -
 
 
 def spec(track: Track, method: str, condition: str = "cod", protocol: str = "last") -> RunSpec:
-    generator = "" if condition in WITHOUT_GENERATOR else "substitution"
+    generator = "substitution" if needs_generator(condition) else ""
     return RunSpec(protocol, track.name, "toy", method, condition, generator, 8, 0)
 
 

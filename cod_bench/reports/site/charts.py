@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import ALPHA, Gain
-from cod_bench.reports.plots import STYLES
+from cod_bench.reports import plots
 from cod_bench.reports.tables import interval, number, p_value, points
 
 PAPER, NIGHT = "#fdfcfa", "#16181b"
@@ -98,8 +98,8 @@ class Panel:
     """The panel in words, for those who do not see it."""
 
 
-def styles() -> dict[str, Style]:
-    """Every condition's style, in both colour schemes visible against the page."""
+def styles(conditions: Iterable[str]) -> dict[str, Style]:
+    """The declared conditions' styles and those of others, in both colour schemes visible against the page."""
     return {
         condition: Style(
             condition,
@@ -109,7 +109,7 @@ def styles() -> dict[str, Style]:
             marker if marker.isalpha() else {"^": "up"}[marker],
             DASHES[dash],
         )
-        for place, (condition, (colour, marker, dash)) in enumerate(STYLES.items())
+        for place, (condition, (colour, marker, dash)) in enumerate(plots.styles(conditions).items())
     }
 
 
@@ -174,7 +174,7 @@ def _bounds(gain: Gain) -> tuple[float | None, float | None, float | None]:
 
 def panels(grid: Grid) -> list[list[Panel]]:
     """Per task with runs the panels of all methods, on one scale of accuracy."""
-    known = styles()
+    known = styles(grid.shown)
     found = []
     for task in grid.suite.tasks:
         means = {

@@ -16,7 +16,6 @@ from cod_bench.reports import leaderboard, page
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site.charts import Forest, Panel
 from cod_bench.reports.tables import counted, p_value, percent
-from cod_bench.spec import CONDITIONS
 
 ALL_TASKS = "all tasks"
 MEAN_K = "mean"
@@ -97,7 +96,7 @@ def section(grid: Grid, bad: Sequence[BadFile] = ()) -> Section:
         answer=site_charts.forest([g for g in gains if (g.condition, g.over) == MAIN_PAIR]),
         groups=_groups(gains),
         panels=tuple(tuple(row) for row in site_charts.panels(grid)),
-        conditions=tuple(c for c in CONDITIONS if any(c in grid.conditions(method) for method in grid.methods)),
+        conditions=grid.shown,
         parts=parts,
     )  # fmt: skip
 

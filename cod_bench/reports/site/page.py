@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.analysis.aggregate import Grid
+from cod_bench.design import suites
 from cod_bench.errors import RunError
 from cod_bench.records.results import BadFile
+from cod_bench.reports import page as markdown
 from cod_bench.reports import tables
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import facts as site_facts
 from cod_bench.reports.site.charts import Style
-from cod_bench.spec import CONDITIONS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -93,11 +94,13 @@ def page(
     """
     sections = [site_data.section(grid, bad if place == 0 else ()) for place, grid in enumerate(grids)]
     rows = [row for shown in sections for row in site_data.rows(shown)]
-    styles = site_charts.styles()
+    conditions = {name: markdown.meaning(grid, name) for grid in grids for name in grid.shown}
+    styles = site_charts.styles(conditions)
     theme, script = _own("theme.js"), _script()
     text: str = _environment().get_template("page.html.j2").render(
         sections=sections, headline=site_data.headline(sections[0]), question=QUESTION, rows=rows, columns=COLUMNS,
-        filters=_filters(rows), metrics=site_data.SHOWN, styles=styles, conditions=list(CONDITIONS.items()),
+        filters=_filters(rows), metrics=site_data.SHOWN, styles=styles,
+        conditions=[(name, conditions[name]) for name in suites.in_order(conditions)],
         size={name.lower(): getattr(site_charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "BOTTOM")},
         methods=site_facts.methods(sections, about or {}), submissions=site_facts.submissions(sections),
         paper=site_facts.paper_answers(grids),

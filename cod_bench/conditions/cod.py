@@ -1,0 +1,18 @@
+"""cod: the method of Hamman et al. (arXiv 2510.21631): each original with a counterfactual that flips the teacher."""
+
+from __future__ import annotations
+
+from cod_bench.condition import Partnered
+
+
+class Cod(Partnered):
+    """The validated counterfactual, under the other class."""
+
+    name = "cod"
+    meaning = "k/2 originals and, for each, a counterfactual that flips the teacher"
+    text = "cfe"
+    flips = True
+    shows = "cfe"
+
+
+CONDITION = Cod()

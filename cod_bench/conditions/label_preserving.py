@@ -1,0 +1,19 @@
+"""label-preserving: what the places pay: words where the counterfactual has them, under the original's label."""
+
+from __future__ import annotations
+
+from cod_bench.condition import Partnered
+
+
+class LabelPreserving(Partnered):
+    """Words of the same lists at the same places, ranked for the original's class."""
+
+    name = "label-preserving"
+    meaning = "k/2 originals and, for each, substitutions where its counterfactual has them; label kept"
+    text = "preserving"
+    flips = False
+    shows = "preserving"
+    rewrites = True
+
+
+CONDITION = LabelPreserving()

@@ -1,0 +1,18 @@
+"""random: what the flip pays: each original with as many words changed at random as in its counterfactual."""
+
+from __future__ import annotations
+
+from cod_bench.condition import Partnered
+
+
+class Random(Partnered):
+    """Random words at random places, label kept; the teacher's class too, else drawn again."""
+
+    name = "random"
+    meaning = "k/2 originals and, for each, itself with as many words changed at random as in its counterfactual"
+    text = "random"
+    flips = False
+    shows = "random"
+
+
+CONDITION = Random()

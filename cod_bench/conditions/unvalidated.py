@@ -1,0 +1,18 @@
+"""unvalidated: what validation pays: each original with the generator's first answer, which nobody checked."""
+
+from __future__ import annotations
+
+from cod_bench.condition import Partnered
+
+
+class Unvalidated(Partnered):
+    """The first answer under the counterfactual's class, whatever the teacher says of it."""
+
+    name = "unvalidated"
+    meaning = "k/2 originals and, for each, the generator's first answer with the flipped label, never checked"
+    text = "first"
+    flips = True
+    shows = "first"
+
+
+CONDITION = Unvalidated()
