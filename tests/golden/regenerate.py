@@ -142,7 +142,7 @@ def expected(made: Iterable[Record]) -> dict[RunSpec, str]:
 def render(*, figures: bool = True) -> dict[str, str]:
     """The golden leaderboard's files: a complete suite and one of which only seed 0 is there."""
     made = records(SUITE)
-    partial = Suite("partial", "Partial suite", ("toy",), ("toy",), (0, 1), (8,), SUITE.grids[:1], "substitution")
+    partial = Suite("partial", "Partial suite", ("toy",), ("toy",), (0, 1), (8,), SUITE.blocks[:1], "substitution")
     some = [r for r in records(partial, track="toy") if r.spec.seed == 0]
     everything = references(SUITE.tasks) | references(partial.tasks, track="toy")
     return leaderboard.render(found([SUITE, partial], made + some, everything), figures=figures)

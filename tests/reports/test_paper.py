@@ -118,7 +118,7 @@ def test_a_published_difference_within_its_error_has_no_sign_to_agree_with():
 
 
 def test_local_slices_and_other_suites_are_analogues():
-    local = Suite("paper", "Slices", PAPER.tracks, ("sst2+local-0123abcd",), (0, 1), (8,), PAPER.grids, "llm")
+    local = Suite("paper", "Slices", PAPER.tracks, ("sst2+local-0123abcd",), (0, 1), (8,), PAPER.blocks, "llm")
     table = paper.table(1)
     assert paper_page.direct(table, grid())
     own = PAPER.on_tracks(["deberta-small+paper-c4"])

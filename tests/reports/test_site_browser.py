@@ -163,7 +163,7 @@ def test_without_scripts_it_is_plain_tables(browser: Any, file: str) -> None:
 def test_a_method_called_script_is_text_and_can_be_filtered(browser: Any, tmp_path: Path) -> None:
     suite = SUITE.__class__(
         "evil", "Evil", ("minilm",), ("rt_quotes", "brand_tweets"), (0, 1), (8, 16),
-        (SUITE.grids[0].__class__((EVIL, "kd"), ("standard", "cod"), (8, 16)),), "substitution",
+        (SUITE.blocks[0].__class__((EVIL, "kd"), ("standard", "cod"), (8, 16)),), "substitution",
     )  # fmt: skip
     path = tmp_path / "index.html"
     path.write_text(rendered(suite), encoding="utf-8")
