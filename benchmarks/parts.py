@@ -182,9 +182,10 @@ _PLAN = """
 import json, resource, sys, time
 from dataclasses import replace
 from pathlib import Path
-from cod_bench import plan, suites
-from cod_bench.runner.plan import Filters
-from cod_bench.store import Results
+from cod_bench.design import suites
+from cod_bench.design.filters import Filters
+from cod_bench.records.results import Results
+from cod_bench.runner import plan
 seeds, folder = int(sys.argv[1]), Path(sys.argv[2])
 suite = replace(suites.suite("embedded"), seeds=tuple(range(seeds)))
 wall, cpu = time.perf_counter(), time.process_time()

@@ -56,8 +56,8 @@ WORKER = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from cod_bench import work
-from cod_bench.runner.jobs import Job, attempt, prepare_process, warm
+from cod_bench.executor import Job
+from cod_bench.runner.worker import attempt, prepare_process, warm
 from cod_bench.spec import RunSpec
 
 def resident():

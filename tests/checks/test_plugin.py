@@ -120,19 +120,22 @@ BEGIN = "\n    def prepare(self, setup):\n        super().prepare(setup)\n      
         ),
         (
             BEGIN.format("self._weight = len(work.corpus('toy').evaluation)"),
-            "from cod_bench import work",
+            "from cod_bench.runner import work",
             "reads no evaluation row",
             "a row of the evaluation split was asked for",
         ),
         (
             BEGIN.format("self._weight = work.resolve(setup.spec).accuracy(setup.student, 'dev')"),
-            "from cod_bench import work",
+            "from cod_bench.runner import work",
             "reads no evaluation row",
             "a row of the dev split was asked for",
         ),
         (
             "",
-            "from cod_bench import corpus, registry\nROWS = corpus.load(registry.load('task', 'toy')).evaluation",
+            (
+                "from cod_bench import registry\nfrom cod_bench.data import corpus\n"
+                "ROWS = corpus.load(registry.load('task', 'toy')).evaluation"
+            ),
             "reads no evaluation row",
             "the task's rows were asked for",
         ),
@@ -150,13 +153,13 @@ BEGIN = "\n    def prepare(self, setup):\n        super().prepare(setup)\n      
         ),
         (
             BEGIN.format("self._weight = len(work.corpus(setup.spec.task).train)"),
-            "from cod_bench import work",
+            "from cod_bench.runner import work",
             "respects k",
             "beyond the k",
         ),
         (
             BEGIN.format("self._weight = work.draw('toy', 'toy', 0, False).row(0, 30).label"),
-            "from cod_bench import work",
+            "from cod_bench.runner import work",
             "respects k",
             "beyond the k",
         ),
@@ -176,7 +179,7 @@ def test_a_defect_is_caught_by_its_check(body: str, top: str, caught_by: str, re
 
 def test_a_swallowed_refusal_is_still_a_read(tmp_path: Path) -> None:
     swallow = "try:\n            list(work.corpus('toy').evaluation)\n        except Exception:\n            pass"
-    results = in_process(method(tmp_path, BEGIN.format(swallow), "from cod_bench import work"))
+    results = in_process(method(tmp_path, BEGIN.format(swallow), "from cod_bench.runner import work"))
     assert failed(results) == ["reads no evaluation row"]
 
 
@@ -252,7 +255,7 @@ GENERATOR = Mine()
          "first answer unchecked"),
         ("found = Answer(f'{found.first} {next(COUNT)}', found.attempts, 1)",
          "import itertools\nCOUNT = itertools.count()", "deterministic"),
-        ("list(work.corpus('toy').evaluation)", "from cod_bench import work", "reads no evaluation row"),
+        ("list(work.corpus('toy').evaluation)", "from cod_bench.runner import work", "reads no evaluation row"),
         ("found = Answer(f'{found.first} {held_out()[:40]}', found.attempts, 1)", FROM_THE_FILES,
          "reads no evaluation row"),
     ],

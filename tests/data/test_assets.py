@@ -222,7 +222,7 @@ def test_other_pins_are_fetched_anew(asset: Asset, monkeypatch: pytest.MonkeyPat
 
 SCRIPT = """
 import os, sys
-from cod_bench import assets
+from cod_bench.data import assets
 asset = assets.Asset("tiny", "tiny-words", "1.0", {sha!r}, {members!r}, "MIT", "CC0-1.0", "two words", 0.1)
 if sys.argv[1:] == ["kill"]:
     assets.write_atomic = lambda *a: os._exit(9)

@@ -153,7 +153,7 @@ def offer(number: int, title: str, author: str = sources.CONVERTER) -> dict[str,
 def resolve(home: Path, endpoint: str) -> subprocess.CompletedProcess[str]:
     """Pin the hub model in a process of its own, since the client reads its settings when it is imported."""
     script = (
-        "from cod_bench import sources\nfrom cod_bench.errors import RunError, UsageError\n"
+        "from cod_bench.data import checkpoints as sources\nfrom cod_bench.errors import RunError, UsageError\n"
         "from cod_bench.track import Side\n"
         "try:\n    side = sources.resolve(Side('hub:tiny/bert'))\n    print(side.revision, side.sha256)\n"
         "    print(sources.folder(side))\nexcept (RunError, UsageError) as error:\n    print(error)\n"

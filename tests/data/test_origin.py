@@ -145,7 +145,7 @@ def test_a_relative_folder_is_the_same_for_a_worker_elsewhere(tmp_path: Path, mo
     assert os.environ[origin.VARIABLE].split(os.pathsep) == [
         str(tmp_path / "here" / "data"), f"yelp={tmp_path / 'here' / 'data' / 'yelp'}",
     ]  # fmt: skip
-    script = "from cod_bench import origin; print(origin.named('yelp'))"
+    script = "from cod_bench.data import origin; print(origin.named('yelp'))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.strip() == origin.named("yelp")
 

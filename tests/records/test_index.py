@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench import store
 from cod_bench.records import index
+from cod_bench.records import results as folders
 from cod_bench.records.index import Entry, decode, encode
 from cod_bench.records.record import Record, summary
 from cod_bench.records.results import INDEX, Results
@@ -28,7 +28,7 @@ OLD = time.time_ns() - 10**12
 
 @pytest.fixture(autouse=True)
 def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "WORTH_INDEXING", 1)
+    monkeypatch.setattr(folders, "WORTH_INDEXING", 1)
     monkeypatch.setattr(index, "SETTLED", -(10**12))
 
 
@@ -143,15 +143,15 @@ def test_two_processes_find_what_one_finds(filled: Results, monkeypatch: pytest.
     broken.write_text(broken.read_text().replace('"seed":2', '"seed":1'))
     alone = filled.glance()
     assert (len(alone[0]), [file.path for file in alone[1]]) == (2, filled.record_paths()[1:3])
-    monkeypatch.setattr(store, "WORTH_PROCESSES", 1)
-    monkeypatch.setattr(store, "SHARE", 1)
+    monkeypatch.setattr(folders, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(folders, "SHARE", 1)
     (filled.root / INDEX).unlink()
     assert filled.glance(workers=2) == alone
     assert whole.relative_to(filled.root).as_posix() in decode((filled.root / INDEX).read_text())
 
 
 def test_small_folders_get_no_index(filled: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "WORTH_INDEXING", 256)
+    monkeypatch.setattr(folders, "WORTH_INDEXING", 256)
     filled.glance()
     assert not (filled.root / INDEX).exists()
 
@@ -181,9 +181,9 @@ def test_what_is_encoded_is_decoded(specs: list[RunSpec], environment: dict[str,
 
 def test_writers_and_readers_at_once_never_see_a_wrong_summary(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom cod_bench import index, store\n"
-        "from cod_bench.store import Results\n"
-        "store.WORTH_INDEXING = 1\nindex.SETTLED = -10**12\n"
+        "import sys\nfrom pathlib import Path\nfrom cod_bench.records import index, results as folders\n"
+        "from cod_bench.records.results import Results\n"
+        "folders.WORTH_INDEXING = 1\nindex.SETTLED = -10**12\n"
         "from tests.records.test_index import record\nfrom cod_bench.records.record import summary\n"
         "results, number = Results(Path(sys.argv[1])), int(sys.argv[2])\n"
         "for turn in range(30):\n"

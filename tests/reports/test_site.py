@@ -262,15 +262,17 @@ RENDER = """
 import resource, sys, time
 start = time.perf_counter()
 from pathlib import Path
-from cod_bench import leaderboard, render, suites
-from cod_bench.store import Results
+from cod_bench.analysis import grids
+from cod_bench.design import suites
+from cod_bench.records.results import Results
+from cod_bench.reports import leaderboard, render
 from tests.reports.test_site import BIG
 
 suites.SUITES, suites.DEFAULT_SUITE = {"big": BIG}, "big"
 results, out = Results(Path(sys.argv[1])), Path(sys.argv[2])
 results.scan()
 read = time.perf_counter()
-leaderboard.write(out, render.files(results, render.suites_with_records(results)))
+leaderboard.write(out, render.files(results, grids.suites_with_records(results)))
 tables = time.perf_counter()
 path = render.build(results, out)
 end = time.perf_counter()

@@ -368,8 +368,8 @@ def test_hidden_states_are_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> 
 def test_teachers_beyond_the_bound_are_forgotten_and_give_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = warm.teacher("toy", "toy")
     slots = [slot.original.id for slot in warm.draw("toy", "toy", 0, False).slots(8)]
-    monkeypatch.setattr(work, "_teachers", {("a", "a"): first, ("b", "b"): first})
-    monkeypatch.setattr(work, "WARM", 0)
+    monkeypatch.setattr(warm, "_teachers", {("a", "a"): first, ("b", "b"): first})
+    monkeypatch.setattr(warm, "WARM", 0)
     again = warm.teacher("toy", "toy")
     assert list(warm._teachers) == [("b", "b"), ("toy", "toy")]
     assert again is not first
