@@ -33,7 +33,7 @@ def rendered(suite: Suite, records: list, *, figures: bool = False, references=N
     return leaderboard.render(made["found"]([suite], records, references, **kwargs), figures=figures, **ways)
 
 
-def collected(suite: Suite, records: list) -> aggregate.Block:
+def collected(suite: Suite, records: list) -> aggregate.Grid:
     return aggregate.collect(
         suite,
         protocol="last",

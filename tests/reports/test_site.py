@@ -38,7 +38,7 @@ FIVE_THOUSAND = Suite(
 )  # fmt: skip
 
 
-def grid(suite: Suite, records: list[Any], *, rows: int = 100, track: str = "minilm") -> aggregate.Block:
+def grid(suite: Suite, records: list[Any], *, rows: int = 100, track: str = "minilm") -> aggregate.Grid:
     return aggregate.collect(
         suite, protocol="last", track=track, records=records, expected=made["expected"](records),
         references=made["references"](suite.tasks, rows=rows, track=track),
@@ -135,7 +135,7 @@ def test_what_a_method_says_and_the_state_of_its_records_stand_in_table_and_sect
     assert {row.state for row in site_data.rows(site_data.section(grid(SUITE, made["records"](SUITE))))} == {""}
 
 
-def submitted(teacher: str = "") -> list[aggregate.Block]:
+def submitted(teacher: str = "") -> list[aggregate.Grid]:
     """The declared suite and a submission to it, trained by another teacher if one is named."""
     mine = SUITE.variant(submitted=(EVIL,))
     records, references = made["records"](mine), made["references"](mine.tasks)
