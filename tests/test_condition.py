@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.condition import Pair, TrainingSet, build, describe
+from cod_bench.condition import Condition, Pair, Row, TrainingSet, build, describe, unfit
 from cod_bench.design.suites import CONDITIONS
 from cod_bench.errors import UsageError
 from cod_bench.generator import Entry
@@ -43,8 +43,10 @@ def entries(d: Draw, k: int, invalid: tuple[int, ...] = (), exhausted: tuple[int
     return made
 
 
-def made(condition: str, k: int = 16, invalid: tuple[int, ...] = (), exhausted: tuple[int, ...] = ()) -> TrainingSet:
-    d = draw()
+def made(
+    condition: str, k: int = 16, invalid: tuple[int, ...] = (), exhausted: tuple[int, ...] = (), seed: int = 0
+) -> TrainingSet:  # fmt: skip
+    d = draw(seed)
     pool = entries(d, k, invalid, exhausted) if needs_generator(condition) else None
     return build(d, condition, k, pool)
 
@@ -166,3 +168,72 @@ def test_what_is_recorded_about_rows_holds_no_text() -> None:
     pair = training.pairs[0]
     changed = TrainingSet((Pair(replace(pair.original, text="x"), pair.partner), *training.pairs[1:]))
     assert describe(changed)["hash"] != told["hash"]
+
+
+class Anything(Condition):
+    """A stranger's condition, for what the core refuses."""
+
+    name = "anything"
+    meaning = "whatever it is told"
+
+    def rows(self, draw: Draw, k: int, given: object) -> TrainingSet:
+        return TrainingSet(())
+
+
+class More(Anything):
+    equal_k = False
+
+
+def altered(place: int, **changes: object) -> TrainingSet:
+    """`standard` at k = 16 with one partner changed."""
+    pairs = list(made("standard").pairs)
+    partner = pairs[place].partner
+    assert partner is not None
+    pairs[place] = replace(pairs[place], partner=replace(partner, **changes))  # type: ignore[arg-type]
+    return TrainingSet(tuple(pairs))
+
+
+WHOLE = made("standard")
+TAKEN = WHOLE.rows[3]
+SPARE = draw().row(0, 40)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (TrainingSet(()), "gave no row"),
+        (made("standard", 20), "gave 20 rows; give at most k, or say equal_k = False"),
+        (altered(0, role="unlabelled"), "trains on unlabelled texts; say equal_k = False"),
+        (TrainingSet(WHOLE.pairs[:1]), "has 1 originals of 2 classes; take as many of each"),
+        (TrainingSet(WHOLE.pairs[::-1]), "are not those of the draw's first slots in their order"),
+        (TrainingSet(made("standard", seed=1).pairs), "are not those of the draw's first slots in their order"),
+        (altered(1, source="elsewhere"), "source 'elsewhere' is no row of the training pool"),
+        (altered(1, role="substitute", text="made"), "call a made text a partner"),
+        (altered(2, label=1 - WHOLE.rows[5].label), "against its gold label"),
+        (altered(0, text=TAKEN.text, source=TAKEN.source, label=TAKEN.label), "of the training pool twice"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_rows_that_break_a_rule_are_refused_in_a_sentence(found: TrainingSet, told: str) -> None:
+    assert told in unfit(found, Anything(), draw(), 16)
+
+
+def test_made_texts_and_fewer_rows_are_fine_and_more_rows_where_it_says_so() -> None:
+    assert unfit(altered(1, text="made by hand"), Anything(), draw(), 16) == ""
+    assert unfit(TrainingSet(WHOLE.pairs[:4]), Anything(), draw(), 16) == ""
+    extra = Pair(Row.of(SPARE, 8, "unlabelled"))
+    assert unfit(TrainingSet((*WHOLE.pairs, extra)), More(), draw(), 16) == ""
+    assert "give at most k" in unfit(TrainingSet((*WHOLE.pairs, extra)), Anything(), draw(), 16)
+
+
+@given(st.sampled_from(CONDITIONS), st.integers(0, 30), st.sampled_from([4, 8, 16, 32]), st.sets(st.integers(0, 15)))
+@settings(deadline=None, max_examples=60)
+def test_the_declared_conditions_keep_to_the_rules_wherever_counterfactuals_are_missing(
+    name: str, seed: int, k: int, holes: set[int]
+) -> None:
+    invalid = tuple(sorted(i for i in holes if i < k // 2))
+    d = draw(seed)
+    training = build(d, name, k, entries(d, k, invalid) if needs_generator(name) else None)
+    assert len(training.rows) == (k // 2 if name == "half" else k)
+    assert training.substituted == (len(invalid) if needs_generator(name) else 0)
+    assert build(d, name, k, entries(d, k, invalid) if needs_generator(name) else None) == training

@@ -13,17 +13,26 @@ import pytest
 
 from tests import ROOT
 
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+FILES = {
+    f"{re.match(r'[^:]+', text[3:])[0].replace('-', '_')}.py": text  # type: ignore[index]
+    for text in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+}
+"""The files that it shows, by the name that their first line gives."""
 
 
 def test_there_are_commands_to_follow() -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
+    assert list(FILES) == ["nearest_unlike.py"]
     assert all(line.startswith("cod-bench ") for block in BLOCKS for line in block.splitlines())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", BLOCKS, ids=["a method", "a task and a generator"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["a method", "a condition", "a task and a generator"])
 def test_the_commands_work_in_an_empty_folder(block: str, tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for line in block.splitlines():
         done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True)

@@ -287,11 +287,11 @@ def _balanced(found: Probed) -> str | None:
 
 
 def _balance(found: Probed) -> str:
-    told = []
-    for what, rows in (("", found.clean["rows"][0]), (" where counterfactuals are missing", found.clean["holes"])):
-        counts = dict.fromkeys(f"{':'.join(map(str, one['balance']))} at k={one['k']}" for one in rows["value"])
-        told.append(f"rows by class {', '.join(counts)}{what}")
-    return "; ".join(dict.fromkeys(told))
+    whole, holed = (
+        ", ".join(dict.fromkeys(f"{':'.join(map(str, one['balance']))} at k={one['k']}" for one in rows["value"]))
+        for rows in (found.clean["rows"][0], found.clean["holes"])
+    )
+    return f"rows by class {whole}" + (f"; where counterfactuals are missing {holed}" if holed != whole else "")
 
 
 def _sound(found: Probed) -> str | None:

@@ -73,7 +73,8 @@ def _slots(record: Record, own: Condition) -> str:
 
 def _drawn(own: Condition, sources: Sequence[str], labels: str, roles: str, classes: int) -> str:
     """Whether rows that were drawn are drawn once, and originals alternate between the classes."""
-    drawn = [source for source, role in zip(sources, roles, strict=True) if not _made(own, role)]
+    made = _made(own, sources, roles)
+    drawn = [source for source, by_hand in zip(sources, made, strict=True) if not by_hand]
     if len(set(drawn)) < len(drawn):
         return f"rows.sources: {Counter(drawn).most_common(1)[0][0]} is drawn twice"
     originals = [label for label, role in zip(labels, roles, strict=True) if role == "o"]
@@ -82,9 +83,16 @@ def _drawn(own: Condition, sources: Sequence[str], labels: str, roles: str, clas
     return ""
 
 
-def _made(own: Condition, role: str) -> bool:
-    """Whether a row of that role may be made of its source rather than be it."""
-    return role == "p" and own.needs == "entries"
+def _made(own: Condition, sources: Sequence[str], roles: str) -> list[bool]:
+    """Of each row whether it may be made of its source rather than be it: a partner by a generator, or of an original.
+
+    Which conditions may have such partners they say themselves (`Condition.faults`).
+    """
+    originals = {source for source, role in zip(sources, roles, strict=True) if role == "o"}
+    return [
+        role == "p" and (own.needs == "entries" or source in originals)
+        for source, role in zip(sources, roles, strict=True)
+    ]
 
 
 def together(records: Mapping[str, Record]) -> dict[str, str]:
@@ -155,11 +163,12 @@ def _training(task: str, pool: str) -> Mapping[str, int] | None:
 
 
 def _strange(record: Record, known: Mapping[str, int]) -> str:
-    rows, own = record.rows, condition(record.spec.condition)
-    for source, label, role in zip(rows["sources"], rows["labels"], rows["roles"], strict=True):
+    rows = record.rows
+    made = _made(condition(record.spec.condition), rows["sources"], rows["roles"])
+    for source, label, role, by_hand in zip(rows["sources"], rows["labels"], rows["roles"], made, strict=True):
         if source not in known:
             return f"rows.sources: {source} is no row of the training pool"
-        if role != "u" and not _made(own, role) and known[source] != int(label):
+        if role != "u" and not by_hand and known[source] != int(label):
             return f"rows.labels: {label} for row {source}, which the training pool labels {known[source]}"
     return ""
 

@@ -137,6 +137,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     start, cpu = time.perf_counter(), time.process_time()
     run = resolve(spec)
     training, entries = run.rows()
+    texts = run.condition.texts_at(spec.k) if run.condition.needs == "texts" else 0
     found = identify(spec)
     student = fresh_student(run.spec)
     prepared = time.perf_counter()
@@ -172,8 +173,12 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
                 "prepare_steps": float(trained.prepare_steps),
                 # one pass a distinct text, and what the generator asked: whatever was cached when the run began
                 "teacher_passes": float(
-                    len({row.text for row in training.rows}) + sum(entry.teacher_passes for entry in entries or ())
+                    len({row.text for row in training.rows})
+                    + sum(entry.teacher_passes for entry in entries or ())
+                    + texts
+                    - sum(row.role == "unlabelled" for row in training.rows)
                 ),
+                **({"unlabelled_texts": float(texts)} if texts else {}),
             },
             3,
         ),

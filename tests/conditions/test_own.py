@@ -1,0 +1,124 @@
+"""A stranger's condition in a file of its own: what it is given, what its record tells, and how tables name it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cod_bench import device, registry
+from cod_bench.analysis import grids
+from cod_bench.checks.rows import alone
+from cod_bench.condition import condition
+from cod_bench.design import filters, suites
+from cod_bench.design.filters import Filters
+from cod_bench.design.identity import identify
+from cod_bench.errors import UsageError
+from cod_bench.records.record import record_from_json, to_json
+from cod_bench.records.results import Results
+from cod_bench.runner import work
+from cod_bench.runner.plan import make
+from cod_bench.spec import RunSpec
+
+TEXTS = '''"""A condition for tests: the originals and texts that the teacher labelled."""
+
+from cod_bench.condition import Condition, Pair, Row, TrainingSet
+
+
+class MoreTexts(Condition):
+    """k/2 originals, and as many texts of the pool with the teacher's class."""
+
+    name = "more-texts"
+    version = {version}
+    meaning = "k/2 originals and 12 texts that the teacher labelled"
+    needs = "texts"
+    equal_k = False
+
+    def texts_at(self, k):
+        return 12
+
+    def rows(self, draw, k, given):
+        own = [Pair(Row.of(slot.original, slot.index)) for slot in draw.slots(k)]
+        more = [Pair(Row(t.text, t.said, k // 2 + i, "unlabelled", t.id)) for i, t in enumerate(given)]
+        return TrainingSet((*own, *more))
+
+
+CONDITION = MoreTexts()
+'''
+
+
+@pytest.fixture(autouse=True)
+def clean_process() -> Iterator[None]:
+    before = dict(registry._plugin_files)
+    device.set_threads()
+    yield
+    registry._plugin_files.clear()
+    registry._plugin_files.update(before)
+
+
+def plugin(folder: Path, version: int = 1) -> str:
+    path = folder / "more_texts.py"
+    path.write_text(TEXTS.replace("{version}", str(version)))
+    kind, name = registry.add_plugin(path)
+    assert kind == "condition"
+    return name
+
+
+def spec(name: str, generator: str = "") -> RunSpec:
+    return RunSpec("last", "toy", "toy", "kd", name, generator, 8, 0)
+
+
+def test_it_trains_on_what_it_says_and_its_record_counts_it(tmp_path: Path) -> None:
+    name = plugin(tmp_path)
+    record = work.run_one(spec(name), {})
+    assert record.rows["roles"] == "oooo" + "u" * 12
+    assert record.cost["unlabelled_texts"] == 12
+    assert record.cost["teacher_passes"] == 16
+    assert record.cfe is None
+    assert alone(record) == ""
+    assert record_from_json(to_json(record)) == record
+    assert record.run_id == work.run_one(spec(name), {}).run_id
+
+
+def test_its_version_is_in_the_id_from_two_on(tmp_path: Path) -> None:
+    name = plugin(tmp_path, version=2)
+    assert identify(spec(name))["condition_version"] == 2
+    assert "condition_version" not in identify(spec("standard"))
+
+
+def test_a_generator_belongs_to_conditions_with_entries_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="condition 'more-texts' never depends on one"):
+        spec(plugin(tmp_path), "substitution")
+
+
+def test_it_is_a_variant_beside_standard_and_cod(tmp_path: Path) -> None:
+    name = plugin(tmp_path)
+    asked = Filters(condition=(name,), method=("kd",), k=(8,))
+    suite = filters.suite_for("toy", asked)
+    assert (suite.name, suite.family, suite.tried) == ("toy+more-texts", "toy", (name,))
+    assert suite.conditions == ("standard", "cod", name)
+    assert {run.spec.condition for run in make(suite, asked, Results(tmp_path / "runs")).runs} == {name}
+    results = Results(tmp_path / "runs")
+    for one in (spec(name), spec("standard"), spec("cod", "substitution")):
+        results.write(work.run_one(one, {}))
+        results.write_reference(work.reference("toy", "toy"))
+    assert [shown.name for shown in grids.suites_with_records(results)] == ["toy+more-texts"]
+    (grid,) = grids.of(suite, records=results.scan()[0], references=results.references())
+    assert grid.shown == ("standard", "cod", name)
+    assert not grid.conditions_about[name].equal_k
+    assert not grid.generated(name)
+    assert grid.generated("cod")
+
+
+def test_a_name_that_is_no_files_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "other_texts.py"
+    path.write_text(TEXTS.replace("{version}", "1"))
+    registry.add_plugin(path)
+    with pytest.raises(UsageError, match=r"CONDITION\.name is 'more-texts' but must be the file's name 'other-texts'"):
+        condition("other-texts")
+
+
+def test_the_declared_conditions_are_the_files() -> None:
+    assert sorted(suites.CONDITIONS) == sorted(set(registry.names("condition")))
+    assert all(condition(name).meaning.strip() for name in suites.CONDITIONS)
