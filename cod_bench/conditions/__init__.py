@@ -1,0 +1,3 @@
+"""Ways to spend k training rows: one file each, exporting `CONDITION`."""
+
+from __future__ import annotations
