@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.cli.test_app import call
 
-SOURCE = Path(__file__).parent / "example_plugin"
+SOURCE = ROOT / "tests" / "example_plugin"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Run identity, suites and random streams."""
+"""Run identity and random streams."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.spec import RunSpec, canonical, digest, identity, stream, stream_seed
-from cod_bench.track import Recipe
 
 SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)
 PARTS = {
@@ -53,22 +51,6 @@ def test_a_generator_is_named_exactly_where_it_matters() -> None:
         replace(SPEC, generator="")
     with pytest.raises(UsageError, match="seed=-1"):
         replace(SPEC, seed=-1)
-
-
-def test_a_suite_holds_every_combination_once() -> None:
-    grids = (Block(("kd", "lwd"), ("standard", "cod"), (8, 16)), Block(("kd",), ("cod", "half"), (8,)))
-    suite = Suite("s", "", ("toy",), ("a", "b"), (0, 1), (8,), grids, "substitution")
-    runs = list(suite.expand(track="toy"))
-    assert len(runs) == len(set(runs)) == 2 * 2 * (2 * 2 * 2 + 1)
-    assert {run.generator for run in runs if run.condition == "cod"} == {"substitution"}
-    assert {run.generator for run in runs if run.condition in ("standard", "half")} == {""}
-
-
-def test_steps_are_those_of_the_largest_floor() -> None:
-    recipe = Recipe(1e-3, {8: 40, 64: 80})
-    assert [recipe.steps_at(k) for k in (8, 32, 64, 512)] == [40, 40, 80, 80]
-    with pytest.raises(UsageError, match="starts at k=8"):
-        recipe.steps_at(4)
 
 
 def test_canonical_json_does_not_depend_on_order_and_refuses_nan() -> None:

@@ -67,6 +67,13 @@ def test_where_a_folder_lies_is_no_part_of_the_identity() -> None:
     assert replace(MINILM, teacher_side=one).identity() == replace(MINILM, teacher_side=other).identity()
 
 
+def test_steps_are_those_of_the_largest_floor() -> None:
+    recipe = Recipe(1e-3, {8: 40, 64: 80})
+    assert [recipe.steps_at(k) for k in (8, 32, 64, 512)] == [40, 40, 80, 80]
+    with pytest.raises(UsageError, match="starts at k=8"):
+        recipe.steps_at(4)
+
+
 def test_epochs_become_steps_and_first_stages_have_their_own() -> None:
     recipe = Recipe(6e-5, epochs=40, filter_epochs=50, filter_learning_rate=2e-5)
     assert [recipe.steps_at(k) for k in (4, 8, 12, 512)] == [40, 40, 80, 2560]

@@ -19,6 +19,7 @@ from cod_bench.counterfactuals import warm
 from cod_bench.design import suites, tracks
 from cod_bench.errors import RunError
 from cod_bench.runner import work
+from tests import ROOT
 
 SIZES = Sizes(turns=1, steps=2, rows=8, ks=(8, 64))
 
@@ -50,7 +51,7 @@ def test_a_run_is_scaled_from_its_parts() -> None:
 
 @pytest.mark.slow
 def test_every_mode_is_timed_at_toy_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])  # its worker processes import `toy` from here
+    monkeypatch.syspath_prepend(ROOT)  # its worker processes import `toy` from here
     device.set_threads()
     lines = list(gpu.measure("toy", toy, SIZES, workers=2, told=lambda: 50.0))
     modes = ("plain", "one", "many", "graphs")

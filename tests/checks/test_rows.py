@@ -1,4 +1,4 @@
-"""What records say of their training rows: equal k, equal originals, partners as their condition has them."""
+"""What records say of their training rows: equal k and originals, each condition's partners, no copied outcome."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cod_bench.spec import RunSpec, digest, needs_generator
 from cod_bench.split import Draw
 from cod_bench.task import Example
 from tests import submissions
+from tests.samples import sample_record
 from tests.test_condition import entries
 
 
@@ -161,3 +162,31 @@ def test_the_making_must_be_told(changes: dict[str, Any], reason: str) -> None:
     made = record()
     told = check_rows.provenance(replace(made, provenance={**made.provenance, **changes}))
     assert (reason in told) if reason else told == ""
+
+
+def ended(rows: str, **changes: object) -> Record:
+    return replace(sample_record(), rows={"hash": rows}, **changes)  # type: ignore[arg-type]
+
+
+def test_predictions_of_a_run_on_other_rows_are_told() -> None:
+    one, other = ended("a", history={"loss": [1.0]}), ended("b", history={"loss": [2.0]})
+    assert set(check_rows.copies({"one": one, "other": other})) == {"other"}
+    apart = replace(other, probabilities=[2, *other.probabilities[1:]])
+    assert check_rows.copies({"one": one, "other": apart}) == {}
+
+
+def test_losses_of_a_run_on_other_rows_are_told() -> None:
+    other = ended("b", probabilities=[2, 9999, 5001, 20])
+    assert check_rows.copies({"one": ended("a"), "other": other})["other"].startswith("losses: those of run")
+
+
+def test_equal_rows_and_other_teachers_may_end_alike() -> None:
+    """A submission may do what another method does; `unvalidated` is `cod` where every first answer is valid."""
+    assert check_rows.copies({"one": ended("a"), "other": ended("a")}) == {}
+    assert check_rows.copies({"one": ended("a"), "other": ended("b", teacher_hash="other")}) == {}
+
+
+@pytest.mark.parametrize(("ties", "told"), [(0, False), (2, False), (3, True)])
+def test_few_rows_may_lie_at_one_half(ties: int, told: bool) -> None:
+    p = [5000] * ties + [9000] * (20 - ties)
+    assert bool(check_rows.undecided(ended("a", predictions="1" * 20, probabilities=p))) == told

@@ -1,0 +1,53 @@
+"""Specs -> run ids by the code as it is installed: of many as of each, with recipes and pins, without titles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cod_bench.design import suites, tracks
+from cod_bench.design.filters import Filters, select
+from cod_bench.design.identity import expected, identify, run_id, run_ids
+from cod_bench.spec import RunSpec
+
+
+def test_ids_of_many_runs_are_those_of_each() -> None:
+    embedded = select(suites.suite("embedded"), Filters(track="minilm-fp32"))
+    specs = [*embedded[::7], *select(suites.suite("toy"), Filters())]
+    assert run_ids(specs) == {spec: run_id(spec) for spec in specs}
+
+
+@pytest.mark.parametrize("name", ["embedded", "paper-qwen", "six-local", "toy"])
+def test_expected_ids_are_the_run_ids(name: str) -> None:
+    suite = suites.suite(name)
+    specs = list(suite.expand(track=suite.tracks[-1]))[::37]
+    found = expected(specs)
+    assert found
+    assert found == {spec: run_id(spec) for spec in found}
+
+
+def test_the_student_recipe_is_part_of_the_run_id_but_titles_are_not() -> None:
+    spec = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
+    assert identify(spec)["method"]["hparams"]["learning_rate"] == tracks.track("toy").recipe.learning_rate
+    assert "title" not in str(identify(spec))
+    assert set(identify(spec)) == {
+        "identity_version", "protocol", "track", "task", "method", "condition", "generator", "k", "seed",
+    }  # fmt: skip
+
+
+def test_a_hub_model_that_is_pinned_while_the_process_lives_enters_run_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    spec = RunSpec("last", "deberta-small", "toy", "kd", "standard", "", 8, 0)
+    before = run_id(spec)
+    track = tracks.track("deberta-small")
+    pins = {
+        side.source.removeprefix("hub:"): {"revision": "c" * 40, "sha256": "a" * 64}
+        for side in (track.teacher_side, track.student_side)
+    }
+    (tmp_path / "tasks.lock.json").write_text(json.dumps({"schema": 1, "tasks": {}, "models": pins}))
+    assert run_id(spec) != before

@@ -1,0 +1,71 @@
+"""Suites: the promised grids, every combination once, and the track that a machine takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cod_bench import device
+from cod_bench.design import suites
+from cod_bench.design.filters import Filters, select
+from cod_bench.design.suite import Block, Suite
+
+EMBEDDED = suites.suite("embedded")
+
+
+def test_a_suite_holds_every_combination_once() -> None:
+    blocks = (Block(("kd", "lwd"), ("standard", "cod"), (8, 16)), Block(("kd",), ("cod", "half"), (8,)))
+    suite = Suite("s", "", ("toy",), ("a", "b"), (0, 1), (8,), blocks, "substitution")
+    runs = list(suite.expand(track="toy"))
+    assert len(runs) == len(set(runs)) == 2 * 2 * (2 * 2 * 2 + 1)
+    assert {run.generator for run in runs if run.condition == "cod"} == {"substitution"}
+    assert {run.generator for run in runs if run.condition in ("standard", "half")} == {""}
+
+
+def test_the_embedded_suite_is_the_promised_grid() -> None:
+    specs = select(EMBEDDED, Filters(track="minilm-fp32"))
+    main = [s for s in specs if s.condition in ("standard", "cod", "random", "unvalidated")]
+    assert len(main) == 360
+    assert len(specs) == len(set(specs)) == 360 + 30 + 10
+    assert {s.k for s in specs if s.condition == "label-preserving"} == {16}
+    assert [s.seed for s in specs] == sorted(s.seed for s in specs)
+
+
+@pytest.mark.parametrize(
+    ("name", "runs", "tasks"),
+    [
+        ("six-local", 432, 6),
+        ("paper", 2160, 6),
+        ("paper-xsmall", 2160, 6),
+        ("paper-qwen", 2160, 6),
+        ("paper-rows", 480, 2),
+        ("prompt-ablation", 80, 1),
+    ],
+)
+def test_the_suites_of_the_six_tasks_are_the_promised_grids(name: str, runs: int, tasks: int) -> None:
+    suite = suites.suite(name)
+    for protocol in suite.protocols:
+        specs = list(suite.expand(track=suite.tracks[0], protocol=protocol))
+        assert len(specs) == len(set(specs)) == runs
+        assert len({spec.task for spec in specs}) == tasks
+    assert suite.protocols == (("last", "paper") if runs == 2160 else ("paper",) if name == "paper-rows" else ("last",))
+    assert set(suite.primary_k) <= {k for block in suite.blocks for k in block.ks}
+
+
+def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("flags : fpu avx2 avx512_bf16\n")
+    assert device.supports_bf16(info)
+    info.write_text("flags : fpu avx2\n")
+    assert not device.supports_bf16(info)
+    assert not device.supports_bf16(tmp_path / "absent")
+    for supported, track in ((True, "minilm"), (False, "minilm-fp32")):
+        monkeypatch.setattr(device, "supports_bf16", lambda supported=supported: supported)
+        assert EMBEDDED.choose_track() == track
+
+
+def test_a_suites_only_track_is_taken_whatever_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "supports_bf16", lambda: False)
+    assert replace(EMBEDDED, tracks=("minilm",)).choose_track() == "minilm"
