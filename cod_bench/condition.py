@@ -155,9 +155,9 @@ class Partnered(Condition):
         """k/2 originals, each with the text of its entry or a substitute."""
         entries: Sequence[Entry] = given
         slots, spare = draw.slots(k), _Spare(draw, k)
-        # those without a counterfactual first: every flipping condition then takes the same rows for them
+        # those without a counterfactual first: conditions whose labels flip alike then take the same rows for them
         without = {slot.index for slot, entry in zip(slots, entries, strict=True) if entry.cfe is None}
-        partners = {slot.index: spare.next(slot.target, slot) for slot in slots if slot.index in without}
+        partners = {slot.index: spare.next(self._label(slot), slot) for slot in slots if slot.index in without}
         for slot, entry in zip(slots, entries, strict=True):
             if slot.index not in without:
                 text: str | None = getattr(entry, self.text)

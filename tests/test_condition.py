@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.condition import Condition, Pair, Row, TrainingSet, build, describe, unfit
+from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet, build, describe, unfit
+from cod_bench.condition import condition as registered
 from cod_bench.design.suites import CONDITIONS
 from cod_bench.errors import UsageError
 from cod_bench.generator import Entry
@@ -82,21 +83,34 @@ def test_standards_partners_are_other_originals_of_the_other_class() -> None:
     assert len({row.source for row in training.rows}) == 16
 
 
-def test_an_invalid_slot_takes_the_same_unused_original_in_every_condition_that_follows_counterfactuals() -> None:
-    taken = {}
-    for condition in filter(needs_generator, CONDITIONS):
-        training = made(condition, invalid=(2, 5))
+def test_an_invalid_slot_takes_an_unused_original_and_the_same_one_wherever_labels_flip_alike() -> None:
+    taken: dict[bool, set[tuple[Row | None, ...]]] = {}
+    for name in filter(needs_generator, CONDITIONS):
+        training, own = made(name, invalid=(2, 5)), registered(name)
+        assert isinstance(own, Partnered)
         assert training.substituted == 2
         assert len(training.rows) == 16
-        taken[condition] = [training.pairs[i].partner for i in (2, 5)]
+        taken.setdefault(own.flips, set()).add(tuple(training.pairs[i].partner for i in (2, 5)))
         valid = [pair.partner.text for i, pair in enumerate(training.pairs) if i not in (2, 5) and pair.partner]
         assert all(" of text" in text for text in valid)
-    assert len({tuple(partners) for partners in taken.values()}) == 1
-    for index, row in zip((2, 5), taken["cod"], strict=True):
-        assert row is not None
-        assert row.role == "substitute"
-        assert row.label == draw().slots(16)[index].target
-        assert row.source not in {slot.original.id for slot in draw().slots(16)}
+    slots = draw().slots(16)
+    for flips, ((one, other),) in ((flips, found) for flips, found in taken.items()):
+        for row, slot in ((one, slots[2]), (other, slots[5])):
+            assert row is not None
+            assert row.role == "substitute"
+            assert row.label == (slot.target if flips else slot.original.label)
+            assert row.source not in {slot.original.id for slot in slots}
+
+
+@pytest.mark.parametrize("name", [name for name in CONDITIONS if name != "half"])
+def test_batches_stay_balanced_where_counterfactuals_of_one_class_are_missing(name: str) -> None:
+    """As on CoLA, where the sentences of one class have none: the first version of controls trained on 22 : 10."""
+    without = tuple(slot.index for slot in draw().slots(32) if slot.original.label == 0)[:6]
+    training = made(name, 32, invalid=without)
+    assert training.balance == (16, 16)
+    labels = [pair.original.label for pair in training.pairs]
+    for batch in slot_batches(16, labels, 4, 8, ("t", 0, 32)):
+        assert Counter(row.label for i in batch for row in training.pairs[i].rows) == {0: 4, 1: 4}
 
 
 def test_an_exhausted_control_takes_an_unused_original_of_its_own_class() -> None:
@@ -236,4 +250,5 @@ def test_the_declared_conditions_keep_to_the_rules_wherever_counterfactuals_are_
     training = build(d, name, k, entries(d, k, invalid) if needs_generator(name) else None)
     assert len(training.rows) == (k // 2 if name == "half" else k)
     assert training.substituted == (len(invalid) if needs_generator(name) else 0)
+    assert len(set(training.balance)) == 1
     assert build(d, name, k, entries(d, k, invalid) if needs_generator(name) else None) == training

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from cod_bench.analysis import grids
+from cod_bench.condition import outdated, version_of
 from cod_bench.design import suites
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import expected
@@ -37,8 +38,30 @@ def test_the_embedded_suite_is_published_completely_on_one_track(records: list[R
 
 
 def test_every_record_is_one_that_this_code_would_make(records: list[Record]) -> None:
-    assert {record.spec: record.run_id for record in records} == expected(record.spec for record in records)
-    assert len({record.spec for record in records}) == len(records)
+    present = [r for r in records if not outdated(r.spec.condition, r.identity)]
+    assert {record.spec: record.run_id for record in present} == expected(record.spec for record in records)
+    assert len({record.spec for record in present}) == len(present)
+
+
+def test_records_of_an_earlier_version_of_a_control_stay_and_are_told_apart(records: list[Record]) -> None:
+    earlier = [r for r in records if outdated(r.spec.condition, r.identity)]
+    assert {r.spec.condition for r in earlier} == {"random", "label-preserving"}
+    there = {suite.name: suite for suite in grids.suites_with_records(RESULTS)}
+    references = RESULTS.references()
+    stale = [
+        s
+        for suite in there.values()
+        for grid in grids.of(suite, records=records, references=references)
+        for s in grid.stale
+    ]
+    assert {s.run_id for s in stale} == {r.run_id for r in earlier}
+    assert all("version 1 of condition" in s.reason and "version 2 counts" in s.reason for s in stale)
+
+
+def test_every_control_that_counts_is_balanced(records: list[Record]) -> None:
+    for record in records:
+        if not outdated(record.spec.condition, record.identity):
+            assert len(set(record.rows["balance"])) == 1, record.run_id
 
 
 def test_every_record_comes_from_a_clean_commit_and_one_environment(records: list[Record]) -> None:
@@ -62,7 +85,9 @@ def test_the_same_condition_gives_every_method_the_same_rows(records: list[Recor
     seen: dict[tuple[object, ...], set[str]] = {}
     for record in records:
         spec = record.spec
-        seen.setdefault((spec.track, spec.task, spec.condition, spec.k, spec.seed), set()).add(record.rows["hash"])
+        version = version_of(record.identity)
+        key = (spec.track, spec.task, spec.condition, version, spec.k, spec.seed)
+        seen.setdefault(key, set()).add(record.rows["hash"])
     assert all(len(hashes) == 1 for hashes in seen.values())
 
 

@@ -15,6 +15,7 @@ from cod_bench.checks import suites as check_suites
 from cod_bench.checks.merge_base import Changes, changes
 from cod_bench.checks.report import Check, Result, first, judge
 from cod_bench.checks.texts import text_in
+from cod_bench.condition import outdated
 from cod_bench.data import origin
 from cod_bench.design import suites
 from cod_bench.errors import UsageError
@@ -197,7 +198,7 @@ def _mixed(found: Folder) -> Mapping[str, str]:
     """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
     known: dict[RunSpec, list[Record]] = {}
     for record in found.records.values():
-        if not _generators(record):
+        if not _installed(record):
             known.setdefault(record.spec, []).append(record)
     reasons = {}
     for (protocol, track), here in check_suites.places(found.records).items():
@@ -269,7 +270,11 @@ def _judged(found: Folder) -> Mapping[str, str]:
     """Verdicts are a maintainer's: they do not come with the records that they are about."""
     reasons: dict[str, str] = {}
     for verdict in found.verdicts:
-        own = [record for record in found.records.values() if verdicts.part(record.spec) == verdict.part]
+        own = [
+            record
+            for record in found.records.values()
+            if verdicts.part(record.spec) == verdict.part and not outdated(record.spec.condition, record.identity)
+        ]
         if verdict.records == verdicts.records_digest(own) and verdict.of != len(own):
             reasons[REPRODUCED] = f"of: {verdict.of} records of {verdict.method!r}, and there are {len(own)}"
         ids = {record.run_id for record in own}
@@ -284,12 +289,12 @@ def _judged(found: Folder) -> Mapping[str, str]:
     return reasons
 
 
-def _generators(record: Record) -> str:
-    """That the generator of a published record is one that is installed: tables are conditional on it."""
-    spec = record.spec
-    if not spec.generator or spec.generator in registry.names("generator"):
-        return ""
-    return f"generator {spec.generator!r} is not installed here; submit its file first"
+def _installed(record: Record) -> str:
+    """That condition and generator of a published record are installed: its rows and tables rest on them."""
+    for kind, name in (("condition", record.spec.condition), ("generator", record.spec.generator)):
+        if name and name not in registry.names(kind):
+            return f"{kind} {name!r} is not installed here; submit its file first"
+    return ""
 
 
 def _by_record(find: Callable[[Record], str]) -> Callable[[Folder], Mapping[str, str]]:
@@ -306,7 +311,7 @@ CHECKS: tuple[Check[Folder], ...] = (
     Check("schema", "every file is a record, a reference file or the verdicts", _told("broken")),
     Check("path equals content", "every file lies where its content belongs", _told("misplaced")),
     Check("no text", "no corpus text stands in a file", _told("texts")),
-    Check("generator known", "conditions with a generator name an installed one", _by_record(_generators)),
+    Check("condition and generator known", "both are installed here", _by_record(_installed)),
     Check("identity", "run ids are those that this version gives", _by_record(_identity)),
     Check("evaluation rows", "evaluation rows and training pool are the task's", _by_record(_rows)),
     Check(

@@ -44,7 +44,9 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
 def meaning(grid: Grid, condition: str) -> str:
     """What a condition is, in a line."""
     told = grid.conditions_about.get(condition)
-    return NONE if told is None else told.meaning
+    if told is None:
+        return NONE
+    return told.meaning if told.equal_k else f"{told.meaning} (not at equal k)"
 
 
 def heading(grid: Grid) -> str:
@@ -353,8 +355,8 @@ def counterfactuals(grid: Grid) -> list[str]:
             "any check; `words edited`, `margin after`: of the condition's own texts in valid slots; `margin`: the "
             "teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, slots left without "
             "one; `refused`: texts equal or near to an evaluation row. A slot that is not valid holds an original of "
-            "the other class in every condition, `unvalidated` too; controls that keep the label are off balance by "
-            "one label for each. An exhausted slot holds an original of its own class. "
+            "the other class where the partner's label flips, `unvalidated` too, and of its own class in controls that "
+            "keep the label; so does an exhausted slot. "
             f"{MARK}: over 20 % of the slots take an original instead. {conditional(grid)}"
         ),
     ]

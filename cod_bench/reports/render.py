@@ -13,6 +13,7 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.analysis import grids
 from cod_bench.analysis.aggregate import Grid
+from cod_bench.condition import outdated
 from cod_bench.design import suites
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
@@ -59,7 +60,8 @@ def states(
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     by_part: dict[verdicts.Part, list[Record]] = {}
     for record in records:
-        by_part.setdefault(verdicts.part(record.spec), []).append(record)
+        if not outdated(record.spec.condition, record.identity):
+            by_part.setdefault(verdicts.part(record.spec), []).append(record)
 
     def of(grid: Grid) -> Mapping[str, str]:
         own: dict[str, list[Record]] = {method: [] for method in grid.methods}

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from cod_bench import registry
+from cod_bench.condition import outdated
 from cod_bench.design.identity import run_id
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.records import verdicts
@@ -78,6 +79,7 @@ def reproduce(
         raise UsageError(f"record {bad[0].path} is corrupt ({bad[0].reason}); see `cod-bench check {results.root}`")
     if not records:
         raise UsageError(f"--results {results.root}: has no records to re-run")
+    records = [record for record in records if not outdated(record.spec.condition, record.identity)]
     drawn = secrets.randbits(32) if seed is None else seed
     own = groups(records, methods)
     chosen = {key: sample(found, share, drawn) for key, found in own.items()}
