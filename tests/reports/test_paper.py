@@ -126,8 +126,8 @@ def test_local_slices_and_other_suites_are_analogues():
     assert not paper_page.direct(table, grid(replace(PAPER, tracks=("mine",)), track="mine"))
     assert not paper_page.direct(table, grid(PAPER.variant(generator="substitution")))
     assert not paper_page.direct(table, grid(model="gpt-4o-mini"))
-    assert paper_page.direct(paper.table(7), prompts("llm_v3", 7, "prompt-ablation+llm_v3"))
-    assert not paper_page.direct(paper.table(7), prompts("llm", 7, "prompt-ablation+llm"))
+    assert paper_page.direct(paper.table(7), prompts("llm_v3", 7))
+    assert not paper_page.direct(paper.table(7), prompts("llm", 7))
     assert not paper_page.direct(table, grid(local))
     assert "an analogue" in " ".join(paper_page.caption(table, [grid(local)]))
     assert cells(paper.rows(1, [grid(local)]), "sst2 kd", "ours", "cod")["k=8"] == Value(0.7, 0.0, 2)
@@ -147,13 +147,13 @@ def test_costs_of_ours_are_means_over_seeds():
     assert told["k=64"] is None
 
 
-def prompts(generator: str, right: int, name: str = "prompt-ablation"):
-    suite = replace(PAPER, name=name, tasks=("sst2",), generator=generator)
-    return grid(suite, right)
+def prompts(generator: str, right: int):
+    suite = replace(PAPER, name="prompt-ablation", tasks=("sst2",), generator="llm_v1")
+    return grid(suite.variant(generator=generator), right)
 
 
 def test_prompts_stand_beside_each_other_and_the_missing_ones_say_what_to_run():
-    grids = [prompts("llm_v1", 7), prompts("llm_v2", 9, "prompt-ablation+llm_v2")]
+    grids = [prompts("llm_v1", 7), prompts("llm_v2", 9)]
     table, rows = paper.table(7), paper.rows(7, grids)
     for maker, gained in (("llm_v1", 0.2), ("llm_v2", 0.4)):
         (own,) = [r for r in rows if maker in r.whose and r.what == "cod - standard"]

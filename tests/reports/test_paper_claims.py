@@ -266,7 +266,7 @@ def prompts(*makers: str, hits: dict[str, dict[str, int]] | None = None) -> list
 
 def test_whichever_of_four_prompts_is_one_claim_with_the_worst_of_four_verdicts():
     stated = CLAIMS["prompt robustness"]
-    assert [part.suite for part in stated.parts] == [
+    assert [paper_claims.suite_of(stated, part) for part in stated.parts] == [
         "prompt-ablation",
         *(f"prompt-ablation+llm_v{n}" for n in (2, 3, 4)),
     ]
