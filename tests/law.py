@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOMS = (
@@ -220,29 +221,9 @@ def _at_import_time(tree: ast.AST) -> set[str]:
 
 
 def _circles(graph: dict[str, set[str]]) -> list[str]:
-    """Every set of nodes that reach each other, as a sentence (Tarjan's components of more than one)."""
-    order: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[str] = []
-
-    def visit(node: str) -> None:
-        order[node] = low[node] = len(order)
-        stack.append(node)
-        for other in sorted(graph.get(node, ())):
-            if other not in order:
-                visit(other)
-                low[node] = min(low[node], low[other])
-            elif other in stack:
-                low[node] = min(low[node], order[other])
-        if low[node] == order[node]:
-            part = [stack.pop()]
-            while part[-1] != node:
-                part.append(stack.pop())
-            if len(part) > 1:
-                found.append(f"a circle: {', '.join(sorted(part))}")
-
-    for node in sorted(graph):
-        if node not in order:
-            visit(node)
-    return found
+    """A circle of nodes as a sentence; none where there is an order."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [f"a circle: {' -> '.join(error.args[1])}"]
+    return []

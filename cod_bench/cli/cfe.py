@@ -1,4 +1,4 @@
-"""The verbs `cod-bench cfe ...`: parse, call one function of cfe.py and its neighbours, print."""
+"""The verbs `cod-bench cfe ...`: parse, call one function of purchase and its neighbours, print."""
 
 from __future__ import annotations
 

@@ -228,8 +228,9 @@ def test_every_picture_has_words_and_every_table_a_name() -> None:
 
 
 def test_lines_stand_out_from_both_pages() -> None:
-    styles = site_charts.styles()
-    assert list(styles) == list(CONDITIONS)
+    others = [f"own-{number}" for number in range(6)]
+    styles = site_charts.styles(others)
+    assert list(styles) == [*CONDITIONS, *others]
     for style in styles.values():
         assert site_charts.contrast(style.light, site_charts.PAPER) >= 3
         assert site_charts.contrast(style.dark, site_charts.NIGHT) >= 3

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cod_bench.errors import RunError
+from cod_bench.executor import Job
 from cod_bench.runner import away
+from cod_bench.runner.worker import attempt
+from tests import ROOT
 
 POOL = {
     "stage": "pool", "track": "toy", "task": "toy", "generator": "substitution", "seed": 1, "start": 4, "end": 8,
@@ -118,3 +124,39 @@ def test_plugins_lie_where_they_are_or_in_a_folder_of_their_own(tmp_path: Path) 
     assert other != str(tmp_path / "mine.py")
     assert Path(other).name == "mine.py"
     assert Path(other).read_text() == "A = 1\n"
+
+
+def copied(folder: Path, change: str = "") -> str:
+    """The proof that a copy of the package gives, in a process of its own; with a byte more in one of its files."""
+    for name in ("cod_bench", "tasks", "baselines"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    # as an installed package has them: every plugin folder below the package
+    for name in ("tasks", "baselines"):
+        shutil.copytree(folder / name, folder / "cod_bench" / name, dirs_exist_ok=True)
+    if change:
+        path = folder / change
+        path.write_bytes(path.read_bytes() + b"\n")
+    script = (
+        "import sys\nsys.path.insert(0, sys.argv[1])\n"
+        "import cod_bench\nassert cod_bench.__file__.startswith(sys.argv[1]), cod_bench.__file__\n"
+        "from cod_bench.runner.away import _code\nprint(_code())\n"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_byte_in_any_room_is_other_code_and_an_installed_package_is_the_same(tmp_path: Path) -> None:
+    whole = copied(tmp_path / "whole")
+    assert whole == away._code()  # of a checkout, whose tasks and baselines lie beside the package
+    for number, change in enumerate(
+        ("cod_bench/training/distil.py", "cod_bench/conditions/cod.py", "cod_bench/generators/_substitution/words.py")
+    ):
+        assert copied(tmp_path / str(number), change) != whole, change
+
+
+def test_failures_name_files_without_this_machines_folders() -> None:
+    outcome = attempt(Job("broken", {"stage": "no such stage"}))
+    assert any("cod_bench/runner/worker.py" in line for line in outcome.trace)
+    assert str(ROOT) not in "".join(outcome.trace)
