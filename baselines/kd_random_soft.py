@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cod_bench.distiller import Batch, Distiller, Setup
-from cod_bench.spec import stream
+from cod_bench import Batch, Distiller, Setup, stream
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cod_bench.distiller import Outputs
+    from cod_bench import Outputs
 
 
 class RandomSoftLabels(Distiller):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cod_bench.distiller import Batch, Distiller, Setup
-from cod_bench.spec import stream_seed
+from cod_bench import Batch, Distiller, Setup, stream_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
 
-    from cod_bench.distiller import Outputs
+    from cod_bench import Outputs
 
 STUDENT, TEACHER = 0, 1
 

@@ -6,8 +6,9 @@ import html
 import re
 from collections.abc import Iterator
 
+from cod_bench import RawRow, Task
 from cod_bench.data import assets
-from cod_bench.task import RawRow, Task, table
+from cod_bench.task import table
 
 _RETWEET = re.compile(r"\b[RM]T\b[\s:.]*@|^\W*[RM]T\b", re.IGNORECASE)
 _URL = re.compile(r"(?:https?:|www\.)\S*")

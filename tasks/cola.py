@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cod_bench.task import Hub, Task
+from cod_bench import Hub, Task
 
 TASK = Task(
     name="cola",

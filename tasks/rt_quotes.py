@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cod_bench import RawRow, Task
 from cod_bench.data import assets
-from cod_bench.task import RawRow, Task, table
+from cod_bench.task import table
 
 
 def _read() -> Iterator[RawRow]:

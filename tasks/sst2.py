@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cod_bench import Hub, Task
 from cod_bench.data import assets
-from cod_bench.task import Hub, Task
 
 TASK = Task(
     name="sst2",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from cod_bench.task import RawRow, Task
+from cod_bench import RawRow, Task
 
 _OPINIONS = (
     ("awful", "boring", "broken", "dull", "horrible", "poor", "terrible", "weak"),

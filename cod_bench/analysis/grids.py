@@ -18,7 +18,7 @@ from cod_bench.analysis.aggregate import About, AboutCondition, Grid, References
 from cod_bench.condition import condition, outdated, version_of
 from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, expected, identify, not_applicable
-from cod_bench.design.suite import Suite
+from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
@@ -44,6 +44,85 @@ def of(suite: Suite, *, records: Sequence[Record], references: References) -> li
         conditions_about=conditions_about(suite.conditions),
         excluded=excluded(specs),
     )
+
+
+def named(
+    asked: str | Suite, results: Results, *, track: str = "", protocol: str = "", family: bool = False
+) -> list[Grid]:
+    """A suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too.
+
+    Raises:
+        UsageError: nobody has that name, or as `aggregate.collect`.
+    """
+    records, _ = results.scan()
+    chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
+    if isinstance(asked, Suite):
+        wanted = [asked]
+    else:
+        # by the name a table has: a suite on local slices or with another generator is a variant of its own
+        there = {suite.name: suite for suite in suites_with_records(results)} if records else {}
+        declared = suites.declared(asked)
+        wanted = [there[asked]] if asked in there else [declared] if asked == declared.name else []
+        wanted += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == asked]
+    found: list[Grid] = []
+    for suite in (suite.on_tracks({r.spec.track for r in chosen}) for suite in wanted):
+        found += of(suite, records=chosen, references=results.references())
+    return [grid for grid in found if grid.runs]
+
+
+def one(asked: str | Suite, results: Results, *, track: str = "", protocol: str = "") -> Grid:
+    """The main one of `named`.
+
+    Raises:
+        UsageError: there is none, or as `named`.
+    """
+    found = named(asked, results, track=track, protocol=protocol)
+    if not found:
+        name = asked if isinstance(asked, str) else asked.name
+        where = "".join(f" on {what} {value}" for what, value in (("track", track), ("protocol", protocol)) if value)
+        raise UsageError(
+            f"--results {results.root}: has no run of suite {name!r}{where}; first run "
+            f"`cod-bench run --suite {name} --all`"
+        )
+    return found[0]
+
+
+def every(results: Results) -> list[Grid]:
+    """All grids with counted runs in a folder: of every suite with records, then of the runs that no suite declares.
+
+    A run of several suites is in the grid of each.
+
+    Raises:
+        UsageError: as `aggregate.collect`.
+    """
+    references = results.references()
+    records = _made_by_what_is_here(results.scan()[0])
+    found = [
+        grid for suite in suites_with_records(results) for grid in of(suite, records=records, references=references)
+    ]
+    declared = {spec for grid in found for spec in (*grid.declared, *(stale.spec for stale in grid.stale))}
+    apart: dict[tuple[str, str, str, int], list[Record]] = {}
+    for record in records:
+        spec = record.spec
+        if spec not in declared:
+            apart.setdefault((spec.track, spec.task, spec.generator, spec.seed), []).append(record)
+    for (track, task, generator, seed), own in apart.items():
+        blocks = tuple(Block((r.spec.method,), (r.spec.condition,), (r.spec.k,)) for r in own)
+        alone = Suite("", "runs that no suite declares", (track,), (task,), (seed,), (), blocks, generator)
+        found += of(alone, records=own, references=references)
+    return [grid for grid in found if grid.runs]
+
+
+def _made_by_what_is_here(records: Sequence[Record]) -> list[Record]:
+    """Records whose plugins and track are installed; `suites_with_records` tells of the others."""
+    there = {track for track in {record.spec.track for record in records} if tracks.exists(track)}
+    tasks, methods, generators = ({*registry.names(kind)} for kind in ("task", "baseline", "generator"))
+    return [
+        record
+        for record in records
+        if record.spec.track in there and base_name(record.spec.task) in tasks
+        and record.spec.method in methods and (not record.spec.generator or record.spec.generator in generators)
+    ]  # fmt: skip
 
 
 def about(name: str) -> About:

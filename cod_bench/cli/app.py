@@ -58,7 +58,6 @@ from cod_bench.spec import PROTOCOLS
 
 app = typer.Typer(
     cls=Verbs,
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -85,7 +84,8 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by who called
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
     try:
-        code = app(standalone_mode=False)
+        # by the name that shells complete, however it was started
+        code = app(prog_name="cod-bench", standalone_mode=False)
         sys.stdout.flush()
     except (UsageError, RunError) as error:
         print(f"cod-bench: {error}", file=sys.stderr)

@@ -11,23 +11,12 @@ from cod_bench.data import origin
 from cod_bench.design import shard
 from cod_bench.design.filters import Filters
 from cod_bench.errors import UsageError
-from cod_bench.records.results import Results
+from cod_bench.records.results import results_folder as results_folder
 
 LONGEST_RANGE = 10_000
 """Values of one range: a slip such as 0-4000000000 is told instead of expanded."""
 MOST = 10**9
 """The largest budget or seed."""
-
-
-def results_folder(folder: Path, *, there: bool = False) -> Results:
-    """The folder of records; it need not be there yet, unless it is to be read."""
-    if (folder == Path() and not there) or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
-    if there and not folder.exists():
-        raise UsageError(
-            f"--results {str(folder)!r}: is not there; name a folder with records, or run `cod-bench run --all` first"
-        )
-    return Results(folder.resolve())
 
 
 def filters(

@@ -193,22 +193,11 @@ def site(
 
 
 def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool = False) -> list[Grid]:
-    """The suite's grids with counted runs in a folder, the main one first; of a `family` those of its variants too."""
+    """`grids.named` in a folder; the default one need not be there."""
     from cod_bench.analysis import grids
 
     results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
-    records, _ = results.scan()
-    # by the name a table has: a suite on local slices or with another generator is a variant of its own
-    there = {suite.name: suite for suite in grids.suites_with_records(results)} if records else {}
-    chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
-    pairs = {(r.spec.track, r.spec.protocol) for r in chosen}
-    declared = suites.declared(name)
-    named = [there[name]] if name in there else [declared] if name == declared.name else []
-    named += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == name]
-    found: list[Grid] = []
-    for suite in (suite.on_tracks({where for where, _ in pairs}) for suite in named):
-        found += grids.of(suite, records=chosen, references=results.references())
-    return [grid for grid in found if grid.runs]
+    return grids.named(name, results, track=track, protocol=protocol, family=family)
 
 
 def _say(folder: Path, grids: Sequence[Grid]) -> None:
@@ -219,14 +208,11 @@ def _say(folder: Path, grids: Sequence[Grid]) -> None:
 
 
 def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
-    found = _grids(name, folder, track, protocol)
-    if not found:
-        where = "".join(f" on {what} {value}" for what, value in (("track", track), ("protocol", protocol)) if value)
-        raise UsageError(
-            f"--results {folder.resolve()}: has no run of suite {name!r}{where}; first run "
-            f"`cod-bench run --suite {name} --all`"
-        )
-    return found[0]
+    from cod_bench.analysis import grids
+
+    return grids.one(
+        name, given.results_folder(folder, there=folder != DEFAULT_RESULTS), track=track, protocol=protocol
+    )
 
 
 VERBS = (table, claims, compare, power, export, site)

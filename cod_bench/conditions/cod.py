@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cod_bench.condition import Partnered
+from cod_bench import Partnered
 
 
 class Cod(Partnered):

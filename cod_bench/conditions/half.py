@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cod_bench.condition import Condition, Given, Pair, Row, Told, TrainingSet
+from cod_bench import Condition, Pair, Row, TrainingSet
+from cod_bench.condition import Given, Told
 
 if TYPE_CHECKING:
     from cod_bench.split import Draw

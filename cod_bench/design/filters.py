@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cod_bench import registry
 from cod_bench.data import origin
-from cod_bench.design import suites
+from cod_bench.design import suites, tracks
 from cod_bench.design.shard import Shard, cut
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError, unknown
@@ -36,7 +37,7 @@ class Filters:
         return not (self.protocol or self.task or self.method or self.condition or self.k or self.seed)
 
 
-def suite_for(name: str, filters: Filters) -> Suite:
+def suite_for(named: str | Suite, filters: Filters) -> Suite:
     """The suite a user means: the named one, or a variant for methods, conditions or a generator beyond its own.
 
     A submission is a family of its own (protocol.md, "What may be said"), and tables are conditional on one generator:
@@ -45,14 +46,17 @@ def suite_for(name: str, filters: Filters) -> Suite:
     Raises:
         UsageError: an unknown name, or declared and other methods at once.
     """
-    suite = suites.suite(name)
+    suite = suites.suite(named) if isinstance(named, str) else named
     _check_names(filters)
     others = tuple(method for method in filters.method if method not in suite.methods)
-    if others and any(others[0] in known.methods for known in suites.SUITES.values()):
+    if others and any(others[0] in other.methods for other in suites.SUITES.values()):
         others = ()  # a method of another suite: `select` says which methods this one has
     if others and len(others) < len(filters.method):
-        raise UsageError(f"--method {','.join(filters.method)}: suite {name!r} declares some of these; run them apart")
-    tried = tuple(condition for condition in filters.condition if condition not in suites.CONDITIONS)
+        raise UsageError(
+            f"--method {','.join(filters.method)}: suite {suite.name!r} declares some of these; run them apart"
+        )
+    known = {*suites.CONDITIONS, *suite.conditions}
+    tried = tuple(condition for condition in filters.condition if condition not in known)
     return suite.variant(submitted=others, tried=tried, generator=filters.generator).with_tasks(
         [origin.named(task) for task in suite.tasks]
     )
@@ -94,6 +98,25 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
     order = suite.methods
     found = sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
     return cut(found, filters.shard)
+
+
+def exactly(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Runs that were named one by one, each once and in their order.
+
+    Raises:
+        UsageError: an unknown name, or a k that cannot be balanced.
+    """
+    found = list(dict.fromkeys(specs))
+    for track in sorted({spec.track for spec in found}):
+        tracks.track(track)
+    for spec in found:
+        _check_names(
+            Filters(
+                protocol=(spec.protocol,), task=(spec.task,), method=(spec.method,), condition=(spec.condition,),
+                k=(spec.k,), generator=spec.generator,
+            )
+        )  # fmt: skip
+    return found
 
 
 def _check_names(filters: Filters) -> None:

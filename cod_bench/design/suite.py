@@ -59,6 +59,10 @@ class Suite:
         """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
         return iter(_expanded(self, track, (protocol,) if protocol else self.protocols))
 
+    def declares(self, spec: RunSpec) -> bool:
+        """Whether it has that run."""
+        return self.admits(spec.track) and spec in self.expand(track=spec.track, protocol=spec.protocol)
+
     def admits(self, track: str) -> bool:
         """Whether it runs on a track."""
         return tracks.exists(track) and (

@@ -48,6 +48,8 @@ def execute(
     """
     ready = Ready(jobs)
     groups = _groups(workers, workers_per_device, memory, tuple(plugins))
+    if not ready:
+        return  # nothing to do: no process is started that would import torch first
     counted = sum(group.workers for group in groups) if len(groups) > 1 or workers_per_device else 0
     # Set before the children import torch: with both cores busy, two OpenMP threads are slower than one.
     threads = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}

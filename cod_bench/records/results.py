@@ -281,6 +281,21 @@ class Results:
             ) from error
 
 
+def results_folder(folder: Path, *, there: bool = False) -> Results:
+    """The folder of records that a user names; it need not be there yet, unless it is to be read.
+
+    Raises:
+        UsageError: the working folder itself, something else than a folder, or nothing there to be read.
+    """
+    if (folder == Path() and not there) or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"--results {str(folder)!r}: is not a folder of its own; name one, for example runs")
+    if there and not folder.exists():
+        raise UsageError(
+            f"--results {str(folder)!r}: is not there; name a folder with records, or run `cod-bench run --all` first"
+        )
+    return Results(folder.resolve())
+
+
 def _facts(root: Path, names: Sequence[str]) -> list[index.Facts | str]:
     """`Results._facts` in one process."""
     results, found = Results(root), list[index.Facts | str]()

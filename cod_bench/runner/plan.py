@@ -8,7 +8,7 @@ from statistics import median
 from typing import Literal
 
 from cod_bench.design import tracks
-from cod_bench.design.filters import Filters, select
+from cod_bench.design.filters import Filters, exactly, select
 from cod_bench.design.identity import excluded, run_ids
 from cod_bench.design.shard import Shard
 from cod_bench.design.suite import Suite
@@ -18,6 +18,9 @@ from cod_bench.records.results import BadFile, Results
 from cod_bench.spec import RunSpec
 
 State = Literal["done", "missing", "failed", "not applicable"]
+
+NO_SUITE = Suite("", "runs named one by one", (), (), (), (), (), "")
+"""What the plan of such runs has in place of a suite: it declares nothing, so that no table can be made of it."""
 
 STEP_SECONDS = {"float32": 0.09, "bfloat16": 0.048}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
@@ -81,6 +84,25 @@ def make_from(
 ) -> Plan:
     """`make` for records that have been read already."""
     specs = select(suite, filters)
+    runs, seconds = _look(specs, results, records)
+    return Plan(suite, suite.choose_track(filters.track), runs, tuple(bad), seconds, filters.shard)
+
+
+def make_of(specs: Sequence[RunSpec], results: Results, records: Sequence[Summary], bad: Sequence[BadFile]) -> Plan:
+    """The same of runs that were named one by one: the plan's suite is `NO_SUITE`, its track all of theirs.
+
+    Raises:
+        UsageError: an unknown name, or a k that cannot be balanced.
+    """
+    specs = exactly(specs)
+    runs, seconds = _look(specs, results, records)
+    return Plan(NO_SUITE, ", ".join(sorted({spec.track for spec in specs})), runs, tuple(bad), seconds)
+
+
+def _look(
+    specs: Sequence[RunSpec], results: Results, records: Sequence[Summary]
+) -> tuple[tuple[Planned, ...], dict[RunSpec, float]]:
+    """Each run with its state, and core-seconds expected for the missing ones."""
     apart = excluded(specs)
     ids = run_ids(spec for spec in specs if (spec.track, spec.method) not in apart)
     done = {(record.spec, record.run_id) for record in records}
@@ -91,8 +113,7 @@ def make_from(
         else Planned(spec, "", "not applicable", apart[spec.track, spec.method])
         for spec in specs
     )
-    missing = [run.spec for run in runs if run.state == "missing"]
-    return Plan(suite, suite.choose_track(filters.track), runs, tuple(bad), _seconds(missing, records), filters.shard)
+    return runs, _seconds([run.spec for run in runs if run.state == "missing"], records)
 
 
 def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], failed: set[str]) -> State:

@@ -13,7 +13,7 @@ from typing import Any
 
 from cod_bench import registry
 from cod_bench.data import origin
-from cod_bench.design import tracks
+from cod_bench.design import suites, tracks
 from cod_bench.design.filters import Filters
 from cod_bench.design.suite import Suite
 from cod_bench.device import cores
@@ -23,7 +23,7 @@ from cod_bench.records.provenance import environment, provenance
 from cod_bench.records.record import Summary, record_from_json, reference_from_json
 from cod_bench.records.results import BadFile, Results
 from cod_bench.runner.jobs import jobs_for, teacher_job, teacher_key
-from cod_bench.runner.plan import Plan, make_from
+from cod_bench.runner.plan import Plan, make_from, make_of
 from cod_bench.spec import RunSpec
 from cod_bench.store import lock, usable_home
 
@@ -61,6 +61,8 @@ class Tally:
 
 
 Listener = Callable[[Outcome, Tally], None]
+Maker = Callable[[Sequence[Summary], Sequence[BadFile]], Plan]
+"""What lies in a results folder -> what is to be done there; called again when a task's rows were pinned."""
 
 
 def run_all(
@@ -91,14 +93,53 @@ def run_all(
         UsageError: a user's mistake: nothing to run, another `run` at work here, records of another teacher.
         RunError: with `fail_fast`, the first failure.
     """
+
+    def make(records: Sequence[Summary], bad: Sequence[BadFile]) -> Plan:
+        tracks.pin(suite.choose_track(filters.track))  # which weights these are is part of every run id
+        return make_from(suite, filters, results, records, bad)
+
+    return _run(make, results, workers, rerun, executor, options or {}, fail_fast, on_plan, listen, partial)
+
+
+def run_these(
+    specs: Sequence[RunSpec],
+    results: Results,
+    *,
+    workers: int,
+    rerun: str = "",
+    executor: str = "local",
+    options: Mapping[str, Any] | None = None,
+    fail_fast: bool = False,
+    on_plan: Callable[[Plan, Tally], None],
+    listen: Listener,
+) -> Tally:
+    """Do what is missing of exactly these runs, in their order, whether a suite declares them or not.
+
+    Args and errors as `run_all`.
+    """
+
+    def make(records: Sequence[Summary], bad: Sequence[BadFile]) -> Plan:
+        for track in sorted({spec.track for spec in specs}):
+            tracks.pin(track)
+        return make_of(specs, results, records, bad)
+
+    return _run(make, results, workers, rerun, executor, options or {}, fail_fast, on_plan, listen, lambda: None)
+
+
+def _run(
+    make: Maker, results: Results, workers: int, rerun: str, executor: str, options: Mapping[str, Any],
+    fail_fast: bool,
+    on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
+) -> Tally:  # fmt: skip
+    """What the two have in common: one at a time in a folder."""
     from filelock import Timeout
 
     if rerun and rerun not in RERUN:
         raise unknown("--rerun", rerun, RERUN)
     try:
         with lock(results.lock_path(), timeout=0):
-            execute, workers = choose_executor(executor, workers, options or {})
-            return _run_locked(suite, filters, results, workers, rerun, execute, fail_fast, on_plan, listen, partial)
+            execute, workers = choose_executor(executor, workers, options)
+            return _run_locked(make, results, workers, rerun, execute, fail_fast, on_plan, listen, partial)
     except Timeout:
         raise UsageError(
             f"--results {results.root}: another `cod-bench run` is at work there; wait for it or name another folder"
@@ -121,19 +162,17 @@ def choose_executor(name: str, workers: int, options: Mapping[str, Any]) -> tupl
 
 
 def _run_locked(
-    suite: Suite, filters: Filters, results: Results, workers: int, rerun: str, execute: Callable[..., Any],
-    fail_fast: bool,
+    make: Maker, results: Results, workers: int, rerun: str, execute: Callable[..., Any], fail_fast: bool,
     on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
     results.sweep()
-    tracks.pin(suite.choose_track(filters.track))  # which weights these are is part of every run id
     records, bad = results.glance()
-    plan = make_from(suite, filters, results, records, bad)
+    plan = make(records, bad)
     if plan.todo(rerun):
         usable_home()
     # before the first job, so that a task without rows is one sentence; what this pins is in the ids
     if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
-        plan = make_from(suite, filters, results, records, bad)
+        plan = make(records, bad)
     _refuse_bad(plan, bad, results)
     todo = [planned.spec for planned in plan.todo(rerun)]
     ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
@@ -171,7 +210,7 @@ def _run_locked(
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
             tally.workers = outcome.workers or tally.workers
-            _keep(outcome, results, ids, known, tally, suite.family)
+            _keep(outcome, results, ids, known, tally, plan.suite.family)
             listen(outcome, tally)
             if outcome.error and fail_fast:
                 raise (UsageError if outcome.usage else RunError)(outcome.error)
@@ -215,6 +254,14 @@ def _keep(
 
 def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
     """What stands in a failure file; a plugin or a results folder of the user's has to be named again."""
+    if suite not in suites.SUITES:
+        # runs named one by one, or a suite that a script made: the command line knows them only by a suite of its own
+        suite = next((name for name, known in suites.SUITES.items() if known.declares(spec)), "")
+    if not suite:
+        return {
+            "run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace),
+            "retry": f"cod_bench.run(cod_bench.{spec!r}, rerun='failed')",
+        }  # fmt: skip
     retry = (
         f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} "
         f"--task {spec.task} --method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"

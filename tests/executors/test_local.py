@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,11 @@ def test_workers_that_cannot_start_are_told_and_not_tried_for_ever(tmp_path: Pat
         assert "worker processes died 4 times before any job" in str(error)  # noqa: PT017
     else:
         assert outcome.error == DIED
+
+
+def test_without_a_job_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", lambda _: pytest.fail("a process was started"))
+    assert list(execute([], workers=2)) == []
 
 
 def test_a_job_whose_worker_always_dies_fails_alone(tmp_path: Path) -> None:

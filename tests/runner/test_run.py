@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cod_bench.errors import UsageError
+from cod_bench.executor import Job, Outcome
 from cod_bench.records.results import Results
 from cod_bench.runner import run
 from cod_bench.spec import RunSpec
@@ -37,6 +38,19 @@ def test_records_of_another_device_are_not_mixed(made_in: dict[str, str], here: 
 @pytest.mark.parametrize("environment", [CPU, GPU])
 def test_those_of_the_same_device_are_gone_on_with(environment: dict[str, str], tmp_path: Path) -> None:
     refuse(environment, {**environment, "torch": "2.14.0"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "retry"),
+    [
+        (SPEC, "cod-bench run --rerun failed --suite toy --protocol last --track toy --task toy --method kd "),
+        (replace(SPEC, k=16), f"cod_bench.run(cod_bench.{replace(SPEC, k=16)!r}, rerun='failed')"),
+    ],
+    ids=["of a suite", "of none"],
+)
+def test_a_run_that_was_named_and_failed_says_how_to_try_again(spec: RunSpec, retry: str) -> None:
+    outcome = Outcome(Job("run", {"stage": "run"}), error="why")
+    assert run._failure(spec, outcome, "")["retry"].startswith(retry)
 
 
 def test_another_task_or_track_and_records_that_do_not_say_are_no_matter(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cod_bench.distiller import Batch, Distiller
+from cod_bench import Batch, Distiller
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cod_bench.distiller import Outputs
+    from cod_bench import Outputs
 
 
 class Confident(Distiller):

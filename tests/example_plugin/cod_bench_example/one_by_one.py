@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cod_bench.executor import Job, Outcome, Ready
+from cod_bench import Job, Outcome, Ready
 from cod_bench.runner.worker import attempt
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from cod_bench.task import RawRow, Task
+from cod_bench import RawRow, Task
 
 _WORDS = (("sadly", "hardly", "barely", "never"), ("truly", "gladly", "surely", "always"))
 _WHO = ("anna", "bert", "clara", "david", "emma", "felix", "greta", "henry")

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cod_bench.generator import Answer, Generator
+from cod_bench import Answer, Generator
 
 if TYPE_CHECKING:
-    from cod_bench.generator import Oracle, Query
+    from cod_bench import Oracle, Query
     from cod_bench.task import Example
 
 TYPICAL = 40
