@@ -116,12 +116,15 @@ def every(results: Results) -> list[Grid]:
 def _made_by_what_is_here(records: Sequence[Record]) -> list[Record]:
     """Records whose plugins and track are installed; `suites_with_records` tells of the others."""
     there = {track for track in {record.spec.track for record in records} if tracks.exists(track)}
-    tasks, methods, generators = ({*registry.names(kind)} for kind in ("task", "baseline", "generator"))
+    tasks, methods, conditions, generators = (
+        {*registry.names(kind)} for kind in ("task", "baseline", "condition", "generator")
+    )
     return [
         record
         for record in records
         if record.spec.track in there and base_name(record.spec.task) in tasks
-        and record.spec.method in methods and (not record.spec.generator or record.spec.generator in generators)
+        and record.spec.method in methods and record.spec.condition in conditions
+        and (not record.spec.generator or record.spec.generator in generators)
     ]  # fmt: skip
 
 
