@@ -107,8 +107,8 @@ class Condition(ABC):
     with the teacher's class of each."""
     equal_k: ClassVar[bool] = True
     """Whether it trains on at most k labelled rows and on nothing else; tables say so where it does not."""
-    shows: ClassVar[Text] = "cfe"
-    """Of conditions with entries: the text of an entry whose edits and margins stand in the record."""
+    text: ClassVar[Text] = "cfe"
+    """Of conditions with entries: which text of an entry it trains on; its edits and margins stand in the record."""
     rewrites: ClassVar[bool] = False
     """Whether it reads label-preserving rewrites, which a generator that costs something makes only when asked to."""
 
@@ -146,8 +146,6 @@ class Partnered(Condition):
     """
 
     needs: ClassVar[Needs] = "entries"
-    text: ClassVar[Text]
-    """Which text of the entry the partner is."""
     flips: ClassVar[bool]
     """Whether the partner's hard label is the counterfactual's class, else the original's."""
 

@@ -58,7 +58,7 @@ class AboutCondition:
     equal_k: bool = True
     """Whether it trains on at most k labelled rows and on nothing else."""
     version: int = 1
-    shows: str = "cfe"
+    text: str = "cfe"
     """The text of a pool entry that its figures are of."""
 
 

@@ -138,7 +138,7 @@ def conditions_about(names: Iterable[str]) -> dict[str, AboutCondition]:
     """What tables need to know of conditions; of those that are installed here."""
     known = registry.names("condition")
     found = {name: condition(name) for name in names if name in known}
-    return {name: AboutCondition(c.meaning, c.equal_k, c.version, c.shows) for name, c in found.items()}
+    return {name: AboutCondition(c.meaning, c.equal_k, c.version, c.text) for name, c in found.items()}
 
 
 def ids_that_count(specs: Iterable[RunSpec], records: Iterable[Record]) -> dict[RunSpec, str]:

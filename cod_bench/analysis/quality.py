@@ -84,7 +84,7 @@ def marked(grid: Grid) -> frozenset[tuple[str, int]]:
 def validity(grid: Grid, condition: str) -> float | None:
     """Share of slots that flip the teacher, over all tasks and budgets; of first answers where these are trained on."""
     told = grid.conditions_about.get(condition)
-    first = told is not None and told.shows == "first"
+    first = told is not None and told.text == "first"
     cells = table(grid, condition)
     slots = sum(cell.slots for cell in cells)
     share = [(cell.first_flips if first else cell.valid, cell.slots) for cell in cells]

@@ -12,7 +12,6 @@ class Cod(Partnered):
     meaning = "k/2 originals and, for each, a counterfactual that flips the teacher"
     text = "cfe"
     flips = True
-    shows = "cfe"
 
 
 CONDITION = Cod()

@@ -13,7 +13,6 @@ class LabelPreserving(Partnered):
     meaning = "k/2 originals and, for each, substitutions where its counterfactual has them; label kept"
     text = "preserving"
     flips = False
-    shows = "preserving"
     rewrites = True
 
 

@@ -13,7 +13,6 @@ class Random(Partnered):
     meaning = "k/2 originals and, for each, itself with as many words changed at random as in its counterfactual"
     text = "random"
     flips = False
-    shows = "random"
 
 
 CONDITION = Random()

@@ -12,7 +12,6 @@ class Unvalidated(Partnered):
     meaning = "k/2 originals and, for each, the generator's first answer with the flipped label, never checked"
     text = "first"
     flips = True
-    shows = "first"
 
 
 CONDITION = Unvalidated()

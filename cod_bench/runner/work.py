@@ -160,7 +160,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
         train_hash=run.corpus.pool_sha256[:12],
         teacher_hash=run.teacher.hash,
         rows=describe(training),
-        cfe=None if entries is None else summary(entries, run.condition.shows),
+        cfe=None if entries is None else summary(entries, run.condition.text),
         cost=rounded(
             {
                 "seconds": end - start,

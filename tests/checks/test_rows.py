@@ -137,7 +137,7 @@ def test_whatever_the_package_builds_passes(
     draw = Draw(train, task="toy", classes=classes, seed=0, eligible=lambda _: True)
     made = record(condition=condition)
     found = None if made.cfe is None else [there(one) for one in entries(draw, k, invalid=(1,), exhausted=(0,))]
-    told = None if found is None else summary(found, registered(condition).shows)
+    told = None if found is None else summary(found, registered(condition).text)
     rows = describe(build(draw, condition, k, found))
     task = SimpleNamespace(classes=tuple(map(str, range(classes))))
     monkeypatch.setattr(check_rows.origin, "find", lambda _: task)

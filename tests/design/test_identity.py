@@ -11,6 +11,8 @@ from cod_bench.design import suites, tracks
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import expected, identify, run_id, run_ids
 from cod_bench.spec import RunSpec
+from tests import ROOT
+from tests.golden.regenerate import pinned_ids
 
 
 def test_ids_of_many_runs_are_those_of_each() -> None:
@@ -51,3 +53,12 @@ def test_a_hub_model_that_is_pinned_while_the_process_lives_enters_run_ids(
     }
     (tmp_path / "tasks.lock.json").write_text(json.dumps({"schema": 1, "tasks": {}, "models": pins}))
     assert run_id(spec) != before
+
+
+def test_run_ids_are_those_that_were_pinned() -> None:
+    """Of every declared suite on its tracks, so that no move of files or rewording ever renames a record.
+
+    `tests/golden/regenerate.py` writes the file; only a raised version may change it.
+    """
+    pinned = json.loads((ROOT / "tests" / "golden" / "run_ids.json").read_text())
+    assert pinned_ids() == pinned

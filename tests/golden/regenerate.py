@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from cod_bench.analysis import grids
 from cod_bench.analysis.aggregate import References
+from cod_bench.design import suites
+from cod_bench.design.identity import run_ids
 from cod_bench.design.suite import Block, Suite
 from cod_bench.design.suites import CONDITIONS
 from cod_bench.records import evaluate
@@ -155,8 +158,20 @@ def found(suites: Sequence[Suite], made: Sequence[Record], references: Reference
     return [(s, grids.sections(s, records=made, references=references, **kwargs)) for s in suites]
 
 
+def pinned_ids() -> dict[str, str]:
+    """Digest of all run ids of each (suite, track, protocol, condition) that is declared."""
+    found: dict[str, list[list[str]]] = {}
+    for suite in suites.SUITES.values():
+        for track in suite.tracks:
+            for spec, run in run_ids(suite.expand(track=track)).items():
+                key = f"{suite.name} {track} {spec.protocol} {spec.condition}"
+                found.setdefault(key, []).append([spec.label, run])
+    return {key: digest(sorted(runs)) for key, runs in sorted(found.items())}
+
+
 def main() -> None:
     """Write the text files; figures depend on matplotlib's version and are not committed."""
+    (HERE / "run_ids.json").write_text(json.dumps(pinned_ids(), indent=1) + "\n")
     leaderboard.write(HERE, {name: text for name, text in render(figures=False).items() if not name.endswith(".svg")})
 
 
