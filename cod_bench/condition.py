@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from cod_bench import registry
 from cod_bench.errors import UsageError
@@ -126,9 +126,15 @@ class Condition(ABC):
         """How many slots' entries it needs at budget k."""
         return k // 2
 
-    def texts_at(self, k: int) -> int:
-        """How many unlabelled texts it needs at budget k; part of what it is, so tables name it."""
-        raise NotImplementedError(f"condition {self.name!r} needs texts; say how many in texts_at(k)")
+    def texts_at(self, k: int) -> int:  # noqa: ARG002 - what a condition overrides
+        """How many unlabelled texts it needs at budget k; tables name the number.
+
+        Raises:
+            UsageError: it needs texts and does not say how many.
+        """
+        if self.needs != "texts":
+            return 0
+        raise UsageError(f"condition {self.name!r} needs texts: say how many by a method texts_at(self, k)")
 
     def faults(self, rows: Sequence[Told], k: int) -> str:
         """Why rows that a record tells of cannot be its own at budget k; empty if they can."""
@@ -217,6 +223,8 @@ def condition(name: str) -> Condition:
         UsageError: nobody has that name, or its module is broken.
     """
     found: Condition = registry.load("condition", name)
+    if found.needs not in get_args(Needs):
+        raise UsageError(f"condition {name!r}: needs={found.needs!r}; choose one of {', '.join(get_args(Needs))}")
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.analysis import aggregate
 from cod_bench.analysis.aggregate import About, AboutCondition, Grid, References
-from cod_bench.condition import condition, outdated, version_of
+from cod_bench.condition import Condition, condition, outdated, version_of
 from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, expected, identify, not_applicable
 from cod_bench.design.suite import Block, Suite
@@ -41,7 +41,7 @@ def of(suite: Suite, *, records: Sequence[Record], references: References) -> li
         references=references,
         expected=ids_that_count(specs, records),
         about={task: about(task) for task in suite.tasks},
-        conditions_about=conditions_about(suite.conditions),
+        conditions_about=conditions_about(suite),
         excluded=excluded(specs),
     )
 
@@ -134,11 +134,23 @@ def about(name: str) -> About:
     return About(task.metric, task.ranked)
 
 
-def conditions_about(names: Iterable[str]) -> dict[str, AboutCondition]:
-    """What tables need to know of conditions; of those that are installed here."""
+def conditions_about(suite: Suite) -> dict[str, AboutCondition]:
+    """What tables need to know of a suite's conditions; of those that are installed here."""
     known = registry.names("condition")
-    found = {name: condition(name) for name in names if name in known}
-    return {name: AboutCondition(c.meaning, c.equal_k, c.version, c.text) for name, c in found.items()}
+    found = {name: condition(name) for name in suite.conditions if name in known}
+    return {
+        name: AboutCondition(f"{one.meaning}{_texts(one, suite)}", one.equal_k, one.version, one.text)
+        for name, one in found.items()
+    }
+
+
+def _texts(one: Condition, suite: Suite) -> str:
+    """How many unlabelled texts a condition takes, as it stands behind its meaning; empty where it takes none."""
+    if one.needs != "texts":
+        return ""
+    counts = {one.texts_at(k): k for block in suite.blocks if one.name in block.conditions for k in block.ks}
+    told = [f"{count} at k={k}" for count, k in counts.items()] if len(counts) > 1 else [str(n) for n in counts]
+    return f"; takes unlabelled texts, labelled by the teacher: {', '.join(told)}"
 
 
 def ids_that_count(specs: Iterable[RunSpec], records: Iterable[Record]) -> dict[RunSpec, str]:

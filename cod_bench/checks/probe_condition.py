@@ -80,7 +80,7 @@ def _identity(own: Condition) -> Facts:
     said = {
         "version": own.version, "needs": own.needs, "equal_k": own.equal_k,
         "entries": [own.entries_at(k) for k in KS],
-        "texts": [own.texts_at(k) for k in KS] if own.needs == "texts" else [],
+        "texts": [own.texts_at(k) for k in KS],
     }  # fmt: skip
     found: Facts = json.loads(canonical(said))
     return found

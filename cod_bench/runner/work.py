@@ -137,7 +137,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     start, cpu = time.perf_counter(), time.process_time()
     run = resolve(spec)
     training, entries = run.rows()
-    texts = run.condition.texts_at(spec.k) if run.condition.needs == "texts" else 0
+    texts = run.condition.texts_at(spec.k)
     found = identify(spec)
     student = fresh_student(run.spec)
     prepared = time.perf_counter()

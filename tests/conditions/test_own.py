@@ -17,6 +17,7 @@ from cod_bench.design.identity import identify
 from cod_bench.errors import UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.records.results import Results
+from cod_bench.reports import page
 from cod_bench.runner import work
 from cod_bench.runner.plan import make
 from cod_bench.spec import RunSpec
@@ -107,6 +108,8 @@ def test_it_is_a_variant_beside_standard_and_cod(tmp_path: Path) -> None:
     (grid,) = grids.of(suite, records=results.scan()[0], references=results.references())
     assert grid.shown == ("standard", "cod", name)
     assert not grid.conditions_about[name].equal_k
+    told = page.meaning(grid, name)
+    assert told.endswith("takes unlabelled texts, labelled by the teacher: 12 (not at equal k)")
     assert not grid.generated(name)
     assert grid.generated("cod")
 
@@ -122,3 +125,18 @@ def test_a_name_that_is_no_files_is_told(tmp_path: Path) -> None:
 def test_the_declared_conditions_are_the_files() -> None:
     assert sorted(suites.CONDITIONS) == sorted(set(registry.names("condition")))
     assert all(condition(name).meaning.strip() for name in suites.CONDITIONS)
+
+
+def test_needs_that_nobody_knows_and_texts_without_a_number_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "more_texts.py"
+    path.write_text(TEXTS.replace("{version}", "1").replace('needs = "texts"', 'needs = "everything"'))
+    registry.add_plugin(path)
+    with pytest.raises(UsageError, match="needs='everything'; choose one of nothing, entries, texts"):
+        condition("more-texts")
+    other = tmp_path / "again" / "more_texts.py"
+    other.parent.mkdir()
+    other.write_text(TEXTS.replace("{version}", "1").replace("def texts_at", "def how_many"))
+    registry._plugin_files.clear()
+    registry.add_plugin(other)
+    with pytest.raises(UsageError, match="say how many by a method"):
+        work.run_one(spec("more-texts"), {})

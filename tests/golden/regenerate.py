@@ -14,7 +14,6 @@ from cod_bench.analysis.aggregate import References
 from cod_bench.design import suites
 from cod_bench.design.identity import run_ids
 from cod_bench.design.suite import Block, Suite
-from cod_bench.design.suites import CONDITIONS
 from cod_bench.records import evaluate
 from cod_bench.records.record import SCALE, SCHEMA, Record, Reference, quantise, rounded
 from cod_bench.reports import leaderboard
@@ -154,7 +153,7 @@ def render(*, figures: bool = True) -> dict[str, str]:
 
 def found(suites: Sequence[Suite], made: Sequence[Record], references: References, **kwargs: Any) -> list[Any]:
     """Each suite with its sections, as `render` takes them."""
-    kwargs = {"expected": expected(made), "conditions_about": grids.conditions_about(CONDITIONS)} | kwargs
+    kwargs = {"expected": expected(made), "conditions_about": grids.conditions_about(SUITE)} | kwargs
     return [(s, grids.sections(s, records=made, references=references, **kwargs)) for s in suites]
 
 
