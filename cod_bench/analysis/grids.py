@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from cod_bench import registry
@@ -323,7 +322,7 @@ def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
         slices.setdefault(base_name(task), []).append(task)
     tasks = [slices.get(base_name(task), [task])[0] for task in suite.tasks]
     others = [
-        replace(suite, name=f"{suite.name}+{task}", title=f"{suite.title}; on another local slice", tasks=(task,))
+        suite.departing(task, title="on another local slice", tasks=(task,))
         for name in map(base_name, suite.tasks)
         for task in slices.get(name, [])[1:]
     ]
