@@ -69,3 +69,28 @@ def test_the_track_is_what_the_cpu_supports(tmp_path: Path, monkeypatch: pytest.
 def test_a_suites_only_track_is_taken_whatever_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "supports_bf16", lambda: False)
     assert replace(EMBEDDED, tracks=("minilm",)).choose_track() == "minilm"
+
+
+def test_a_variant_tells_by_its_fields_what_it_departs_from() -> None:
+    made = EMBEDDED.variant(submitted=("mine",), generator="llm").with_tasks(
+        ("rt_quotes", "brand_tweets+local-01234567")
+    )
+    assert (made.name, made.family, made.submitted, made.generator) == (
+        "embedded+mine+llm+local", "embedded", ("mine",), "llm",
+    )  # fmt: skip
+    tried = EMBEDDED.variant(tried=("own",))
+    assert (tried.name, tried.family, tried.tried, tried.conditions) == (
+        "embedded+own", "embedded", ("own",), ("standard", "cod", "own"),
+    )  # fmt: skip
+    assert (EMBEDDED.family, EMBEDDED.submitted, EMBEDDED.tried) == ("embedded", (), ())
+    assert EMBEDDED.variant(generator=EMBEDDED.generator) is EMBEDDED
+    assert EMBEDDED.with_tasks(EMBEDDED.tasks) is EMBEDDED
+
+
+@pytest.mark.parametrize("name", suites.SUITES)
+def test_every_declared_suite_keeps_to_the_declared_conditions(name: str) -> None:
+    assert set(suites.suite(name).conditions) <= set(suites.CONDITIONS)
+
+
+def test_others_stand_behind_the_declared_conditions_by_name() -> None:
+    assert suites.in_order(["zebra", "half", "ape", "cod", "half"]) == ("cod", "half", "ape", "zebra")
