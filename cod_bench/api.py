@@ -187,7 +187,7 @@ def use(*plugins: str | Path, data: str | Path | Iterable[str | Path] = ()) -> N
     """Take plugin files and local data into use, in this process and in the workers it starts.
 
     Args:
-        plugins: Python files with a task, method, generator or executor, as `--plugin` takes them.
+        plugins: Python files with a task, method, condition, generator or executor, as `--plugin` takes them.
         data: folders with `<task>/train.*` and `test.*`, or `TASK=FOLDER`, as `--data` takes them; they replace those
             of an earlier call.
 
