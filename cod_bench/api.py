@@ -100,6 +100,8 @@ def run(
             'run: a worker process imports this script and comes upon the call again; put it under `if __name__ == "'
             '__main__":`'
         )
+    if workers < 0:
+        raise UsageError(f"workers={workers}: give a number of processes, or 0 for all cores")
     filters = _filters(track, task, method, condition, k, seed, generator, protocol)
     folder = results_folder(Path(results))
     tell = listen or (lambda _outcome, _tally: None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from cod_bench import registry
-from cod_bench.errors import UsageError
+from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import digest
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class Condition(ABC):
             return 0
         raise UsageError(f"condition {self.name!r} needs texts: say how many by a method texts_at(self, k)")
 
-    def faults(self, rows: Sequence[Told], k: int) -> str:
-        """Why rows that a record tells of cannot be its own at budget k; empty if they can."""
+    def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - what a condition overrides
+        """Why rows that a record of that version tells of cannot be its own at budget k; empty if they can."""
         if self.equal_k and (len(rows) > k or any(role == "u" for _, _, role in rows)):
             return f"rows.roles: {len(rows)} rows, and {self.name} trains on at most k={k} labelled ones"
         return ""
@@ -175,9 +175,12 @@ class Partnered(Condition):
     def _label(self, slot: Slot) -> int:
         return slot.target if self.flips else slot.original.label
 
-    def faults(self, rows: Sequence[Told], k: int) -> str:
-        """Whether there are k rows, each partner made from its original and labelled as the condition has it."""
-        return partner_faults(rows, k, made=True, flips=self.flips)
+    def faults(self, rows: Sequence[Told], k: int, version: int) -> str:
+        """Whether there are k rows, each partner made from its original and labelled as the condition has it.
+
+        So must a substitute be labelled; the first version of the controls that keep the label had no such rule.
+        """
+        return partner_faults(rows, k, made=True, flips=self.flips, substitutes=version == self.version)
 
 
 class _Spare:
@@ -193,12 +196,13 @@ class _Spare:
         return row
 
 
-def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool) -> str:
+def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool, substitutes: bool = True) -> str:
     """Why rows that a record tells of are not k/2 originals with their partners, made or drawn; empty if they are.
 
     Args:
         made: whether a partner is made from its original, else a row of its own.
         flips: whether its label is another one.
+        substitutes: whether a row that stands in for a partner must be labelled as it would be.
     """
     if len(rows) != k:
         return f"rows.roles: {len(rows)} entries, and k={k} gives {k}"
@@ -206,13 +210,14 @@ def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool) -> 
         return "rows.roles: must be an original and its partner or substitute in turn"
     for place in range(0, k, 2):
         (source, label, _), (other, turned_to, role) = rows[place : place + 2]
-        if role == "s":
-            continue
         same, turned = source == other, label != turned_to
-        if same != made:
+        if role == "s" and not substitutes:
+            continue
+        if role == "p" and same != made:
             return f"rows.sources: the partner in slot {place // 2} is {'' if same else 'not '}made from its original"
         if turned != flips:
-            return f"rows.labels: the partner in slot {place // 2} has {'another' if turned else 'the same'} label"
+            what = "partner" if role == "p" else "substitute"
+            return f"rows.labels: the {what} in slot {place // 2} has {'another' if turned else 'the same'} label"
     return ""
 
 
@@ -220,19 +225,44 @@ def condition(name: str) -> Condition:
     """The condition of that name.
 
     Raises:
-        UsageError: nobody has that name, or its module is broken.
+        UsageError: nobody has that name, its module is broken, or it says of itself what cannot be.
     """
     found: Condition = registry.load("condition", name)
-    if found.needs not in get_args(Needs):
-        raise UsageError(f"condition {name!r}: needs={found.needs!r}; choose one of {', '.join(get_args(Needs))}")
+    for field, choices in (("needs", get_args(Needs)), ("text", get_args(Text))):
+        if getattr(found, field) not in choices:
+            raise UsageError(
+                f"condition {name!r}: {field}={getattr(found, field)!r}; choose one of {', '.join(choices)}"
+            )
+    if type(found.version) is not int or found.version < 1:
+        raise UsageError(f"condition {name!r}: version={found.version!r}; give a whole number from 1 on")
+    if name == "local" or name in registry.names("baseline") or name in registry.names("generator"):
+        raise UsageError(f"condition {name!r}: variants of suites would be called alike; rename its file")
     return found
 
 
+def ask(own: Condition, what: str, *arguments: Any) -> Any:
+    """What a condition's method of that name says: whatever a plugin raises is a sentence, to readers too.
+
+    Raises:
+        UsageError: it raised something.
+    """
+    try:
+        return getattr(own, what)(*arguments)
+    except (UsageError, RunError):
+        raise
+    except Exception as error:
+        raise UsageError(f"condition {own.name!r}: {what} raised {type(error).__name__}: {error}") from error
+
+
 def given(wanted: Condition, draw: Draw, k: int, entries: Sequence[Entry] = ()) -> Sequence[Entry | Unlabelled]:
-    """What a condition is given beside the draw: the generator's entries, or unlabelled texts in the draw's order."""
+    """What a condition is given beside the draw: the generator's entries, or unlabelled texts in the draw's order.
+
+    Raises:
+        UsageError: more texts than the pool has.
+    """
     if wanted.needs == "entries":
         return entries
-    return draw.unlabelled(wanted.texts_at(k)) if wanted.needs == "texts" else ()
+    return draw.unlabelled(ask(wanted, "texts_at", k)) if wanted.needs == "texts" else ()
 
 
 def build(draw: Draw, name: str, k: int, entries: Sequence[Entry] | None = None) -> TrainingSet:
@@ -240,21 +270,29 @@ def build(draw: Draw, name: str, k: int, entries: Sequence[Entry] | None = None)
 
     Raises:
         UsageError: unknown condition, a budget that cannot be balanced or filled, or rows that break a rule.
+        ValueError: other entries than the condition needs; whoever calls it hands them in.
     """
     wanted = condition(name)
     draw.slots(k)  # a budget that cannot be balanced or filled is told before the condition looks
-    if wanted.needs == "entries" and (entries is None or len(entries) != wanted.entries_at(k)):
+    if wanted.needs == "entries" and (entries is None or len(entries) != ask(wanted, "entries_at", k)):
         raise ValueError(f"condition {name!r} at k={k} needs {wanted.entries_at(k)} pool entries")
-    found = wanted.rows(draw, k, given(wanted, draw, k, entries or ()))
-    told = unfit(found, wanted, draw, k)
+    handed = given(wanted, draw, k, entries or ())
+    found = wanted.rows(draw, k, handed)
+    if not isinstance(found, TrainingSet):
+        raise UsageError(f"condition {name!r} at k={k}: gave a {type(found).__name__}; give a TrainingSet of its pairs")
+    told = unfit(found, wanted, draw, k, handed)
     if told:
         raise UsageError(f"condition {name!r} at k={k}: {told}")
     passed = sum(draw.passed_over(label, k // (2 * draw.classes)) for label in range(draw.classes))
     return replace(found, passed_over=passed)
 
 
-def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int) -> str:
-    """Which rule a condition's rows break, with the remedy; empty if none."""
+def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int, handed: Sequence[Any] = ()) -> str:
+    """Which rule a condition's rows break, with the remedy; empty if none.
+
+    Args:
+        handed: what it was given, `Entry` or `Unlabelled` values.
+    """
     rows = found.rows
     if not rows:
         return "gave no row; give at least one pair"
@@ -267,21 +305,62 @@ def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int) -> str:
         return f"has {len(originals)} originals of {draw.classes} classes; take as many of each"
     if originals != [slot.original.id for slot in draw.first_slots(len(originals))]:
         return "its originals are not those of the draw's first slots in their order; take them from draw.slots(k)"
+    texts = {text for one in handed if wanted.needs == "entries" for text in made_texts(one)}
+    said = {one.id: one.said for one in handed if wanted.needs == "texts"}
     drawn = []
-    for pair in found.pairs:
+    for place, pair in enumerate(found.pairs):
         for row in pair.rows:
-            pooled = draw.find(row.source)
-            if pooled is None:
-                return f"source {row.source!r} is no row of the training pool; name the row a text is or is made from"
-            if row.role == "partner" and (row.source == pair.original.source or row.text != pooled.text):
-                continue  # made, not drawn: an unchecked answer may even be the original itself
-            if row.text != pooled.text:
-                return f"the text of {row.role} {row.source} is not the pool's; call a made text a partner"
-            if row.role != "unlabelled" and row.label != pooled.label:
-                return f"labels row {row.source} {row.label} against its gold label {pooled.label}; keep that"
-            drawn.append(row.source)
+            told = _odd(row, place, draw) or (
+                _unmade(row, texts, draw) if _is_made(row, pair, texts) else _undrawn(row, said, draw)
+            )
+            if told:
+                return told
+            if not _is_made(row, pair, texts):
+                drawn.append(row.source)
     twice = [source for source, times in Counter(drawn).items() if times > 1]
     return f"takes row {twice[0]} of the training pool twice; take each once" if twice else ""
+
+
+def made_texts(entry: Entry) -> Iterator[str]:
+    """The texts of a pool entry that there are."""
+    yield from (text for text in (getattr(entry, name) for name in get_args(Text)) if text is not None)
+
+
+def _is_made(row: Row, pair: Pair, texts: Collection[str]) -> bool:
+    """Whether a row is made rather than drawn: a partner of the original that it is made from, or an entry's text."""
+    of_its_pair = row is not pair.original and pair.original.role == "original" and row.source == pair.original.source
+    return row.role == "partner" and (of_its_pair or row.text in texts)
+
+
+def _odd(row: Row, place: int, draw: Draw) -> str:
+    if draw.find(row.source) is None:
+        return f"source {row.source!r} is no row of the training pool; name the row a text is or is made from"
+    if not row.text.strip():
+        return f"the text of {row.role} {row.source} is empty; give one with words, or another row instead"
+    if row.label not in range(draw.classes):
+        return f"labels row {row.source} {row.label!r}; give one of the {draw.classes} classes, from 0"
+    return "" if row.slot == place else f"numbers pair {place} slot {row.slot}; number pairs from 0 in their order"
+
+
+def _unmade(row: Row, texts: Collection[str], draw: Draw) -> str:
+    """Whether a made text is in truth another row of the pool; a generator may find one by itself."""
+    there = draw.with_text(row.text)
+    if row.text in texts or there is None:
+        return ""
+    return f"the text of {row.role} {row.source} is row {there.id} of the training pool; draw that, with its gold label"
+
+
+def _undrawn(row: Row, said: Mapping[str, int], draw: Draw) -> str:
+    """Whether a row that is to be the pool's own is another one, in its text or in its label."""
+    pooled = draw.find(row.source)
+    if pooled is None or row.text != pooled.text:
+        return f"the text of {row.role} {row.source} is not the pool's; only the partner of its original may be made"
+    if row.role == "unlabelled":
+        fair = said.get(row.source) == row.label
+        return "" if fair else f"unlabelled row {row.source}: is not what it was given; take text and class from there"
+    if row.label != pooled.label:
+        return f"labels row {row.source} {row.label} against its gold label {pooled.label}; keep that"
+    return ""
 
 
 def describe(training: TrainingSet) -> dict[str, Any]:

@@ -121,9 +121,10 @@ def _installed(kind: str) -> dict[str, str]:
         if not info.name.startswith("_")
     }
     for entry in entry_points(group=f"cod_bench.{KINDS[kind]}"):
-        if entry.name in found:
-            raise UsageError(f"{kind} {entry.name!r} of {entry.value} exists already; uninstall one of the two")
-        found[entry.name] = entry.value.split(":")[0]
+        name = name_of(kind, entry.name)
+        if name in found:
+            raise UsageError(f"{kind} {name!r} of {entry.value} exists already; uninstall one of the two")
+        found[name] = entry.value.split(":")[0]
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a run is: protocol, track, task, method, condition, generator, k, seed -> run id and random streams. Pure."""
+"""What a run is: protocol, track, task, method, condition, generator, k, seed -> run id and random streams."""
 
 from __future__ import annotations
 

@@ -125,9 +125,21 @@ class Draw:
         """The row of the training pool with that id; None if there is none."""
         return self._by_id.get(source)
 
+    def with_text(self, text: str) -> Example | None:
+        """The row of the training pool with that text, whatever its case and spaces; None if there is none."""
+        return self._by_text.get(_folded(text))
+
+    @cached_property
+    def _by_text(self) -> dict[str, Example]:
+        return {_folded(row.text): row for row in self._all}
+
     @cached_property
     def _by_id(self) -> dict[str, Example]:
         return {row.id: row for row in self._all}
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def check_budget(k: int, classes: int) -> None:

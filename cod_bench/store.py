@@ -1,4 +1,4 @@
-"""Where things lie and how they are written: the only module that knows paths. Results folder and cache folder."""
+"""Names -> where teachers and pools lie in the cache folder, and how files are written: whole or not at all."""
 
 from __future__ import annotations
 
@@ -114,5 +114,6 @@ def blocks(slots: int) -> Iterator[tuple[int, int]]:
         start, end = end, 2 * end
 
 
-def _block_name(seed: int, start: int, end: int, kept_wrong: bool, bought: str = "") -> str:
+def block_name(seed: int, start: int, end: int, kept_wrong: bool, bought: str = "") -> str:
+    """The file of a pool's slots [start, end) under a seed; `bought` marks what costs something and is there apart."""
     return f"seed{seed}{'-all' if kept_wrong else ''}-{start:03d}-{end:03d}{bought}.json"

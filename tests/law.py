@@ -44,6 +44,7 @@ MAY_BE_HEAVY = {
     "training": HEAVY,
     "cod_bench/runner/metrics.py": {"datasets", "evaluate"},
     "benchmarks/plain.py": HEAVY,
+    "benchmarks/test_bench.py": HEAVY,
 }
 """Room or file -> what it may import at import time; everybody else does so inside functions."""
 TOPMOST = ("tasks", "baselines", "benchmarks")
@@ -87,22 +88,54 @@ class House:
         """Own modules that each module imports: at the top, inside functions and under TYPE_CHECKING alike."""
         return {name: set(self._imported(name, tree)) - {name} for name, tree in self.trees.items()}
 
+    @cached_property
+    def at_import_time(self) -> dict[str, set[str]]:
+        """Own modules that each module imports when it is imported."""
+        return {
+            name: {found for node in _run_at_import(tree) for found in self._named(name, node)} - {name}
+            for name, tree in self.trees.items()
+        }
+
+    @cached_property
+    def public(self) -> dict[str, str]:
+        """Public name of the package -> the module that it comes from."""
+        nodes = ast.walk(self.trees["cod_bench"]) if "cod_bench" in self.trees else ()
+        return {a.name: str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+
     def _imported(self, name: str, tree: ast.Module) -> Iterator[str]:
-        package = name if self.files[name].name == "__init__.py" else name.rpartition(".")[0]
         for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names if alias.name in self.files)
-            elif isinstance(node, ast.ImportFrom):
-                base = node.module or ""
-                if node.level:
-                    above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                    base = ".".join([*above, *([node.module] if node.module else [])])
-                for alias in node.names:
-                    whole = f"{base}.{alias.name}"
-                    if whole in self.files:
-                        yield whole
-                    elif base in self.files:
-                        yield base
+            yield from self._named(name, node)
+
+    def _named(self, name: str, node: ast.AST) -> Iterator[str]:
+        """Own modules that one statement imports; a public name counts as its module, a bare `baselines` as ours."""
+        package = name if self.files[name].name == "__init__.py" else name.rpartition(".")[0]
+        if isinstance(node, ast.Import):
+            yield from (own for alias in node.names if (own := _ours(alias.name)) in self.files)
+        elif isinstance(node, ast.ImportFrom):
+            base = _ours(node.module or "")
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                if whole in self.files:
+                    yield whole
+                elif whole == "cod_bench.__version__":
+                    continue
+                elif base == "cod_bench" and name != "cod_bench" and self.public.get(alias.name) in self.files:
+                    yield self.public[alias.name]
+                elif base in self.files:
+                    yield base
+
+    def reached(self, name: str, graph: dict[str, set[str]]) -> set[str]:
+        """Every module that one leads to."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            fresh = graph.get(waiting.pop(), set()) - found
+            found |= fresh
+            waiting += fresh
+        return found
 
 
 def nouns_know_no_room(house: House) -> list[str]:
@@ -111,18 +144,22 @@ def nouns_know_no_room(house: House) -> list[str]:
 
 
 def rooms_keep_to_the_table(house: House) -> list[str]:
-    """2 to 5: each room imports the nouns, itself and what the table grants."""
-    return _strangers(house, {*ROOMS, "api", "benchmarks"})
+    """2 to 5: each room imports the nouns, itself and what the table grants; a room that it lacks is none."""
+    unknown = sorted({room for name in house.files if (room := house.room(name)) not in MAY})
+    return [
+        *(f"room {room}: is not in the table" for room in unknown),
+        *_strangers(house, {*ROOMS, "api", "benchmarks"}),
+    ]
 
 
 def readers_know_no_maker(house: House) -> list[str]:
     """4: what shows records never names what makes them, not even by way of another module."""
-    makers = {"data", "training", "counterfactuals", "runner"}
+    makers = {"training", "counterfactuals", "runner"}
+    readers = [name for name in house.files if house.room(name) in ("analysis", "reports")]
     return [
-        f"{name} imports {other}"
-        for name, own in house.imports.items()
-        if house.room(name) in ("analysis", "reports")
-        for other in sorted(own)
+        f"{name} reaches {other}"
+        for name in readers
+        for other in sorted(house.reached(name, house.imports))
         if house.room(other) in makers
     ]
 
@@ -149,6 +186,9 @@ def torch_is_imported_by_one_room(house: House) -> list[str]:
         path = house.files[name].relative_to(house.root).as_posix()
         allowed = MAY_BE_HEAVY.get(path, MAY_BE_HEAVY.get(house.room(name), set()))
         found += [f"{name} imports {package}" for package in sorted(_at_import_time(tree) & HEAVY - allowed)]
+        if allowed != HEAVY:
+            led = sorted(m for m in house.reached(name, house.at_import_time) if house.room(m) == "training")
+            found += [f"{name} leads to {led[0]}"] if [m for m in led if m != "cod_bench.training"] else []
     return found
 
 
@@ -171,8 +211,8 @@ def files_are_small_and_say_what_they_are(house: House) -> list[str]:
         if not said or len(said[0]) < 20:
             found.append(f"{name}: its first line says nothing")
     folders = {path.parent for path in house.files.values()}
-    counts = {folder.name: len([*folder.glob("*.py")]) for folder in sorted(folders)}
-    return [*found, *(f"{name}: {count} files" for name, count in counts.items() if count > MOST_FILES)]
+    counts = {folder.relative_to(house.root): len([*folder.glob("*.py")]) for folder in sorted(folders)}
+    return [*found, *(f"{folder}: {count} files" for folder, count in counts.items() if count > MOST_FILES)]
 
 
 def every_folder_is_in_the_wheel(house: House) -> list[str]:
@@ -199,24 +239,38 @@ def _strangers(house: House, rooms: set[str]) -> list[str]:
         for name, own in house.imports.items()
         if (here := house.room(name)) in rooms
         for other in sorted(own)
-        if (there := house.room(other)) not in (here, "nouns") and there not in MAY[here] and other != "cod_bench"
+        if (there := house.room(other)) not in (here, "nouns") and there not in MAY.get(here, set())
         and not (there in PLUGINS and other == f"cod_bench.{there}")
     ]  # fmt: skip
 
 
-def _at_import_time(tree: ast.AST) -> set[str]:
-    """Top-level packages imported when a module is, in no function and not under TYPE_CHECKING."""
-    found: set[str] = set()
+def _ours(dotted: str) -> str:
+    """A module's name inside the package: folders beside it are sub-packages of it."""
+    return f"cod_bench.{dotted}" if dotted.split(".")[0] in TOPMOST else dotted
+
+
+def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """The statements that run when a module is imported: in no function and not under TYPE_CHECKING."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for other in node.orelse:
+                yield other
+                yield from _run_at_import(other)
             continue
+        yield node
+        yield from _run_at_import(node)
+
+
+def _at_import_time(tree: ast.AST) -> set[str]:
+    """Top-level packages imported when a module is."""
+    found: set[str] = set()
+    for node in _run_at_import(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
-        found |= _at_import_time(node)
     return found
 
 

@@ -15,7 +15,7 @@ from cod_bench.design.suites import CONDITIONS
 from cod_bench.errors import UsageError
 from cod_bench.generator import Entry
 from cod_bench.spec import needs_generator
-from cod_bench.split import Draw
+from cod_bench.split import Draw, Unlabelled
 from cod_bench.task import Example
 from cod_bench.training.batches import row_batches, slot_batches
 
@@ -196,6 +196,7 @@ class Anything(Condition):
 
 class More(Anything):
     equal_k = False
+    needs = "texts"
 
 
 def altered(place: int, **changes: object) -> TrainingSet:
@@ -212,6 +213,12 @@ TAKEN = WHOLE.rows[3]
 SPARE = draw().row(0, 40)
 
 
+def all_partners(flip: bool = False) -> TrainingSet:
+    """The rows of `standard`, each called a partner: nothing is an original."""
+    rows = [replace(row, role="partner", label=1 - row.label if flip else row.label) for row in WHOLE.rows]
+    return TrainingSet(tuple(Pair(*rows[at : at + 2]) for at in range(0, 16, 2)))
+
+
 @pytest.mark.parametrize(
     ("found", "told"),
     [
@@ -222,22 +229,52 @@ SPARE = draw().row(0, 40)
         (TrainingSet(WHOLE.pairs[::-1]), "are not those of the draw's first slots in their order"),
         (TrainingSet(made("standard", seed=1).pairs), "are not those of the draw's first slots in their order"),
         (altered(1, source="elsewhere"), "source 'elsewhere' is no row of the training pool"),
-        (altered(1, role="substitute", text="made"), "call a made text a partner"),
+        (altered(1, role="substitute", text="made"), "only the partner of its original may be made"),
+        (altered(1, text="made of another row"), "only the partner of its original may be made"),
+        (altered(1, text=" "), "is empty; give one with words"),
+        (altered(1, label=7), "labels row"),
+        (altered(1, slot=4), "numbers pair 1 slot 4; number pairs from 0"),
         (altered(2, label=1 - WHOLE.rows[5].label), "against its gold label"),
+        (altered(1, text=TAKEN.text, source=TAKEN.source, label=1 - TAKEN.label), "against its gold label"),
         (altered(0, text=TAKEN.text, source=TAKEN.source, label=TAKEN.label), "of the training pool twice"),
+        (
+            altered(0, text=f" {SPARE.text.upper()}", source=WHOLE.rows[0].source, label=1 - SPARE.label),
+            "of the training pool; draw that, with its gold label",
+        ),
+        (
+            altered(0, text=WHOLE.rows[0].text, source=WHOLE.rows[0].source, label=1 - WHOLE.rows[0].label),
+            "of the training pool; draw that, with its gold label",
+        ),
+        (all_partners(flip=True), "against its gold label"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_rows_that_break_a_rule_are_refused_in_a_sentence(found: TrainingSet, told: str) -> None:
     assert told in unfit(found, Anything(), draw(), 16)
 
 
-def test_made_texts_and_fewer_rows_are_fine_and_more_rows_where_it_says_so() -> None:
-    assert unfit(altered(1, text="made by hand"), Anything(), draw(), 16) == ""
+def test_made_texts_and_fewer_rows_are_fine() -> None:
+    own = altered(1, text="made by hand", source=WHOLE.rows[2].source)
+    assert unfit(own, Anything(), draw(), 16) == ""
     assert unfit(TrainingSet(WHOLE.pairs[:4]), Anything(), draw(), 16) == ""
-    extra = Pair(Row.of(SPARE, 8, "unlabelled"))
-    assert unfit(TrainingSet((*WHOLE.pairs, extra)), More(), draw(), 16) == ""
-    assert "give at most k" in unfit(TrainingSet((*WHOLE.pairs, extra)), Anything(), draw(), 16)
+    assert unfit(all_partners(), Anything(), draw(), 16) == ""
+
+
+def test_unlabelled_texts_are_those_that_were_given_with_the_teachers_class() -> None:
+    d = draw()
+    text = Unlabelled(SPARE.id, SPARE.text, 1)
+    extra = Pair(Row(SPARE.text, 1, 8, "unlabelled", SPARE.id))
+    assert unfit(TrainingSet((*WHOLE.pairs, extra)), More(), d, 16, [text]) == ""
+    assert "is not what it was given" in unfit(TrainingSet((*WHOLE.pairs, extra)), More(), d, 16)
+    other = replace(text, said=0)
+    assert "is not what it was given" in unfit(TrainingSet((*WHOLE.pairs, extra)), More(), d, 16, [other])
+    assert "give at most k" in unfit(TrainingSet((*WHOLE.pairs, extra)), Anything(), d, 16, [text])
+
+
+def test_an_entrys_text_may_stand_anywhere_and_even_be_the_original() -> None:
+    d = draw()
+    first = [replace(entry, first=slot.original.text) for entry, slot in zip(entries(d, 16), d.slots(16), strict=True)]
+    assert len(build(d, "unvalidated", 16, first).rows) == 16
 
 
 @given(st.sampled_from(CONDITIONS), st.integers(0, 30), st.sampled_from([4, 8, 16, 32]), st.sets(st.integers(0, 15)))

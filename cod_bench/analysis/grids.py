@@ -14,7 +14,7 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.analysis import aggregate
 from cod_bench.analysis.aggregate import About, AboutCondition, Grid, References
-from cod_bench.condition import Condition, condition, outdated, version_of
+from cod_bench.condition import Condition, ask, condition, outdated, version_of
 from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, expected, identify, not_applicable
 from cod_bench.design.suite import Block, Suite
@@ -134,7 +134,11 @@ def about(name: str) -> About:
 
 
 def conditions_about(suite: Suite) -> dict[str, AboutCondition]:
-    """What tables need to know of a suite's conditions; of those that are installed here."""
+    """What tables need to know of a suite's conditions; of those that are installed here.
+
+    Raises:
+        UsageError: a condition says of itself what cannot be.
+    """
     known = registry.names("condition")
     found = {name: condition(name) for name in suite.conditions if name in known}
     return {
@@ -147,8 +151,10 @@ def _texts(one: Condition, suite: Suite) -> str:
     """How many unlabelled texts a condition takes, as it stands behind its meaning; empty where it takes none."""
     if one.needs != "texts":
         return ""
-    counts = {one.texts_at(k): k for block in suite.blocks if one.name in block.conditions for k in block.ks}
-    told = [f"{count} at k={k}" for count, k in counts.items()] if len(counts) > 1 else [str(n) for n in counts]
+    ks = sorted({k for block in suite.blocks if one.name in block.conditions for k in block.ks})
+    counts = [ask(one, "texts_at", k) for k in ks]
+    several = len(set(counts)) > 1
+    told = [f"{count} at k={k}" for count, k in zip(counts, ks, strict=True)] if several else map(str, counts[:1])
     return f"; takes unlabelled texts, labelled by the teacher: {', '.join(told)}"
 
 
@@ -297,7 +303,13 @@ def suites_with_records(results: Results) -> list[Suite]:
             for protocol in protocols
             for spec in suite.expand(track=track, protocol=protocol)
         }
-        if (own & specs) - covered:
+        fresh = (own & specs) - covered
+        # a variant is smaller than its suite and holds its runs too: it counts only for runs that it was made for
+        if any(
+            (not suite.tried or spec.condition in suite.tried)
+            and (not suite.submitted or spec.method in suite.submitted)
+            for spec in fresh
+        ):
             chosen.add(name)
             covered |= own
     return [suite for name, suite in known.items() if name in chosen]

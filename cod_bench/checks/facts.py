@@ -9,7 +9,7 @@ from typing import Any
 from cod_bench import registry
 
 TASK = "toy"
-"""What methods and generators are probed on: no asset, seconds."""
+"""What methods, generators and conditions are probed on: no asset, seconds."""
 
 Facts = dict[str, Any]
 

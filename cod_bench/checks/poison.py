@@ -45,9 +45,9 @@ class Guarded(Sequence[Example]):
 def poisoned(name: str, splits: Iterable[str]) -> Iterator[list[str]]:
     """While it lasts, splits of a task cannot be read; yields the list of the reads that were tried.
 
-    The ways that a plugin has: `work` (its corpus is guarded and what it had warm is forgotten), the task's own module
+    The ways that a plugin has: `warm` (its corpus is guarded and what was kept is forgotten), the task's own module
     (`read` raises, by whatever name it is called there) and `corpus.load` (its pinned sums are poisoned, so that no
-    prepared copy is taken). The splits that are not named stay readable through `work` alone.
+    prepared copy is taken). The splits that are not named stay readable through `warm` alone.
     """
     clean: Corpus = warm.corpus(name)
     reads: list[str] = []
@@ -101,7 +101,7 @@ def altered(name: str) -> Iterator[None]:
 
 @contextmanager
 def _instead(clean: Corpus, other: Corpus) -> Iterator[None]:
-    """While it lasts, `other` stands wherever the process knows the clean task: `work`, its module, its function."""
+    """While it lasts, `other` stands wherever the process knows the clean task: `warm`, its module, its function."""
     name = clean.task.name
     before = registry.stand_in("task", name, other.task)
     functions = _bound(clean.task.read)

@@ -15,6 +15,7 @@ from cod_bench.checks.poison import altered, poisoned
 from cod_bench.condition import Condition, build, describe
 from cod_bench.counterfactuals import warm
 from cod_bench.design import suites
+from cod_bench.errors import UsageError
 from cod_bench.runner import work
 from cod_bench.spec import RunSpec, canonical
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 KS, SEEDS = (8, 16), (0, 1)
 """Budgets and draws that rows are asked for."""
+MOST = 32
+"""Slots whose entries are at hand: what four times the largest budget would need."""
 HOLE = 3
 """Every slot of that many is asked for once more without its counterfactual."""
 
@@ -86,12 +89,12 @@ def _identity(own: Condition) -> Facts:
     return found
 
 
-def _material(track: str) -> Material:
+def _material(track: str, slots: int = MOST) -> Material:
     generator = suites.suite(TASK).generator
     found: dict[tuple[int, int], tuple[Draw, Sequence[Entry]]] = {}
     for seed in SEEDS:
         draw = warm.draw(track, TASK, seed, False)
-        entries = warm.pool(track, TASK, generator).entries(draw, 2 * max(KS))
+        entries = warm.pool(track, TASK, generator).entries(draw, 2 * slots)
         found |= {(k, seed): (draw, entries) for k in KS}
     return found
 
@@ -112,8 +115,14 @@ def _rows(own: Condition, material: Material) -> list[Facts]:
     """What would stand in a record of each draw's rows."""
     found = []
     for (k, seed), (draw, entries) in material.items():
-        given = entries[: own.entries_at(k)] if own.needs == "entries" else None
-        found.append({"k": k, "seed": seed, **describe(build(draw, own.name, k, given))})
+        needed = own.entries_at(k) if own.needs == "entries" else 0
+        if needed > len(entries):
+            raise UsageError(f"entries_at({k}) is {needed}; a condition is checked with at most {len(entries)} slots")
+        told = describe(build(draw, own.name, k, entries[:needed] if needed else None))
+        rows = list(zip(told["sources"], told["labels"], told["roles"], strict=True))
+        if fault := own.faults(rows, k, own.version):
+            raise UsageError(f"its own faults() refuses its rows at k={k}: {fault}")
+        found.append({"k": k, "seed": seed, **told})
     return found
 
 

@@ -1,6 +1,6 @@
 """Plugin file -> facts, from processes of its own with a cache folder that is thrown away. Runs no plugin code here.
 
-What the processes do is in `probe`; what their facts mean is in `check`.
+What the processes do is in `probe`; what their facts mean is in `plugin`.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def _mixed(found: Folder) -> Mapping[str, str]:
     """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
     known: dict[RunSpec, list[Record]] = {}
     for record in found.records.values():
-        if not _installed(record):
+        if not _installed(record) and not outdated(record.spec.condition, record.identity):
             known.setdefault(record.spec, []).append(record)
     reasons = {}
     for (protocol, track), here in check_suites.places(found.records).items():

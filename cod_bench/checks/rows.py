@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-from cod_bench.condition import Condition, Partnered, condition, version_of
+from cod_bench.condition import Condition, Partnered, ask, condition, version_of
 from cod_bench.data import origin
 from cod_bench.errors import RunError, UsageError
 from cod_bench.records.record import LARGEST, SCALE, Record
@@ -52,8 +52,9 @@ def alone(record: Record) -> str:
         return f"rows.substituted: {rows['substituted']}, and rows.roles has {roles.count('s')}"
     if not isinstance(rows["hash"], str) or not HASH.fullmatch(rows["hash"]):
         return "rows.hash: must be a hash"
+    told = list(zip(sources, labels, roles, strict=True))
     return (
-        own.faults(list(zip(sources, labels, roles, strict=True)), spec.k) or _slots(record, own)
+        str(ask(own, "faults", told, spec.k, version_of(record.identity))) or _slots(record, own)
         or _drawn(own, sources, labels, roles, classes)
     )  # fmt: skip
 
@@ -63,8 +64,8 @@ def _slots(record: Record, own: Condition) -> str:
     cfe, taken, k = record.cfe, record.rows["roles"].count("s"), record.spec.k
     if cfe is None:
         return f"rows.roles: {taken} substitutes, and the condition needs none" if taken else ""
-    if cfe["slots"] != own.entries_at(k):
-        return f"cfe.slots: {cfe['slots']}, and k={k} gives {own.entries_at(k)}"
+    if cfe["slots"] != (slots := ask(own, "entries_at", k)):
+        return f"cfe.slots: {cfe['slots']}, and k={k} gives {slots}"
     lacking = cfe["slots"] - cfe["valid"] + cfe["exhausted"]
     if taken != lacking and isinstance(own, Partnered):
         return f"rows.roles: {taken} substitutes, and cfe tells of {lacking} slots without a text"
@@ -135,7 +136,8 @@ def _shared(record: Record) -> Iterator[tuple[Hashable, Hashable]]:
         told = {name: value for name, value in record.cfe.items() if name != "teacher_passes"}
         yield (*draw, spec.k, *how, "cfe"), digest(told)
     own = tuple(rows["sources"][i] for i in originals)
-    yield (*draw[:-1], spec.k, "seed of", own), spec.seed
+    if own:
+        yield (*draw[:-1], spec.k, "seed of", own), spec.seed
 
 
 def strangers(records: Mapping[str, Record]) -> tuple[dict[str, str], set[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cod_bench import registry
 from cod_bench.analysis.grids import on_slices
+from cod_bench.condition import outdated
 from cod_bench.design import suites
 from cod_bench.design.identity import not_applicable
 from cod_bench.design.suite import Suite
@@ -43,10 +44,11 @@ def whole(records: Mapping[str, Record]) -> str:
 
 
 def places(records: Mapping[str, Record]) -> dict[tuple[str, str], set[RunSpec]]:
-    """(protocol, track) -> the runs there."""
+    """(protocol, track) -> the runs there; those of an earlier version of their condition count nowhere."""
     found: dict[tuple[str, str], set[RunSpec]] = {}
-    for spec in sorted(record.spec for record in records.values()):
-        found.setdefault((spec.protocol, spec.track), set()).add(spec)
+    for record in records.values():
+        if not outdated(record.spec.condition, record.identity):
+            found.setdefault((record.spec.protocol, record.spec.track), set()).add(record.spec)
     return found
 
 

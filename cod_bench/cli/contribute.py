@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cod_bench import device, registry
 from cod_bench import device as devices
+from cod_bench import registry
 from cod_bench.cli import given
 from cod_bench.cli.options import DEFAULT_RESULTS, DeviceOption, PluginOption, ResultsOption
 from cod_bench.data import checkpoints as sources
@@ -76,7 +76,7 @@ def reproduce(
     results: Annotated[Path, typer.Option("--results", help="Folder of records.")] = Path("results"),
     method: Annotated[str, typer.Option("--method", help="Only these methods, separated by commas.")] = "",
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample; drawn anew if left out.")] = None,
-    workers: WorkersOption = device.cores(),
+    workers: WorkersOption = devices.cores(),
     executor: Annotated[str, typer.Option("--executor", help="How jobs are spread.")] = "local",
     device: DeviceOption = "cpu",
     data: Annotated[list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*.")] = None,

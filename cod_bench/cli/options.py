@@ -43,7 +43,7 @@ PerDeviceOption = Annotated[
 ]
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file with a task, baseline, generator or executor to run.")
+    list[Path] | None, typer.Option("--plugin", help="Python file with a plugin of any kind to run.")
 ]
 DataOption = Annotated[
     list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*, or TASK=FOLDER; repeatable.")

@@ -23,7 +23,7 @@ class Half(Condition):
         """The k/2 originals."""
         return TrainingSet(tuple(Pair(Row.of(slot.original, slot.index)) for slot in draw.slots(k)))
 
-    def faults(self, rows: Sequence[Told], k: int) -> str:
+    def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k/2 originals and nothing else."""
         alone = all(role == "o" for _, _, role in rows) and len(rows) == k // 2
         return "" if alone else f"rows.roles: must be the {k // 2} originals of k={k} alone"

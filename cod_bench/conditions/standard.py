@@ -23,7 +23,7 @@ class Standard(Condition):
         found = zip(draw.slots(k), draw.partners(k), strict=True)
         return TrainingSet(tuple(Pair(Row.of(s.original, s.index), Row.of(p, s.index, "partner")) for s, p in found))
 
-    def faults(self, rows: Sequence[Told], k: int) -> str:
+    def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k rows, each partner one of its own, of another class."""
         return partner_faults(rows, k, made=False, flips=True)
 

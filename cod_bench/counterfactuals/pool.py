@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cod_bench.counterfactuals.perturb import Edits, Frequencies, edits, perturb
 from cod_bench.generator import Answer, Entry, Generator, Query
 from cod_bench.spec import POOL_VERSIONS, digest, stream
-from cod_bench.store import Artifacts, _block_name, blocks, lock, write_atomic
+from cod_bench.store import Artifacts, block_name, blocks, lock, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False, preser
     """
     found: list[Entry] = []
     for start, end in blocks(slots):
-        block = _read_block(where / _block_name(seed, start, end, kept_wrong, PRESERVING if preserving else ""))
+        block = _read_block(where / block_name(seed, start, end, kept_wrong, PRESERVING if preserving else ""))
         if block is None:
             break
         found += block
@@ -118,7 +118,7 @@ class Pool:
 
     def _path(self, draw: Draw, start: int, end: int, kept_wrong: bool, preserving: bool) -> Path:
         bought = PRESERVING if preserving and self.generator.costly else ""
-        return self.folder / _block_name(draw.seed, start, end, kept_wrong, bought)
+        return self.folder / block_name(draw.seed, start, end, kept_wrong, bought)
 
     def state(self) -> dict[str, Any]:
         """The generator's prepared state, from the training pool alone."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import registry
-from cod_bench.condition import condition
+from cod_bench.condition import ask, condition
 from cod_bench.errors import UsageError
 from cod_bench.generator import Answer, Ask, Bill, Query, Terms
 from cod_bench.spec import PROTOCOLS, RunSpec, base_name
@@ -71,7 +71,7 @@ def needs(specs: Iterable[RunSpec]) -> list[Need]:
             key = (spec.track, spec.task, spec.generator, spec.seed, kept_wrong)
             before = found.get(key, Need(*key, 0, 0))
             wanted = condition(spec.condition)
-            reach = 2 * wanted.entries_at(spec.k)
+            reach = 2 * ask(wanted, "entries_at", spec.k)
             rewritten = reach if wanted.rewrites else 0
             found[key] = replace(before, k=max(before.k, reach), preserving=max(before.preserving, rewritten))
     return list(found.values())
@@ -232,7 +232,7 @@ def exported(found: Iterable[Need]) -> list[Pair]:
     for need in found:
         entries = _entries(need, preserving=False)
         rewritten = _entries(replace(need, k=need.preserving), preserving=True) if need.preserving else []
-        slots = _draw(need).slots(need.k)
+        slots = _draw(need).first_slots(len(entries))
         for i, (slot, entry) in enumerate(zip(slots, entries, strict=True)):
             if entry.cfe is not None:
                 kept = rewritten[i].preserving if i < len(rewritten) else entry.preserving

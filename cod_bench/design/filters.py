@@ -9,7 +9,7 @@ from cod_bench import registry
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
 from cod_bench.design.shard import Shard, cut
-from cod_bench.design.suite import Suite
+from cod_bench.design.suite import BESIDE, Suite
 from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import PROTOCOLS, RunSpec, base_name
 from cod_bench.split import check_budget
@@ -57,6 +57,11 @@ def suite_for(named: str | Suite, filters: Filters) -> Suite:
         )
     known = {*suites.CONDITIONS, *suite.conditions}
     tried = tuple(condition for condition in filters.condition if condition not in known)
+    if len(tried) > 1 or (tried and not set(filters.condition) <= {*BESIDE, *tried}):
+        raise UsageError(
+            f"--condition {','.join(filters.condition)}: no suite declares {', '.join(tried)}, which stands beside "
+            f"{' and '.join(BESIDE)} alone; run one such condition at a time"
+        )
     return suite.variant(submitted=others, tried=tried, generator=filters.generator).with_tasks(
         [origin.named(task) for task in suite.tasks]
     )

@@ -1,4 +1,4 @@
-"""The named suites, as data. Nothing here is imported by name anywhere else; `list` shows them all."""
+"""Names -> the suites, as data; `list` shows them all."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cod_bench.condition import outdated
 from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
 from cod_bench.records.results import FAILURES, UNREADABLE, Results
@@ -88,8 +89,13 @@ def _root(record: Path) -> Path:
 
 
 def _agree(record: Record, path: Path, teachers: dict[tuple[str, str], tuple[str, Path]]) -> None:
-    """Remember the teacher of a record's (track, task); another one than before is an error."""
+    """Remember the teacher of a record's (track, task); another one than before is an error.
+
+    Not of records of an earlier version of their condition, which stand in no table.
+    """
     spec = record.spec
+    if outdated(spec.condition, record.identity):
+        return
     known, first = teachers.setdefault((spec.track, spec.task), (record.teacher_hash, path))
     if known != record.teacher_hash:
         raise UsageError(

@@ -21,7 +21,7 @@ from cod_bench import registry
 from cod_bench.design import tracks
 from cod_bench.errors import RunError
 from cod_bench.records.provenance import environment
-from cod_bench.store import Artifacts, home, write_atomic
+from cod_bench.store import Artifacts, block_name, home, write_atomic
 
 OWN = ("COD_BENCH_HOME", "COD_BENCH_WHEELS")
 """Variables that name folders of a machine; all other COD_BENCH_* are those of the coordinator everywhere."""
@@ -94,9 +94,7 @@ def held(payload: Mapping[str, Any]) -> dict[str, bytes]:
         return pack(path for f in _folders(folder) if name.fullmatch(f.name) for path in _whole(f, "teacher.json"))
     if payload["stage"] != "pool":
         return {}
-    block = (
-        f"seed{payload['seed']}{'-all' if payload['kept_wrong'] else ''}-{payload['start']:03d}-{payload['end']:03d}"
-    )
+    block = block_name(payload["seed"], payload["start"], payload["end"], payload["kept_wrong"], "*")
     name = re.compile(re.escape(payload["generator"]) + r"-[0-9a-f]{12}")
     folders = [
         folder
@@ -105,7 +103,7 @@ def held(payload: Mapping[str, Any]) -> dict[str, bytes]:
         if name.fullmatch(folder.name)
     ]
     bought = (home() / "generations").glob("*.jsonl") if registry.load("generator", payload["generator"]).costly else ()
-    return pack([*(p for f in folders for p in [*f.glob("state.json"), *f.glob(f"{block}*.json")]), *bought])
+    return pack([*(p for f in folders for p in [*f.glob("state.json"), *f.glob(block)]), *bought])
 
 
 def pack(paths: Iterable[Path]) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cod_bench.condition import condition
+from cod_bench.condition import ask, condition
 from cod_bench.executor import Job
 from cod_bench.spec import PROTOCOLS, RunSpec
 
@@ -23,7 +23,7 @@ def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Jo
         needs = [teacher_key(spec.track, spec.task)]
         if spec.generator:
             kept_wrong = PROTOCOLS[spec.protocol].reference_habits
-            for start, end in blocks(condition(spec.condition).entries_at(spec.k)):
+            for start, end in blocks(ask(condition(spec.condition), "entries_at", spec.k)):
                 payload = {
                     "stage": "pool", "track": spec.track, "task": spec.task, "generator": spec.generator,
                     "seed": spec.seed, "start": start, "end": end, "kept_wrong": kept_wrong,

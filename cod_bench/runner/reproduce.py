@@ -77,9 +77,9 @@ def reproduce(
     records, bad = results.scan()
     if bad:
         raise UsageError(f"record {bad[0].path} is corrupt ({bad[0].reason}); see `cod-bench check {results.root}`")
-    if not records:
-        raise UsageError(f"--results {results.root}: has no records to re-run")
     records = [record for record in records if not outdated(record.spec.condition, record.identity)]
+    if not records:
+        raise UsageError(f"--results {results.root}: has no records to re-run, or only of earlier versions")
     drawn = secrets.randbits(32) if seed is None else seed
     own = groups(records, methods)
     chosen = {key: sample(found, share, drawn) for key, found in own.items()}

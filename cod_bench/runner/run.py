@@ -177,6 +177,7 @@ def _run_locked(
     todo = [planned.spec for planned in plan.todo(rerun)]
     ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
     facts = provenance()
+    records = [r for r in records if ids.get(r.spec, r.run_id) == r.run_id]  # others of these runs count nowhere
     known = _teachers(records)
     if rerun == "mismatched":
         found = _ensure_teachers(plan, execute, workers)

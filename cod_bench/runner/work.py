@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, registry
-from cod_bench.condition import condition
+from cod_bench.condition import ask, build, condition, describe, made_texts
 from cod_bench.counterfactuals.warm import (
     base,
     corpus,
@@ -129,7 +129,6 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
 
 
 def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
-    from cod_bench.condition import describe
     from cod_bench.counterfactuals.pool import summary
     from cod_bench.records.record import SCHEMA, Record, rounded
     from cod_bench.runner.metrics import compute
@@ -137,7 +136,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     start, cpu = time.perf_counter(), time.process_time()
     run = resolve(spec)
     training, entries = run.rows()
-    texts = run.condition.texts_at(spec.k)
+    texts = ask(run.condition, "texts_at", spec.k)
     found = identify(spec)
     student = fresh_student(run.spec)
     prepared = time.perf_counter()
@@ -202,17 +201,29 @@ class Resolved:
     """The student's own; the teacher's wherever both start from one checkpoint."""
 
     def rows(self) -> tuple[TrainingSet, list[Entry] | None]:
-        """The training rows of its condition, and the pool entries that these were made from if any were."""
-        from cod_bench.condition import build
+        """The training rows of its condition, and the pool entries that these were made from if any were.
 
+        Raises:
+            UsageError: rows that break a rule, or a text of the condition's own that nearly equals an evaluation row.
+        """
         entries = self.entries() if self.condition.needs == "entries" else None
-        return build(self.draw, self.spec.condition, self.spec.k, entries), entries
+        found = build(self.draw, self.spec.condition, self.spec.k, entries)
+        known = {text for entry in entries or () for text in made_texts(entry)}  # the pool has refused such texts
+        for row in found.rows:
+            pooled = self.draw.find(row.source)
+            own = row.text not in known and (pooled is None or row.text != pooled.text)
+            if own and near_evaluation(self.spec.task).near(row.text):
+                raise UsageError(
+                    f"condition {self.spec.condition!r}: the text it made of row {row.source} equals or nearly equals "
+                    "an evaluation row; make another"
+                )
+        return found, entries
 
     def entries(self) -> list[Entry]:
         """The pool's entries of its slots; searched now where they are not in the cache folder."""
         spec = self.spec
         return pool(spec.track, spec.task, spec.generator).entries(
-            self.draw, 2 * self.condition.entries_at(spec.k),
+            self.draw, 2 * ask(self.condition, "entries_at", spec.k),
             kept_wrong=self.protocol.reference_habits, preserving=self.condition.rewrites,
         )  # fmt: skip
 

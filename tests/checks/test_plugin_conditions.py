@@ -35,6 +35,10 @@ CONDITION = Mine()
 ROWS = "def rows(self, draw, k, given):\n        found = super().rows(draw, k, given)\n        {}\n        return found"
 
 
+FREE = "\n\n    def faults(self, rows, k, version):\n        return ''"
+"""Any rows are its own."""
+
+
 @pytest.fixture(autouse=True)
 def clean_process() -> Iterator[None]:
     before = dict(registry._plugin_files)
@@ -52,7 +56,7 @@ def checked(
     known = {}
     for world in WORLDS:
         path = folder / world / "my_own.py"
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True)
         path.write_text(CONDITION.format(top=top, body=body, name=name, flips=flips))
         assert kind_of(path) == "condition"
         known[world] = probe.facts(path, "condition", world, toy_tracks())
@@ -71,7 +75,9 @@ def test_the_balance_where_counterfactuals_are_missing_is_told_apart(tmp_path: P
         "if found.substituted:\n            "
         "found = TrainingSet((*found.pairs[:-1], Pair(found.pairs[-1].original)))"
     )  # fmt: skip
-    results = checked(tmp_path, body)
+    assert "its own faults() refuses its rows at k=8" in checked(tmp_path, body)["rows"].reason
+    body += FREE
+    results = checked(tmp_path / "again", body)
     assert {r.state for r in results.values()} == {"ok"}, results
     told = "rows by class 4:4 at k=8, 8:8 at k=16; where counterfactuals are missing 3:4 at k=8, 7:8 at k=16"
     assert results["balance"].reason == told
@@ -98,7 +104,7 @@ HELD_OUT = (
         ({"body": ROWS.format("found = TrainingSet(found.pairs[::-1])")}, "rows", "take them from draw.slots(k)"),
         (
             {
-                "body": ROWS.format("found = TrainingSet(found.pairs[: 2 * random.randint(1, 2)])"),
+                "body": ROWS.format("found = TrainingSet(found.pairs[: 2 * random.randint(1, 2)])") + FREE,
                 "top": "import random",
             },
             "deterministic",
@@ -110,7 +116,7 @@ HELD_OUT = (
             "a row of the dev split was asked for",
         ),
         (
-            {"body": ROWS.format("found = TrainingSet(found.pairs[: 4 if held_out() else 2])"), "top": HELD_OUT},
+            {"body": ROWS.format("found = TrainingSet(found.pairs[: 4 if held_out() else 2])") + FREE, "top": HELD_OUT},
             "reads no evaluation row",
             "once evaluation and dev rows are others",
         ),

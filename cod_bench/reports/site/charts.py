@@ -172,9 +172,9 @@ def _bounds(gain: Gain) -> tuple[float | None, float | None, float | None]:
     return (gain.mean, None, None) if e is None else (e.estimate, e.low, e.high)
 
 
-def panels(grid: Grid) -> list[list[Panel]]:
-    """Per task with runs the panels of all methods, on one scale of accuracy."""
-    known = styles(grid.shown)
+def panels(grid: Grid, conditions: Iterable[str]) -> list[list[Panel]]:
+    """Per task with runs the panels of all methods, on one scale of accuracy; a condition looks as on all the page."""
+    known = styles(conditions)
     found = []
     for task in grid.suite.tasks:
         means = {

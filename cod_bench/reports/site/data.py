@@ -76,8 +76,8 @@ class Row:
     metrics: Mapping[str, float | None]
 
 
-def section(grid: Grid, bad: Sequence[BadFile] = ()) -> Section:
-    """What one grid gives to the page."""
+def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] = ()) -> Section:
+    """What one grid gives to the page, which shows these conditions besides its own."""
     gains = claims.gains(grid)
     stated = claims.claims(grid, gains)
     parts = {
@@ -94,19 +94,22 @@ def section(grid: Grid, bad: Sequence[BadFile] = ()) -> Section:
     return Section(
         grid, tuple(gains), tuple(stated),
         answer=site_charts.forest([g for g in gains if (g.condition, g.over) == MAIN_PAIR]),
-        groups=_groups(gains),
-        panels=tuple(tuple(row) for row in site_charts.panels(grid)),
+        groups=_groups(grid, gains),
+        panels=tuple(tuple(row) for row in site_charts.panels(grid, [*grid.shown, *conditions])),
         conditions=grid.shown,
         parts=parts,
     )  # fmt: skip
 
 
-def _groups(gains: Sequence[Gain]) -> tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]:
+def _groups(grid: Grid, gains: Sequence[Gain]) -> tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]:
     whole = site_charts.forest(gains)
     found: dict[str, list[tuple[str, str, Forest]]] = {}
     for condition, over in dict.fromkeys((gain.condition, gain.over) for gain in gains):
         own = tuple(row for row in whole.rows if (row.condition, row.over) == (condition, over))
         title = "Over half as many labelled texts, trained as long" if over == HALF else "At the same k"
+        told = (grid.conditions_about.get(name) for name in (condition, over))
+        if over != HALF and not all(one is None or one.equal_k for one in told):
+            title = "Not at the same k"
         found.setdefault(title, []).append((condition, over, replace(whole, rows=own)))
     return tuple((title, tuple(forests)) for title, forests in found.items())
 
@@ -117,6 +120,10 @@ def headline(shown: Section) -> Headline:
     done, declared = len(grid.runs), len(grid.declared)
     main = [gain for gain in shown.gains if (gain.condition, gain.over) == MAIN_PAIR]
     where = f"Suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: {done} of {declared} trainings."
+    tried = [gain for gain in shown.gains if gain.condition in grid.suite.tried and gain.mean is not None]
+    if not main and tried:
+        named = ", ".join(dict.fromkeys(f"{gain.condition} over {gain.over}" for gain in tried))
+        return Headline(f"Exploratory, no claim: {named} {_range(tried)} accuracy points.", where)
     if not main:
         return Headline("Not asked here: this suite does not compare cod with standard.", where)
     n, tasks, seeds = page.units(grid)

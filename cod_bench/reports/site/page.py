@@ -88,13 +88,13 @@ def page(
     Args:
         grids: with counted runs, the main one first; its answer is the headline.
         about: method -> what it says of itself, in paragraphs, for the methods' sections.
-        examples: `site_examples.Shown`, local texts; none are published.
+        examples: `counterfactuals.examples.Shown`, local texts; none are published.
         bad: files that should be records and are not; listed by name.
         repository: address of the repository, for links; empty where there is none to name.
     """
-    sections = [site_data.section(grid, bad if place == 0 else ()) for place, grid in enumerate(grids)]
-    rows = [row for shown in sections for row in site_data.rows(shown)]
     conditions = {name: markdown.meaning(grid, name) for grid in grids for name in grid.shown}
+    sections = [site_data.section(grid, bad if place == 0 else (), [*conditions]) for place, grid in enumerate(grids)]
+    rows = [row for shown in sections for row in site_data.rows(shown)]
     styles = site_charts.styles(conditions)
     theme, script = _own("theme.js"), _script()
     text: str = _environment().get_template("page.html.j2").render(
