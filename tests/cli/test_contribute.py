@@ -39,7 +39,10 @@ def test_what_is_no_plugin_fails_with_a_line(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("x = 1\n")
     done = call("check", "odd.py", cwd=tmp_path)
     assert done.returncode == 1
-    assert "  FAILED  loads: odd.py: must export exactly one of TASK, DISTILLER, GENERATOR, execute" in done.stdout
+    assert (
+        "  FAILED  loads: odd.py: must export exactly one of TASK, DISTILLER, GENERATOR, CONDITION, execute"
+        in done.stdout
+    )
 
 
 def test_the_published_records_are_checked_in_a_line_each(tmp_path: Path) -> None:

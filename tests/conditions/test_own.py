@@ -11,9 +11,10 @@ from cod_bench import device, registry
 from cod_bench.analysis import grids
 from cod_bench.checks.rows import alone
 from cod_bench.condition import condition
+from cod_bench.counterfactuals import warm
 from cod_bench.design import filters, suites
 from cod_bench.design.filters import Filters
-from cod_bench.design.identity import identify
+from cod_bench.design.identity import identify, run_id
 from cod_bench.errors import UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.records.results import Results
@@ -21,6 +22,7 @@ from cod_bench.reports import page
 from cod_bench.runner import work
 from cod_bench.runner.plan import make
 from cod_bench.spec import RunSpec
+from tests.samples import sample_record
 
 TEXTS = '''"""A condition for tests: the originals and texts that the teacher labelled."""
 
@@ -140,3 +142,73 @@ def test_needs_that_nobody_knows_and_texts_without_a_number_are_told(tmp_path: P
     registry.add_plugin(other)
     with pytest.raises(UsageError, match="say how many by a method"):
         work.run_one(spec("more-texts"), {})
+
+
+def test_a_suite_whose_runs_are_beside_is_not_its_variant(tmp_path: Path) -> None:
+    """A variant is smaller than its suite and holds `standard` and `cod` too, of other suites and methods as well."""
+    name, results = plugin(tmp_path), Results(tmp_path / "runs")
+    for track, one in (("minilm-fp32", "rt_quotes"), ("toy", "toy")):
+        for plain in ("standard", "cod"):
+            found = RunSpec("last", track, one, "kd", plain, "substitution" if plain == "cod" else "", 8, 0)
+            results.write(sample_record(spec=found, identity=identify(found), run_id=run_id(found)))
+    own = spec(name)
+    results.write(sample_record(spec=own, identity=identify(own), run_id=run_id(own)))
+    names = [suite.name for suite in grids.suites_with_records(results)]
+    assert names == ["embedded", f"toy+{name}"]
+
+
+@pytest.mark.parametrize("others", [("second",), ("random",), ("second", "standard")])
+def test_one_condition_of_ones_own_is_run_at_a_time(others: tuple[str, ...], tmp_path: Path) -> None:
+    name = plugin(tmp_path)
+    second = tmp_path / "second.py"
+    second.write_text(TEXTS.replace("{version}", "1").replace("more-texts", "second"))
+    registry.add_plugin(second)
+    with pytest.raises(UsageError, match="run one such condition at a time"):
+        filters.suite_for("toy", Filters(condition=(name, *others)))
+    assert filters.suite_for("toy", Filters(condition=("standard", "cod", name))).tried == (name,)
+
+
+@pytest.mark.parametrize("taken", ["kd", "substitution", "local"])
+def test_a_condition_is_not_called_as_what_else_makes_variants(taken: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{taken}.py"
+    path.write_text(TEXTS.replace("{version}", "1").replace("more-texts", taken))
+    registry.add_plugin(path)
+    with pytest.raises(UsageError, match="variants of suites would be called alike"):
+        condition(taken)
+
+
+def test_a_made_text_that_is_nearly_an_evaluation_row_is_refused(tmp_path: Path) -> None:
+    held_out = warm.corpus("toy").evaluation[0].text
+    path = tmp_path / "leaking.py"
+    path.write_text(f"""'''A condition for tests: it writes an evaluation row beside its first original.'''
+
+from cod_bench import Condition, Pair, Row, TrainingSet
+
+
+class Leaking(Condition):
+    '''Evaluation rows under training rows' names.'''
+
+    name = "leaking"
+    meaning = "an evaluation row beside each original"
+
+    def rows(self, draw, k, given):
+        (first, *others) = draw.slots(k)
+        made = Row({held_out!r} + " !", 0, 0, "partner", first.original.id)
+        alone = [Pair(Row.of(slot.original, slot.index)) for slot in others]
+        return TrainingSet((Pair(Row.of(first.original, 0), made), *alone))
+
+
+CONDITION = Leaking()
+""")
+    registry.add_plugin(path)
+    with pytest.raises(UsageError, match="equals or nearly equals an evaluation row"):
+        work.run_one(spec("leaking"), {})
+
+
+def test_what_a_condition_raises_is_a_sentence_to_readers_too(tmp_path: Path) -> None:
+    name = plugin(tmp_path)
+    record = work.run_one(spec(name), {})
+    broken = condition(name)
+    broken.faults = lambda *_: {}["x"]  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="condition 'more-texts': faults raised KeyError: 'x'"):
+        alone(record)

@@ -154,7 +154,7 @@ def test_distance_and_duplicates() -> None:
 def test_prices_ship_with_the_package() -> None:
     from importlib.resources import files
 
-    assert json.loads(files("cod_bench.generators").joinpath("prices.json").read_text())["as_of"]
+    assert json.loads(files("cod_bench.generators._llm").joinpath("prices.json").read_text())["as_of"]
 
 
 def test_one_budget_covers_all_generators_of_a_comparison(

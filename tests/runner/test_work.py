@@ -100,7 +100,7 @@ def test_conditions_share_originals_and_order() -> None:
     entries = warm.pool("toy", "toy", "substitution").entries(draw, 8)
     orders = set()
     for condition in CONDITIONS:
-        training = build(draw, condition, 8, entries) if needs_generator(condition) else None
+        training = build(draw, condition, 8, entries if needs_generator(condition) else None)
         batches, _ = batches_of(training, spec(), 8, 12)
         rows = training.rows
         orders.add(str([[rows[i].source for i in batch if rows[i].role == "original"] for batch in batches]))
@@ -269,7 +269,7 @@ def test_sentinel_words_of_dev_and_evaluation_never_appear_anywhere(monkeypatch:
     entries = clean.entries(draw, 8)
     assert sentinel not in str(entries)
     for condition in CONDITIONS:
-        training = build(draw, condition, 8, entries) if needs_generator(condition) else None
+        training = build(draw, condition, 8, entries if needs_generator(condition) else None)
         assert sentinel not in str(training)
     vocabulary = warm.base("toy", "toy").tokenizer.get_vocab()
     assert sentinel not in vocabulary
