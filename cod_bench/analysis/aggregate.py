@@ -39,6 +39,8 @@ class Stale:
     spec: RunSpec
     run_id: str
     reason: str
+    revised: bool = False
+    """Whether it is of an earlier version of its condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ def collect(
             counted[record.spec] = record
         else:
             told = conditions.get(record.spec.condition, AboutCondition(""))
-            stale.append(Stale(record.spec, record.run_id, _stale_reason(record, expected.get(record.spec), told)))
+            earlier = version_of(record.identity) < told.version
+            reason = _stale_reason(record, expected.get(record.spec), told)
+            stale.append(Stale(record.spec, record.run_id, reason, earlier))
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
     runs = _runs({spec: counted[spec] for spec in declared if spec in counted}, references)
     missing = tuple(spec for spec in declared if spec not in runs)

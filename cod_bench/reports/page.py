@@ -10,6 +10,7 @@ import numpy as np
 from cod_bench.analysis import aggregate, quality, stats
 from cod_bench.analysis.aggregate import About, Grid
 from cod_bench.analysis.claims import ALPHA, CLAIMS, MEANINGS, Claim, Gain
+from cod_bench.design.suites import in_order
 from cod_bench.reports.tables import NONE, code, counted, escape, interval, markdown, number, p_value, percent, points
 from cod_bench.spec import LOCAL, PROTOCOLS
 
@@ -62,7 +63,11 @@ def state(grid: Grid) -> str:
     ranked = "" if protocol.ranked else " **Unranked protocol.**"
     unranked = [escape(task) for task in grid.suite.tasks if not grid.about.get(task, About()).ranked]
     ranked += f" **Unranked tasks: {', '.join(unranked)}.**" if unranked else ""
-    stale = f" {len(grid.stale)} stale records are not counted." if grid.stale else ""
+    stale = f" {len(grid.stale)} stale records are not counted" if grid.stale else ""
+    if earlier := [one for one in grid.stale if one.revised]:
+        which = ", ".join(map(code, in_order(one.spec.condition for one in earlier)))
+        stale += f", {len(earlier)} of them of an earlier version of {which}, revised after these had been run"
+    stale += "." if stale else ""
     if grid.complete:
         text = f"Complete: {done} of {all_runs} runs."
     else:

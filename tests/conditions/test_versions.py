@@ -18,6 +18,7 @@ from cod_bench.errors import UsageError
 from cod_bench.records import merge
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
+from cod_bench.reports import page
 from cod_bench.runner import plan, reproduce
 from cod_bench.spec import RunSpec, digest
 from tests.samples import sample_record
@@ -87,3 +88,13 @@ def test_there_is_nothing_to_reproduce_of_earlier_records_alone(tmp_path: Path) 
     with pytest.raises(UsageError, match="or only of earlier versions"):
         reproduce.reproduce(results, share=1.0, listen=lambda _spec, _cell: None)
     assert not results.reproduced_path().exists()
+
+
+def test_tables_say_that_a_condition_was_revised(tmp_path: Path) -> None:
+    records = [record(version=1)]
+    (grid,) = grids.of(TOY, records=records, references={})
+    assert [(one.revised, one.reason) for one in grid.stale] == [
+        (True, f"version 1 of condition random; version 2 counts: run {record().run_id}")
+    ]
+    told = page.state(grid)
+    assert "1 stale records are not counted, 1 of them of an earlier version of `random`, revised after" in told
