@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cod_bench import registry
+from cod_bench.condition import condition
 from cod_bench.records.record import Record, Reference
 from cod_bench.spec import RunSpec, digest, identity
 
@@ -19,7 +21,10 @@ def sample_cfe(**changes: Any) -> dict[str, Any]:
 def sample_record(**changes: Any) -> Record:
     spec = changes.pop("spec", RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0))
     generator = None if not spec.generator else {"version": 1, "params": {}}
-    found = identity(spec, task={"version": 1}, track={}, method={"version": 1}, generator=generator)
+    version = condition(spec.condition).version if spec.condition in registry.names("condition") else 1
+    found = identity(
+        spec, task={"version": 1}, track={}, method={"version": 1}, generator=generator, condition_version=version
+    )
     values: dict[str, Any] = {
         "schema": 1, "run_id": digest(found), "spec": spec, "identity": found, "metrics": {"accuracy": 0.5},
         "history": {"loss": [1.0, 0.5]}, "predictions": "0110", "probabilities": [1, 9999, 5001, 20],
