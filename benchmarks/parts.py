@@ -1,4 +1,4 @@
-"""What surrounds training, timed: smoke grid, counterfactual search, teacher fitting, planning, reading, workers."""
+"""What surrounds training -> its times: smoke grid, search, teacher fitting, planning, reading, workers."""
 
 from __future__ import annotations
 

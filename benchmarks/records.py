@@ -1,4 +1,4 @@
-"""Made-up records of real runs, for timing what reads records. Their figures mean nothing. No torch."""
+"""Runs -> made-up records of them, for timing what reads records. Their figures mean nothing. No torch."""
 
 from __future__ import annotations
 

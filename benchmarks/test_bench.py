@@ -1,4 +1,4 @@
-"""pytest-benchmark cases: `pytest --benchmark-only benchmarks`. The ratios are those of `cod-bench bench`."""
+"""The loops -> pytest-benchmark cases: `pytest --benchmark-only benchmarks`, with the ratios of `cod-bench bench`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two kinds of failure a user sees: their own mistake (exit 2) and a run that failed (exit 1)."""
+"""What goes wrong -> the two failures a user sees: their own mistake (exit 2) and a run that failed (exit 1)."""
 
 from __future__ import annotations
 

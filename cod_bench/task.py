@@ -1,4 +1,4 @@
-"""Tasks as values: rows, where they come from, what makes two tasks the same task. Loads no data; no torch."""
+"""Values -> a task: rows, where they come from, what makes two tasks the same task. Loads no data; no torch."""
 
 from __future__ import annotations
 

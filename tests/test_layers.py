@@ -75,6 +75,11 @@ def test_too_many_files_make_two_rooms(tmp_path: Path) -> None:
             "if TYPE_CHECKING:\n    pass\nelse:\n    import torch",
         ),
         (law.nobody_names_a_plugin, "cod_bench/runner/plan.py", "def f():\n    from baselines.kd import KD"),
+        (
+            law.files_are_small_and_say_what_they_are,
+            "cod_bench/analysis/odd.py",
+            '"""Something about something else."""',
+        ),
         (law.readers_know_no_maker, "cod_bench/design/suite.py", "def f():\n    from cod_bench.runner import plan"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("cod_bench") else "",

@@ -1,4 +1,4 @@
-"""A task whose held-out rows nobody may read, or which are others, wherever a plugin looks. For checks alone."""
+"""A task -> the same with held-out rows that nobody may read, or that are others, for a plugin. For checks alone."""
 
 from __future__ import annotations
 

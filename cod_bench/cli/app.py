@@ -1,4 +1,4 @@
-"""The command line: parses, calls one function, prints. Exit codes: 0 done, 1 a run failed, 2 a user's mistake."""
+"""Command line -> one function, what it prints and an exit code: 0 done, 1 a run failed, 2 a user's mistake."""
 
 from __future__ import annotations
 

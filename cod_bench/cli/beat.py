@@ -1,4 +1,4 @@
-"""Long steps on a log: a line when one starts, one every half minute while it lasts, one when it ends. No torch."""
+"""A long step -> lines on a log: when it starts, every half minute while it lasts, when it ends. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that measures: parse, call one function a part, print. Added to the command line by app.py."""
+"""`cod-bench bench` -> one function a part, its lines printed. Added to the command line by app.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs `cod-bench cfe ...`: parse, call one function of purchase and its neighbours, print."""
+"""`cod-bench cfe ...` -> one function of purchase or its neighbours, its lines printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs for contributors and maintainers: parse, call one function, print. Added to the command line by app.py."""
+"""The verbs of contributors and maintainers -> one function each, its lines printed. Added by app.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several verbs of the command line share."""
+"""Options that several verbs share -> their types, defaults and help."""
 
 from __future__ import annotations
 

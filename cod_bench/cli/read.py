@@ -1,4 +1,4 @@
-"""The verbs that only read records: parse, call one function, print. Added to the command line by app.py."""
+"""The verbs that only read records -> one function each, its lines printed. Added to the command line by app.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A `run` on a terminal: progress bar or a line per run, partial tables, the closing figure."""
+"""A `run` -> what a terminal shows of it: a bar or a line a run, partial tables, the closing figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A JSONL file of (original, counterfactual) pairs, published or human: read, written, turned into a task's rows."""
+"""A JSONL file of (original, counterfactual) pairs, published or human -> pairs, and a task's rows made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock file that a repository commits: what hub tasks, hub models and chosen learning rates are, on any machine.
+"""The lock file that a repository commits -> what hub tasks, hub models and chosen rates are, on any machine.
 
 Tasks are written by their first load. Models and rates are kept in the cache folder until `cod-bench lock` writes them
 into the working folder's file; what stands there counts before those.

@@ -1,4 +1,4 @@
-"""The built-in tracks, as data: pairs of models, their layer maps and recipes."""
+"""Names -> the built-in tracks, as data: pairs of models, their layer maps and recipes."""
 
 from __future__ import annotations
 

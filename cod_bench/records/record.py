@@ -1,4 +1,4 @@
-"""A finished run as one JSON file: values in, canonical text out, and what is wrong with a file. Pure."""
+"""A finished run <-> one JSON file in canonical text, and a file -> what is wrong with it. Pure."""
 
 from __future__ import annotations
 

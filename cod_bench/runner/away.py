@@ -1,4 +1,4 @@
-"""What workers on other machines need: proof of the same code and environment, plugins, teachers and pools. No torch.
+"""This machine -> what workers on others need: proof of the same code and environment, plugins, teachers and pools.
 
 Teachers and pools travel as the files of the cache folder that they are: the coordinator's folder is where they come
 together, and a file that is there already is never replaced.
