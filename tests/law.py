@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -55,16 +55,25 @@ MOST_FILES = 15
 
 @dataclass(frozen=True)
 class House:
-    """A checkout, or a copy of one in which something was changed."""
+    """A checkout, or what it would be with other texts in some of its files."""
 
     root: Path
+    instead: tuple[tuple[str, str], ...] = ()
+    """(path, text) of files that are changed or new."""
+
+    def text(self, path: Path) -> str:
+        """What a file says."""
+        told = dict(self.instead).get(path.relative_to(self.root).as_posix())
+        return path.read_text(encoding="utf-8") if told is None else told
 
     @cached_property
     def files(self) -> dict[str, Path]:
         """Every source file by its dotted name."""
         found = {}
+        there = {self.root / name for name, _ in self.instead}
         for folder in ("cod_bench", *TOPMOST):
-            for path in sorted((self.root / folder).rglob("*.py")):
+            inside = {path for path in there if path.is_relative_to(self.root / folder)}
+            for path in sorted({*(self.root / folder).rglob("*.py"), *inside}):
                 dotted = path.relative_to(self.root).with_suffix("").as_posix().replace("/", ".")
                 dotted = dotted.removesuffix(".__init__")
                 found[dotted if folder == "cod_bench" else f"cod_bench.{dotted}"] = path
@@ -73,15 +82,20 @@ class House:
     @cached_property
     def trees(self) -> dict[str, ast.Module]:
         """The same, parsed."""
-        return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()}
+        return {name: _parsed(self.text(path)) for name, path in self.files.items()}
+
+    @cached_property
+    def folders(self) -> set[str]:
+        """The folders of the package, as names of rooms."""
+        paths = (path.relative_to(self.root).parts for path in self.files.values())
+        return {parts[1] for parts in paths if parts[0] == "cod_bench" and len(parts) > 2}
 
     def room(self, name: str) -> str:
         """The room of a module; `nouns` for what stands in `cod_bench/` itself."""
         parts = name.split(".")
         if len(parts) == 1:
             return DOORS["__init__"]
-        inside = (self.root / "cod_bench" / parts[1]).is_dir() or parts[1] in TOPMOST
-        return parts[1] if inside else DOORS.get(parts[1], "nouns")
+        return parts[1] if parts[1] in self.folders or parts[1] in TOPMOST else DOORS.get(parts[1], "nouns")
 
     @cached_property
     def imports(self) -> dict[str, set[str]]:
@@ -205,14 +219,17 @@ def files_are_small_and_say_what_they_are(house: House) -> list[str]:
     """9: at most 15 files a room, 400 lines a file, and a first line that says what goes in and comes out."""
     found = []
     for name, path in house.files.items():
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST:
+        if (lines := len(house.text(path).splitlines())) > LONGEST:
             found.append(f"{name}: {lines} lines")
         said = (ast.get_docstring(house.trees[name]) or "").splitlines()[:1]
         free = path.name == "__init__.py" or house.room(name) in PLUGINS
         if not said or len(said[0]) < 20 or not (free or "->" in said[0]):
             found.append(f"{name}: its first line does not say what goes in -> what comes out")
     folders = {path.parent for path in house.files.values()}
-    counts = {folder.relative_to(house.root): len([*folder.glob("*.py")]) for folder in sorted(folders)}
+    counts = {
+        folder.relative_to(house.root): sum(path.parent == folder for path in house.files.values())
+        for folder in sorted(folders)
+    }
     return [*found, *(f"{folder}: {count} files" for folder, count in counts.items() if count > MOST_FILES)]
 
 
@@ -243,6 +260,11 @@ def _strangers(house: House, rooms: set[str]) -> list[str]:
         if (there := house.room(other)) not in (here, "nouns") and there not in MAY.get(here, set())
         and not (there in PLUGINS and other == f"cod_bench.{there}")
     ]  # fmt: skip
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _ours(dotted: str) -> str:
