@@ -52,5 +52,7 @@ def told(plugin: Any) -> Facts:
     """What a plugin says of itself."""
     names = ("name", "version", "summary", "card", "meaning", "title", "licence", "citation")
     said = {name: getattr(plugin, name) for name in names if isinstance(getattr(plugin, name, None), (str, int))}
+    if callable(plugin) and not isinstance(plugin, type):  # an executor
+        return said
     own = plugin if isinstance(plugin, type) else type(plugin)
     return {**said, "docstring": vars(own).get("__doc__") or ""}
