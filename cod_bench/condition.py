@@ -233,6 +233,12 @@ def condition(name: str) -> Condition:
             raise UsageError(
                 f"condition {name!r}: {field}={getattr(found, field)!r}; choose one of {', '.join(choices)}"
             )
+    own = [vars(kind) for kind in type(found).__mro__ if issubclass(kind, Partnered) and kind is not Partnered]
+    if own and not all(any(field in said for said in own) for field in ("text", "flips")):
+        raise UsageError(
+            f"condition {name!r}: is Partnered and must say text, one of {', '.join(get_args(Text))}, and flips, True "
+            "or False"
+        )
     if type(found.version) is not int or found.version < 1:
         raise UsageError(f"condition {name!r}: version={found.version!r}; give a whole number from 1 on")
     if name == "local" or name in registry.names("baseline") or name in registry.names("generator"):

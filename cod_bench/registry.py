@@ -74,7 +74,7 @@ def add_plugin(path: Path) -> tuple[str, str]:
         raise UsageError(f"--plugin {path}: must export exactly one of {', '.join(EXPORTS.values())}")
     kind = kinds[0]
     name = name_of(kind, path.stem)
-    if _plugin_files.get((kind, name), path) != path or name in _installed(kind):
+    if _plugin_files.get((kind, name), path.resolve()) != path.resolve() or name in _installed(kind):
         raise UsageError(f"--plugin {path}: {kind} {name!r} exists already; rename the file")
     _plugin_files[kind, name] = path.resolve()
     return kind, name

@@ -212,3 +212,21 @@ def test_what_a_condition_raises_is_a_sentence_to_readers_too(tmp_path: Path) ->
     broken.faults = lambda *_: {}["x"]  # type: ignore[method-assign]
     with pytest.raises(UsageError, match="condition 'more-texts': faults raised KeyError: 'x'"):
         alone(record)
+
+
+@pytest.mark.parametrize("said", ["text = 'first'", "flips = True", "entry = 'first'\n    flips = True"])
+def test_a_partnered_condition_names_its_text_and_whether_labels_flip(said: str, tmp_path: Path) -> None:
+    path = tmp_path / "half_said.py"
+    path.write_text(
+        "from cod_bench import Partnered\n\n\nclass HalfSaid(Partnered):\n    name = 'half-said'\n"
+        f"    meaning = 'something'\n    {said}\n\n\nCONDITION = HalfSaid()\n"
+    )
+    registry.add_plugin(path)
+    with pytest.raises(UsageError, match="must say text, one of cfe, first, random, preserving, and flips"):
+        condition("half-said")
+
+
+def test_the_same_file_may_be_named_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert registry.add_plugin(Path("more_texts.py")) == ("condition", "more-texts")
