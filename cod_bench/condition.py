@@ -229,12 +229,10 @@ def condition(name: str) -> Condition:
     """
     found: Condition = registry.load("condition", name)
     for field, choices in (("needs", get_args(Needs)), ("text", get_args(Text))):
-        if getattr(found, field) not in choices:
-            raise UsageError(
-                f"condition {name!r}: {field}={getattr(found, field)!r}; choose one of {', '.join(choices)}"
-            )
+        if (said := getattr(found, field)) not in choices:
+            raise UsageError(f"condition {name!r}: {field}={said!r}; choose one of {', '.join(choices)}")
     own = [vars(kind) for kind in type(found).__mro__ if issubclass(kind, Partnered) and kind is not Partnered]
-    if own and not all(any(field in said for said in own) for field in ("text", "flips")):
+    if own and not all(any(field in kind for kind in own) for field in ("text", "flips")):
         raise UsageError(
             f"condition {name!r}: is Partnered and must say text, one of {', '.join(get_args(Text))}, and flips, True "
             "or False"
@@ -256,7 +254,7 @@ def ask(own: Condition, what: str, *arguments: Any) -> Any:
         return getattr(own, what)(*arguments)
     except (UsageError, RunError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"condition {own.name!r}: {what} raised {type(error).__name__}: {error}") from error
 
 
@@ -282,15 +280,24 @@ def build(draw: Draw, name: str, k: int, entries: Sequence[Entry] | None = None)
     draw.slots(k)  # a budget that cannot be balanced or filled is told before the condition looks
     if wanted.needs == "entries" and (entries is None or len(entries) != ask(wanted, "entries_at", k)):
         raise ValueError(f"condition {name!r} at k={k} needs {wanted.entries_at(k)} pool entries")
-    handed = given(wanted, draw, k, entries or ())
-    found = wanted.rows(draw, k, handed)
-    if not isinstance(found, TrainingSet):
-        raise UsageError(f"condition {name!r} at k={k}: gave a {type(found).__name__}; give a TrainingSet of its pairs")
+    handed, equal_k = tuple(given(wanted, draw, k, entries or ())), wanted.equal_k
+    found = wanted.rows(draw.apart(), k, handed)  # what it does to its draw is nobody else's
+    if not _is_plain(found):
+        raise UsageError(
+            f"condition {name!r} at k={k}: gave a {type(found).__name__}; give a TrainingSet of Pair of Row"
+        )
+    if wanted.equal_k is not equal_k:
+        raise UsageError(f"condition {name!r} at k={k}: changes equal_k while it makes rows; say it once, in the class")
     told = unfit(found, wanted, draw, k, handed)
     if told:
         raise UsageError(f"condition {name!r} at k={k}: {told}")
     passed = sum(draw.passed_over(label, k // (2 * draw.classes)) for label in range(draw.classes))
     return replace(found, passed_over=passed)
+
+
+def _is_plain(found: Any) -> bool:
+    """Whether rows are of these very types: those of others could show judges and training different rows."""
+    return type(found) is TrainingSet and {*map(type, found.pairs)} <= {Pair} and {*map(type, found.rows)} <= {Row}
 
 
 def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int, handed: Sequence[Any] = ()) -> str:

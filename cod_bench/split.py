@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,6 +51,18 @@ class Draw:
         self._skipped: list[list[int]] = [[] for _ in range(classes)]
         self._eligible = eligible
         self.task, self.classes, self.seed = task, classes, seed
+
+    def apart(self) -> Draw:
+        """The same draw as a value of its own: whoever is given it can change nothing for others."""
+        other = copy(self)
+        other.__dict__ = {
+            name: value for name, value in self.__dict__.items() if name not in ("_by_id", "_by_text")
+        }  # fmt: skip
+        other._all, other._next = [*self._all], [*self._next]
+        other._waiting, other._taken, other._skipped = (
+            [[*column] for column in columns] for columns in (self._waiting, self._taken, self._skipped)
+        )
+        return other
 
     def row(self, label: int, position: int) -> Example:
         """The row at `position` (0-based) among the eligible rows of a class.

@@ -52,6 +52,8 @@ def alone(record: Record) -> str:
         return f"rows.substituted: {rows['substituted']}, and rows.roles has {roles.count('s')}"
     if not isinstance(rows["hash"], str) or not HASH.fullmatch(rows["hash"]):
         return "rows.hash: must be a hash"
+    if own.equal_k and (len(sources) > spec.k or "u" in roles):
+        return f"rows.roles: {len(sources)} rows, and {spec.condition} trains on at most k={spec.k} labelled ones"
     told = list(zip(sources, labels, roles, strict=True))
     return (
         str(ask(own, "faults", told, spec.k, version_of(record.identity))) or _slots(record, own)

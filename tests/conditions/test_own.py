@@ -230,3 +230,66 @@ def test_the_same_file_may_be_named_twice(tmp_path: Path, monkeypatch: pytest.Mo
     plugin(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert registry.add_plugin(Path("more_texts.py")) == ("condition", "more-texts")
+
+
+CHEAT = """from cod_bench import Pair, Partnered, Row, TrainingSet
+
+
+class Cheat(Partnered):
+    name = 'cheat'
+    meaning = 'something'
+    text = 'cfe'
+    flips = True
+
+    def rows(self, draw, k, given):
+        {body}
+
+
+CONDITION = Cheat()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("self.equal_k = False; return super().rows(draw, k, given)", "changes equal_k while it makes rows"),
+        ("given[0] = given[1]; return super().rows(draw, k, given)", "does not support item assignment"),
+        (
+            "return type('Other', (TrainingSet,), {})(super().rows(draw, k, given).pairs)",
+            "gave a Other; give a TrainingSet of Pair of Row",
+        ),
+    ],
+)
+def test_what_it_is_given_and_says_cannot_be_changed_under_way(body: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "cheat.py"
+    path.write_text(CHEAT.format(body=body))
+    registry.add_plugin(path)
+    with pytest.raises((UsageError, TypeError), match=told):
+        work.run_one(spec("cheat", "substitution"), {})
+
+
+def test_a_condition_that_writes_to_its_draw_changes_nothing_for_others(tmp_path: Path) -> None:
+    before = work.resolve(spec("standard")).rows()[0]
+    path = tmp_path / "cheat.py"
+    path.write_text(
+        CHEAT.format(
+            body="found = super().rows(draw, k, given); draw.seed = 1 - draw.seed; "
+            "draw._taken[0].reverse(); return found"
+        )
+    )
+    registry.add_plugin(path)
+    work.run_one(spec("cheat", "substitution"), {})
+    assert work.resolve(spec("standard")).draw.seed == 0
+    assert work.resolve(spec("standard")).rows()[0] == before
+
+
+def test_a_plugin_that_ends_the_program_ends_only_itself(tmp_path: Path) -> None:
+    name = plugin(tmp_path)
+    record = work.run_one(spec(name), {})
+
+    def leave(*_: object) -> str:
+        raise SystemExit(0)
+
+    condition(name).faults = leave  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="faults raised SystemExit"):
+        alone(record)
