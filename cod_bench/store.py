@@ -9,11 +9,11 @@ import logging
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cod_bench.errors import NO_ROOM, InterruptionError, UsageError, plain
 
@@ -113,7 +113,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         if found.st_size > most:
             raise ValueError(f"has {found.st_size:,} bytes, and at most {most:,} are read")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(most)
+            return file.read(found.st_size)
     finally:
         os.close(handle)
 
@@ -220,6 +220,37 @@ def kept(
         text = make()
         write_atomic(path, seal(text, key))
         return read(text)  # as the next process will read it
+
+
+STAMP = "sha256"
+"""Name of the digest in a file of settings."""
+SETTINGS = 1 << 26
+"""Bytes of a file of settings that is read."""
+
+
+def stamped(value: Mapping[str, Any]) -> str:
+    """Settings as they are written: indented JSON that people can read, with the digest of all the rest."""
+    return json.dumps({**value, STAMP: _stamp(value)}, indent=1, sort_keys=True) + "\n"
+
+
+def settings(path: Path) -> dict[str, Any]:
+    """What `stamped` wrote at a path, without the digest; files of earlier versions have none.
+
+    Raises:
+        FileNotFoundError: nothing lies there. OSError: unreadable.
+        ValueError: no JSON object, or another one than was written.
+    """
+    value = json.loads(read_text(path, SETTINGS))
+    if not isinstance(value, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - one kind of error for every broken file
+    stamp = value.pop(STAMP, None)
+    if stamp not in (None, _stamp(value)):
+        raise ValueError("its digest is another one than that of its content")
+    return value
+
+
+def _stamp(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(value), sort_keys=True).encode()).hexdigest()
 
 
 def set_aside(path: Path, what: str, reason: str) -> Path:

@@ -103,7 +103,7 @@ def _of(record: Record) -> Iterator[Shown]:
     # Only a costly generator has blocks with rewrites apart; where these are not there, none was ever asked for.
     slots = min(SHOWN, spec.k // 2)
     found = {
-        rewritten: pool.kept(where, spec.seed, slots, kept_wrong=kept_wrong, preserving=rewritten)
+        rewritten: pool.stored(where, spec.seed, slots, kept_wrong=kept_wrong, preserving=rewritten)
         for rewritten in ((True, False) if costly else (False,))
     }
     rewritten, entries = max(found.items(), key=lambda block: len(block[1]))  # the first of equals

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactuals.perturb import Edits, Frequencies, edits, perturb
 from cod_bench.generator import Answer, Entry, Generator, Query
 from cod_bench.spec import POOL_VERSIONS, digest, stream
-from cod_bench.store import Artifacts, block_name, blocks, lock, write_atomic
+from cod_bench.store import Artifacts, block_name, blocks, kept, sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cod_bench.task import Corpus
     from cod_bench.training.teacher import Teacher
 
-log = logging.getLogger(__name__)
-
 REDRAWS = 20
 """How often a control text that the teacher moves to another class is drawn again (protocol.md, `random`)."""
 
@@ -36,6 +34,10 @@ PRESERVING = "-preserving"
 """In the names of blocks that hold label-preserving rewrites of a costly generator, which others of its lack."""
 
 
+STATE = "state.json"
+"""The generator's prepared state, beside the blocks."""
+DIGITS = 16
+"""Of the digests by which two machines can tell where they part."""
 REMEMBERED = 128
 """Blocks that a process keeps: those of some twenty seeds."""
 
@@ -52,17 +54,18 @@ def folder(
     return artifacts.pool(task, teacher_hash, generator, digest({**made, "task": dict(data)}))
 
 
-def kept(where: Path, seed: int, slots: int, *, kept_wrong: bool = False, preserving: bool = False) -> list[Entry]:
+def stored(where: Path, seed: int, slots: int, *, kept_wrong: bool = False, preserving: bool = False) -> list[Entry]:
     """The first `slots` entries of a seed that lie in a folder of blocks; fewer or none where they are not there.
 
     `preserving` names the blocks for which a costly generator was asked for label-preserving rewrites too.
     """
     found: list[Entry] = []
     for start, end in blocks(slots):
-        block = _read_block(where / block_name(seed, start, end, kept_wrong, PRESERVING if preserving else ""))
-        if block is None:
+        path = where / block_name(seed, start, end, kept_wrong, PRESERVING if preserving else "")
+        try:
+            found += sealed(path, block_key(path), partial(_entries, slots=end - start))
+        except (OSError, ValueError):  # a reader mends nothing
             break
-        found += block
     return found[:slots]
 
 
@@ -100,16 +103,23 @@ class Pool:
         path = self._path(draw, start, end, kept_wrong, preserving)
         name = path.name
         if name not in self._blocks:
-            found = _read_block(path)
-            if found is None:
-                with lock(self.folder / f".{name}.lock"):
-                    found = _read_block(path)
-                    if found is None:
-                        found = self._search(draw, start, end, path, preserving or not self.generator.costly)
+            found = kept(
+                path, block_key(path), partial(_entries, slots=end - start),
+                lambda: self._search(draw, start, end, preserving or not self.generator.costly), what="pool block",
+            )  # fmt: skip
             if len(self._blocks) >= REMEMBERED:  # lies in the cache folder
                 del self._blocks[next(iter(self._blocks))]
             self._blocks[name] = found
         return self._blocks[name]
+
+    def rests_on(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> dict[str, str]:
+        """Digests of the generator's state and of the blocks of budget k, by file name; the same on any machine."""
+        found = {STATE: digest(self.state(), DIGITS)}
+        for start, end in blocks(k // 2):
+            entries = self.block(draw, start, end, kept_wrong=kept_wrong, preserving=preserving)
+            name = self._path(draw, start, end, kept_wrong, preserving).name
+            found[name] = digest([asdict(entry) for entry in entries], DIGITS)
+        return found
 
     def complete(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> bool:
         """Whether `entries` finds every block in the cache folder."""
@@ -123,15 +133,12 @@ class Pool:
     def state(self) -> dict[str, Any]:
         """The generator's prepared state, from the training pool alone."""
         if self._state is None:
-            path = self.folder / "state.json"
-            self._state = _read_state(path)
-            if self._state is None:
-                with lock(self.folder / ".state.lock"):
-                    self._state = _read_state(path)
-                    if self._state is None:
-                        text = json.dumps(self.generator.prepare(self.corpus.train, self.teacher), sort_keys=True)
-                        write_atomic(path, text + "\n")
-                        self._state = json.loads(text)  # as the next process will read it
+            path = self.folder / STATE
+            self._state = kept(
+                path, block_key(path), _state,
+                lambda: json.dumps(self.generator.prepare(self.corpus.train, self.teacher), sort_keys=True),
+                what="generator state", guard=self.folder / ".state.lock",
+            )  # fmt: skip
         return self._state
 
     def answer(self, slot: Slot) -> tuple[Answer, str | None, int]:
@@ -147,14 +154,12 @@ class Pool:
             cfe = None
         return answer, cfe, refusals.count
 
-    def _search(self, draw: Draw, start: int, end: int, path: Path, preserving: bool) -> list[Entry]:
+    def _search(self, draw: Draw, start: int, end: int, preserving: bool) -> str:
         begun, cpu = time.perf_counter(), time.process_time()
         slots = draw.first_slots(end)[start:]
         entries = [self._entry(slot, draw.seed, preserving) for slot in slots]
         cost = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
-        text = json.dumps({"entries": [asdict(entry) for entry in entries], "cost": cost}, sort_keys=True)
-        write_atomic(path, text + "\n")
-        return [Entry(**entry) for entry in json.loads(text)["entries"]]  # as the next process will read them
+        return json.dumps({"entries": [asdict(entry) for entry in entries], "cost": cost}, sort_keys=True)
 
     def _entry(self, slot: Slot, seed: int, preserving: bool = True) -> Entry:
         original, target, teacher = slot.original, slot.target, self.teacher
@@ -211,26 +216,28 @@ class Pool:
             yield perturb(slot.original.text, size, self._frequencies, rng)
 
 
-def _read_state(path: Path) -> dict[str, Any] | None:
-    try:
-        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        log.warning("generator state %s is corrupt (%s) and is prepared again", path, error)
-        return None
+def block_key(path: Path) -> str:
+    """What a pool's file is sealed as: its path from the task's folder on, so that no other's file is taken for it."""
+    return "/".join(path.parts[-4:])
+
+
+def _state(text: str) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(text)
+    if not isinstance(state, dict):
+        raise TypeError("a state is an object")
     return state
 
 
-def _read_block(path: Path) -> list[Entry] | None:
-    """The entries kept at `path`; None if they are not there or corrupt, so that they are searched (again)."""
-    try:
-        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["entries"]]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("pool block %s is corrupt (%s) and is searched again", path, error)
-        return None
+def _entries(text: str, slots: int) -> list[Entry]:
+    """The entries of a block.
+
+    Raises:
+        ValueError, KeyError, TypeError: not a block of so many slots.
+    """
+    found = [Entry(**entry) for entry in json.loads(text)["entries"]]
+    if len(found) != slots:
+        raise ValueError(f"has {len(found)} entries for {slots} slots")
+    return found
 
 
 @dataclass(slots=True)

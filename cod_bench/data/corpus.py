@@ -8,13 +8,14 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cod_bench.data import assets
 from cod_bench.data.near import clusters, normal_form, unite
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import canonical, digest
-from cod_bench.store import home, lock, write_atomic
+from cod_bench.store import home, kept, seal, sealed
 from cod_bench.task import Corpus, Example, RawRow, Task, content_of, normalise
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,8 @@ def with_held_out(
     made = _corpus(corpus.task, corpus.train, _in_order(dev), _in_order(evaluation))
     task = replace(corpus.task, pool_sha256=made.pool_sha256, evaluation_sha256=made.evaluation_sha256)
     made = _renamed(made, task)
-    return made, _table_path(task), _kept_text(made)
+    path = _table_path(task)
+    return made, path, seal(_kept_text(made), path.stem)
 
 
 def load_given(task: Task, made_of: object, read: Callable[[], tuple[list[RawRow], list[RawRow] | None]]) -> Corpus:
@@ -332,39 +334,41 @@ def _cache_path(task: Task, made_of: object) -> Path:
 
 
 def _kept(task: Task, path: Path, make: Callable[[], Corpus]) -> Corpus:
-    corpus = _cached(task, path)
-    if corpus is None:
-        with lock(path.with_suffix(".lock")):
-            corpus = _cached(task, path)
-            if corpus is None:
-                corpus = make()
-                if task.read is not None:
-                    demand_pinned(corpus)
-                write_atomic(path, _kept_text(corpus))
-    return corpus
+    def made() -> str:
+        corpus = make()
+        if task.read is not None:
+            demand_pinned(corpus)
+        return _kept_text(corpus)
+
+    return kept(path, path.stem, partial(_read, task), made, what="prepared task", guard=path.with_suffix(".lock"))
 
 
 def _kept_text(corpus: Corpus) -> str:
     splits: dict[str, object] = {side: [[e.text, e.label] for e in rows] for side, rows in _splits(corpus).items()}
     if corpus.task.read is None:  # nothing else says whether what is read again is whole
         splits["sums"] = [corpus.pool_sha256, corpus.evaluation_sha256]
-    return json.dumps(splits, ensure_ascii=False) + "\n"
+    return json.dumps(splits, ensure_ascii=False)
 
 
 def _cached(task: Task, path: Path) -> Corpus | None:
-    """The corpus in the cache; None when it is absent or not what was put there, so that it is prepared again."""
+    """The corpus in the cache; None when it is absent or not what was put there."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        corpus = _corpus(task, **{side: _in_order(value[side]) for side in ("train", "dev", "evaluation")})
-        if task.read is not None:
+        return sealed(path, path.stem, partial(_read, task))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _read(task: Task, text: str) -> Corpus:
+    """The corpus in a text of `_kept_text`; raises ValueError for another one."""
+    value = json.loads(text)
+    corpus = _corpus(task, **{side: _in_order(value[side]) for side in ("train", "dev", "evaluation")})
+    if task.read is None and value["sums"] != [corpus.pool_sha256, corpus.evaluation_sha256]:
+        raise ValueError("its sums are not those of its rows")
+    if task.read is not None:
+        try:
             demand_pinned(corpus)
-        elif value["sums"] != [corpus.pool_sha256, corpus.evaluation_sha256]:
-            raise ValueError("its sums are not those of its rows")  # noqa: TRY301 - one sentence for all
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError, RunError) as error:
-        log.warning("prepared task %s is corrupt and is prepared again: %s (%s)", task.name, path, error)
-        return None
+        except RunError as error:
+            raise ValueError(str(error)) from error
     return corpus
 
 

@@ -6,10 +6,8 @@ writes commit and content sums into `tasks.lock.json` in the working folder, for
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -219,41 +217,38 @@ def _valid_for(task: Task) -> str:
 
 
 def _entry(task: Task) -> Mapping[str, Any] | None:
-    path = Path.cwd() / LOCK
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    entry = _locked(path, stat.st_mtime_ns, stat.st_size).get(task.base)
+    entry = _locked().get(task.base)
     if entry is not None and entry["valid_for"] != _valid_for(task):
         raise UsageError(
-            f"{path}: its entry {task.base!r} is for other data than version {task.version} of the task; delete that "
-            "entry to pin anew (older records are then of another task)"
+            f"{Path.cwd() / LOCK}: its entry {task.base!r} is for other data than version {task.version} of the task; "
+            "delete that entry to pin anew (older records are then of another task)"
         )
     return entry
 
 
-@cache
-def _locked(path: Path, modified: int, size: int) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG001 - keys of the cache
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        entries: dict[str, dict[str, Any]] = value["tasks"]
-        wanted = {"commit", "pool_sha256", "evaluation_sha256", "valid_for"}
-        if value["schema"] != locks.SCHEMA or not all(wanted <= set(entry) for entry in entries.values()):
-            raise ValueError("unknown form")  # noqa: TRY301 - one sentence for all
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: is corrupt ({error}); restore it or delete it to pin anew") from error
+def _locked() -> Mapping[str, Mapping[str, Any]]:
+    """The hub tasks of the working folder's lock file.
+
+    Raises:
+        UsageError: the file is corrupt.
+    """
+    value = locks.committed()
+    if not value:
+        return {}
+    wanted = {"commit", "pool_sha256", "evaluation_sha256", "valid_for"}
+    entries: Mapping[str, Any] = value.get("tasks", {})
+    whole = "tasks" in value and value.get("schema") == locks.SCHEMA
+    if not whole or not all(isinstance(entry, dict) and wanted <= set(entry) for entry in entries.values()):
+        raise UsageError(
+            f"{Path.cwd() / LOCK}: is corrupt (tasks of an unknown form); restore it or delete it to pin anew"
+        )
     return entries
 
 
 def _write(task: Task, commit: str, made: Corpus) -> None:
     hub = _hub(task)
-    path = Path.cwd() / LOCK
     with lock(home() / "tasks" / ".lockfile.lock"):
-        entries: dict[str, Any] = {}
-        if path.exists():
-            stat = path.stat()
-            entries |= _locked(path, stat.st_mtime_ns, stat.st_size)
+        entries: dict[str, Any] = dict(_locked())
         entries[task.base] = {
             "hub": hub.id, "config": hub.config, "commit": commit, "version": task.version, "rows": dict(hub.rows),
             "kept": {"train": len(made.train), "dev": len(made.dev), "evaluation": len(made.evaluation)},

@@ -12,11 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cod_bench.errors import UsageError
-from cod_bench.store import home, lock, write_atomic
+from cod_bench.errors import UsageError, plain
+from cod_bench.spec import digest
+from cod_bench.store import SETTINGS, home, lock, read_text, write_atomic
 
 LOCK = "tasks.lock.json"
 SCHEMA = 1
+PARTS = ("tasks", "models", "rates")
+DIGESTS = "digests"
+"""Entry -> digest of what it said when it was written. An entry may be deleted by hand, and not changed."""
 
 
 def committed(part: str = "") -> dict[str, Any]:
@@ -51,20 +55,26 @@ def add(part: str, entries: Mapping[str, Any]) -> list[str]:
 def put(part: str, entries: Mapping[str, Any]) -> None:
     """Replace a part of the working folder's lock file; whoever calls holds its lock."""
     value = {"tasks": {}, **committed(), "schema": SCHEMA, part: dict(entries)}
-    write_atomic(Path.cwd() / LOCK, json.dumps(value, indent=1, sort_keys=True) + "\n")
+    digests = {f"{p}/{name}": digest([p, name, entry]) for p in PARTS for name, entry in value.get(p, {}).items()}
+    write_atomic(Path.cwd() / LOCK, json.dumps({**value, DIGESTS: digests}, indent=1, sort_keys=True) + "\n")
 
 
 @cache
 def _read(path: Path, modified: int, size: int) -> dict[str, Any]:  # noqa: ARG001 - keys of the cache
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(value, dict) or not all(isinstance(value.get(p, {}), dict) for p in ("models", "rates")):
+        value = json.loads(read_text(path, SETTINGS))
+        if not isinstance(value, dict) or not all(isinstance(value.get(p, {}), dict) for p in (*PARTS, DIGESTS)):
             raise ValueError("unknown form")  # noqa: TRY301 - one sentence for all
+        digests = value.pop(DIGESTS, {})  # of earlier versions' files there are none
+        for part in PARTS:
+            for name, entry in value.get(part, {}).items():
+                if digests.get(f"{part}/{name}", found := digest([part, name, entry])) != found:
+                    raise ValueError(f"entry {part}/{name} is not as it was written")  # noqa: TRY301 - as above
         pins, rates = value.get("models", {}).values(), value.get("rates", {}).values()
         if not all({"revision", "sha256"} <= set(pin) for pin in pins):
             raise ValueError("a model has no revision or sha256")  # noqa: TRY301 - as above
         if not all(type(rate) is float for rate in rates):
             raise ValueError("a rate is no number")  # noqa: TRY301 - as above
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"{path}: is corrupt ({error}); restore it or delete it to pin anew") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"{path}: is corrupt ({plain(error)}); restore it or delete it to pin anew") from error
     return value

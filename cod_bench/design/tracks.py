@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from cod_bench.data import locks
 from cod_bench.design.built_in import DEFAULT_RECIPE, TRACKS, _by_family
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.registry import NAME
-from cod_bench.store import home, lock, write_atomic
+from cod_bench.store import home, lock, settings, stamped, write_atomic
 from cod_bench.track import Precision, Side, Track
 
 # The paper's pairs (Hamman et al., arXiv 2510.21631). Its appendix C.4 and its released scripts (FaisalHamman/CoD at
@@ -98,7 +97,7 @@ def define(
         "teacher": asdict(sides[0]), "student": asdict(sides[1]), "layer_map": pairs, "aligned": aligned,
         "precision": precision or "float32", "max_length": max_length or 256,
     }  # fmt: skip
-    write_atomic(_folder() / f"{name}.json", json.dumps(values, indent=1, sort_keys=True) + "\n")
+    write_atomic(_folder() / f"{name}.json", stamped(values))
     return track(name)
 
 
@@ -131,7 +130,7 @@ def keep_rate(name: str, method: str, rate: float) -> None:
     file = _rates_file()
     with lock(file.parent / ".rates.lock"):  # another process may choose for another method meanwhile
         kept = {**rates(own=True), f"{name}/{method}": rate}
-        write_atomic(file, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        write_atomic(file, stamped(kept))
 
 
 def _variant(found: Track, name: str) -> Track:
@@ -153,14 +152,14 @@ def _made(name: str) -> Track | None:
     if not file.is_file():
         return None
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = settings(file)
         teacher, student = (Side(**{**kept[side], "layers": None}) for side in ("teacher", "student"))
         precision: Precision = kept["precision"]
         return _by_family(
             name, str(kept["title"]), teacher, student, tuple((int(s), int(t)) for s, t in kept["layer_map"]),
             precision=precision, max_length=int(kept["max_length"]), aligned=bool(kept["aligned"]),
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"track file {file} is corrupt ({error}); name --track {name} --teacher --student again"
         ) from error
@@ -203,7 +202,7 @@ def rates(*, own: bool = False) -> dict[str, float]:
     if not file.exists():
         return before
     try:
-        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, float] = settings(file)
     except ValueError as error:
         raise RunError(
             f"file of chosen learning rates {file} is corrupt ({error}); delete it and choose again"

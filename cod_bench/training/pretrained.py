@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,11 @@ from torch import nn
 from cod_bench.data import checkpoints as sources
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import stream_seed
-from cod_bench.store import home, lock
+from cod_bench.store import home, lock, seal, sealed, set_aside, write_atomic
 from cod_bench.track import Side
 
+WHOLE = "whole.json"
+"""Sealed sums of a dequantised model's files."""
 RANDOM_DECODER = "random:decoder"
 """Source of a side whose model, built on the spot, is a decoder."""
 
@@ -112,7 +117,12 @@ def _dequantised(file: Path, name: str) -> Path:
     folder = home() / "dequantised" / name
     with lock(folder.with_name(f"{name}.lock")):
         if folder.is_dir():
-            return folder
+            try:
+                sealed(folder / WHOLE, name, partial(_demand_whole, folder))
+            except (OSError, ValueError) as error:
+                set_aside(folder, "dequantised model", str(error))
+            else:
+                return folder
         absent = [package for package in ("gguf", "accelerate") if importlib.util.find_spec(package) is None]
         if absent:
             raise UsageError(
@@ -120,8 +130,8 @@ def _dequantised(file: Path, name: str) -> Path:
             )
         from transformers import AutoModel, AutoTokenizer
 
-        partial = folder.with_name(f".{name}.tmp")
-        shutil.rmtree(partial, ignore_errors=True)
+        rough = folder.with_name(f".{name}.tmp")
+        shutil.rmtree(rough, ignore_errors=True)
         options = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
         with contextlib.redirect_stderr(io.StringIO()):  # a bar of its own, beside that of the runs
             model = AutoModel.from_pretrained(file.parent, dtype=torch.float32, **options)
@@ -130,10 +140,26 @@ def _dequantised(file: Path, name: str) -> Path:
         with torch.random.fork_rng(devices=[]):
             plain = type(model)(model.config)
         plain.load_state_dict(model.state_dict())
-        plain.save_pretrained(partial)
-        AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(partial)
-        partial.rename(folder)  # a folder of that name is therefore whole
+        plain.save_pretrained(rough)
+        AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(rough)
+        write_atomic(rough / WHOLE, seal(json.dumps(_sums(rough), sort_keys=True), name))
+        rough.rename(folder)  # a folder of that name is therefore whole
     return folder
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """sha256 of every file of a folder by its name, without what tells them."""
+    found = {}
+    for file in sorted(path for path in folder.iterdir() if path.name != WHOLE):
+        with file.open("rb") as stream:
+            found[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return found
+
+
+def _demand_whole(folder: Path, told: str) -> None:
+    """Raise ValueError unless the files of a folder are those that `told` names."""
+    if json.loads(told) != _sums(folder):
+        raise ValueError("its files are not those that were written")
 
 
 def _random(source: str, texts: Sequence[str], max_length: int) -> Pretrained:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics, stored
 from cod_bench.records.record import SCHEMA, Reference
 from cod_bench.spec import digest, stream, stream_seed
-from cod_bench.store import Artifacts, lock, write_atomic
+from cod_bench.store import Artifacts, kept, read_bytes, write_atomic
 from cod_bench.track import Precision, Track
 from cod_bench.training import model as models
 from cod_bench.training.products import Products
@@ -49,6 +51,8 @@ LEARNED = 0.1
 """Least share of a class's rows that a teacher gives that class; else nothing of the class could be drawn."""
 LEARNED_BY = 256
 """Rows of the training pool that this is seen by, the first in the order of their hashed ids."""
+HEAVIEST = 1 << 40
+"""Bytes of weights that are read."""
 BUCKET = 20
 """Fitting draws rows for so many batches at a time and sorts them by length, so that batches hold little padding."""
 
@@ -182,29 +186,33 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
     Raises:
         RunError: the loss is not finite.
     """
+    from safetensors.torch import load
+
     folder = artifacts.teacher(track.base, corpus.task.name, key(track, corpus))
-    if not _intact(folder):
-        with lock(folder.parent / f".{folder.name}.lock"):
-            if not _intact(folder):
-                _fit_and_save(track, corpus, base, folder)
-    return _load(track, corpus, base, folder)
+    about, data = kept(
+        folder / MARKER, folder.name, partial(_whole, folder), lambda: _fit_and_save(track, corpus, base, folder),
+        what="teacher", guard=folder.parent / f".{folder.name}.lock",
+    )  # fmt: skip
+    classifier = models.teacher(base, track, classes=len(corpus.task.classes))
+    classifier.load_state_dict(load(data))
+    models.check_layers(classifier, (layer for _, layer in track.layer_map), "teacher")
+    return Teacher(classifier, base.tokenizer, track=track, sha256=about["sha256"], about=about)
 
 
-def _intact(folder: Path) -> bool:
-    """Whether a teacher lies there whole: its marker, which is written last, names the weights' sha256."""
-    import hashlib
+def _whole(folder: Path, text: str) -> tuple[dict[str, Any], bytes]:
+    """What the marker says of a teacher, and its weights.
 
-    if not (folder / MARKER).exists():
-        return False
+    Raises:
+        ValueError: the weights are not those that the marker, which is written last, names.
+    """
+    about: dict[str, Any] = json.loads(text)
     try:
-        about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        sound = bool(hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() == about["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        sound = False
-    if not sound:
-        log.warning("teacher %s is corrupt and is trained again", folder)
-        (folder / MARKER).unlink(missing_ok=True)
-    return sound
+        data = read_bytes(folder / WEIGHTS, HEAVIEST)
+    except OSError as error:
+        raise ValueError(f"the weights beside it cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != about["sha256"]:
+        raise ValueError("the weights beside it are not those that it names")
+    return about, data
 
 
 def reference(teacher: Teacher, corpus: Corpus) -> Reference:
@@ -222,7 +230,7 @@ def reference(teacher: Teacher, corpus: Corpus) -> Reference:
     return replace(made, teacher_metrics=scores)
 
 
-def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> None:
+def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> str:
     start, cpu = time.perf_counter(), time.process_time()
     steps, epochs = 0, track.teacher.epochs
     for _ in range(LONGER_FITS + 1):
@@ -247,7 +255,7 @@ def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) 
         "cost": {name: round(value, 3) for name, value in cost.items()},
         "evaluation_logits": [[round(float(v), 6) for v in row] for row in logits],
     }
-    _save(classifier, folder, about)
+    return _save(classifier, folder, about)
 
 
 def _missed(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> str:
@@ -325,24 +333,10 @@ def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list
     return [batches[int(i)] for i in rng.permutation(len(batches))]
 
 
-def _save(classifier: Classifier, folder: Path, about: dict[str, Any]) -> None:
-    """Weights as safetensors and, last, `about` with their sha256 as the marker."""
-    import hashlib
-
+def _save(classifier: Classifier, folder: Path, about: dict[str, Any]) -> str:
+    """Write the weights as safetensors; returns `about` with their sha256: the marker, which is written last."""
     from safetensors.torch import save
 
     data = save({name: value.cpu().contiguous() for name, value in classifier.state_dict().items()})
-    marked = {**about, "sha256": hashlib.sha256(data).hexdigest()}
     write_atomic(folder / WEIGHTS, data)
-    write_atomic(folder / MARKER, json.dumps(marked, indent=1, sort_keys=True) + "\n")
-
-
-def _load(track: Track, corpus: Corpus, base: Pretrained, folder: Path) -> Teacher:
-    from safetensors.torch import load
-
-    about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    data = (folder / WEIGHTS).read_bytes()
-    classifier = models.teacher(base, track, classes=len(corpus.task.classes))
-    classifier.load_state_dict(load(data))
-    models.check_layers(classifier, (layer for _, layer in track.layer_map), "teacher")
-    return Teacher(classifier, base.tokenizer, track=track, sha256=about["sha256"], about=about)
+    return json.dumps({**about, "sha256": hashlib.sha256(data).hexdigest()}, indent=1, sort_keys=True)

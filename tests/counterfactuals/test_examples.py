@@ -12,14 +12,19 @@ from cod_bench.counterfactuals import pool
 from cod_bench.data import origin
 from cod_bench.records.results import Results
 from cod_bench.spec import RunSpec
+from cod_bench.store import seal
 from tests.cli.test_app import call, finished  # noqa: F401 - a fixture
 from tests.samples import sample_record
 
 
 def test_kept_entries_end_where_a_block_is_missing(tmp_path: Path) -> None:
-    assert pool.kept(tmp_path, 0, 8) == []
+    assert pool.stored(tmp_path, 0, 8) == []
     (tmp_path / "seed0-000-004.json").write_text('{"entries": []}')
-    assert pool.kept(tmp_path, 0, 8) == []
+    assert pool.stored(tmp_path, 0, 8) == []
+
+
+def keep(path: Path, entries: list[dict[str, object]]) -> None:
+    path.write_text(seal(json.dumps({"entries": entries}), pool.block_key(path)))
 
 
 def entry(name: str, preserving: str | None) -> dict[str, object]:
@@ -39,10 +44,10 @@ def test_a_costly_generators_rewrites_are_shown_where_they_were_bought(
     record = sample_record(spec=RunSpec("last", "toy", "toy", "kd", "cod", "llm", 8, 0))
     monkeypatch.setattr(pool, "folder", lambda *_: tmp_path)
     kept = [entry(row.id, None) for row in rows]
-    (tmp_path / "seed0-000-004.json").write_text(json.dumps({"entries": kept}))
+    keep(tmp_path / "seed0-000-004.json", kept)
     if bought:
         kept = [entry(row.id, "a grim film") for row in rows]
-        (tmp_path / "seed0-000-004-preserving.json").write_text(json.dumps({"entries": kept}))
+        keep(tmp_path / "seed0-000-004-preserving.json", kept)
     shown = list(site_examples._of(record))
     assert len(shown) == 4
     rewrites = [v for s in shown for v in s.versions if v.condition == "label-preserving"]

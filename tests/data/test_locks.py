@@ -9,7 +9,8 @@ import pytest
 
 from cod_bench.data import hub, locks, origin
 from cod_bench.design import tracks
-from cod_bench.errors import UsageError
+from cod_bench.errors import RunError, UsageError
+from cod_bench.store import stamped
 from tests.cli.test_app import call
 
 TRACK = "deberta-small+paper-c4"
@@ -53,11 +54,12 @@ def test_lock_writes_down_what_this_machine_took_and_never_replaces(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "tasks.lock.json: 0 tasks, 2 models, 1 rates; commit it"
     value = json.loads((tmp_path / locks.LOCK).read_text())
+    assert set(value.pop("digests")) == {*(f"models/{name}" for name in pins()), f"rates/{TRACK}/kd"}
     assert value == {"schema": 1, "tasks": {}, "models": pins(), "rates": {f"{TRACK}/kd": 1e-5}}
     tracks.keep_rate(TRACK, "kd", 2e-5)
     again = call("lock", cwd=tmp_path)
     assert f"rates: {TRACK}/kd stays as tasks.lock.json has it" in again.stdout
-    assert json.loads((tmp_path / locks.LOCK).read_text()) == value
+    assert json.loads((tmp_path / locks.LOCK).read_text()).items() > value.items()
     (tmp_path / "home" / "locks" / "models.json").unlink()
     (tmp_path / "home" / "locks" / "rates.json").unlink()
     assert tracks.track(TRACK).identity() == before  # on a machine that has taken nothing
@@ -73,3 +75,36 @@ def test_a_corrupt_file_is_told(text: str, tmp_path: Path) -> None:
 
 def test_tasks_models_and_rates_share_one_file() -> None:
     assert hub.LOCK == locks.LOCK
+
+
+def test_an_entry_that_was_changed_is_told_and_one_that_was_deleted_is_not(tmp_path: Path) -> None:
+    tracks.keep_rate(TRACK, "kd", 1e-5)
+    tracks.keep_rate(TRACK, "lwd", 2e-5)
+    assert call("lock", cwd=tmp_path).returncode == 0
+    path = tmp_path / locks.LOCK
+    whole = path.read_text()
+    path.write_text(whole.replace("1e-05", "1e-04"))
+    with pytest.raises(UsageError, match=r"entry rates/deberta-small\+paper-c4/kd is not as it was written"):
+        tracks.track(TRACK)
+    value = json.loads(whole)
+    del value["rates"][f"{TRACK}/kd"]
+    path.write_text(json.dumps(value))
+    assert locks.committed("rates") == {f"{TRACK}/lwd": 2e-5}
+
+
+@pytest.mark.parametrize("name", ["rates", "models"])
+def test_this_machines_own_settings_are_used_as_they_were_written_or_not_at_all(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracks.keep_rate(TRACK, "kd", 1e-5)
+    path = tmp_path / "home" / "locks" / f"{name}.json"
+    path.write_text(stamped(pins() if name == "models" else {f"{TRACK}/kd": 1e-5}))
+    whole, before = path.read_bytes(), tracks.track(TRACK).identity()
+    told = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert tracks.track(TRACK).identity() == before
+        except RunError as error:
+            told += "is corrupt" in str(error)
+    assert told > 0.9 * len(whole)
