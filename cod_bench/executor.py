@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+log = logging.getLogger(__name__)
+
+ALONE = 2
+"""Deaths of a job's process, with nothing else beside it, after which it is the job's own fault."""
+TELL_AFTER = 300.0
+"""Seconds after which a job that may be ended by its limit is told to be still at work, or half of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +23,8 @@ class Job:
     key: str
     payload: Mapping[str, Any]
     needs: tuple[str, ...] = ()
+    limit: float = 0.0
+    """Seconds after which it counts as hanging: its process is ended and it has failed. 0: never."""
 
     @property
     def stage(self) -> str:
@@ -31,6 +42,10 @@ class Outcome:
     trace: tuple[str, ...] = ()
     usage: bool = False
     """Whether the error is a user's mistake rather than a failed computation."""
+    interrupted: bool = False
+    """Whether something outside the job ended it, such as a full disk: it has not failed, and is done again."""
+    blocked: bool = False
+    """Whether it was not tried, since a job that it needs was not had: it stays missing."""
     workers: int = 0
     """How many worked when it came, where the executor's number changes."""
     starved: bool = False
@@ -77,4 +92,43 @@ class Ready:
             return
         for job in [job for job in self._waiting.values() if outcome.job.key in job.needs]:
             if self._waiting.pop(job.key, None) is not None:
-                yield from self.settle(Outcome(job, error=outcome.error, trace=outcome.trace, usage=outcome.usage))
+                yield from self.settle(
+                    Outcome(job, error=outcome.error, trace=outcome.trace, usage=outcome.usage, blocked=True)
+                )
+
+
+@dataclass(slots=True)
+class Clock:
+    """Which of the jobs in flight have run out of their time; tells of each once while it lasts."""
+
+    now: Callable[[], float] = time.monotonic
+    _begun: dict[str, float] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+
+    def start(self, job: Job) -> None:
+        """A job begins, or begins again."""
+        self._begun[job.key] = self.now()
+        self._told.discard(job.key)
+
+    def stop(self, job: Job) -> None:
+        """It has ended, however it did."""
+        self._begun.pop(job.key, None)
+
+    def over(self, jobs: Iterable[Job]) -> list[Job]:
+        """Those of these jobs that have run out of their time."""
+        found, now = [], self.now()
+        for job in jobs:
+            lasted = now - self._begun.get(job.key, now)
+            if not job.limit:
+                continue
+            if lasted >= job.limit:
+                found.append(job)
+            elif lasted >= min(TELL_AFTER, job.limit / 2) and job.key not in self._told:
+                self._told.add(job.key)
+                log.warning("%s: still at work after %.0f s; it is ended after %.0f s", job.key, lasted, job.limit)
+        return found
+
+
+def overdue(job: Job) -> Outcome:
+    """What becomes of a job that was ended since it hung."""
+    return Outcome(job, error=f"did not end within {job.limit:.0f} s and was ended; name more by --timeout SECONDS")

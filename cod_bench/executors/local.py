@@ -2,14 +2,15 @@
 
 On the CPU they are one group. On CUDA each device has a group of its own, and a job starts where the memory that it
 will take is free. A job that ran out of memory, or whose process died, is done again alone on its device, in a process
-of its own; the second time it has failed.
+of its own. It has failed when memory runs out again, or its process dies ALONE times with nothing beside it; and when
+it outlasts its limit.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -18,7 +19,7 @@ from multiprocessing import get_context
 
 from cod_bench import device
 from cod_bench.errors import RunError, UsageError
-from cod_bench.executor import Job, Outcome, Ready
+from cod_bench.executor import ALONE, Clock, Job, Outcome, Ready, overdue
 from cod_bench.runner.placement import Placement
 from cod_bench.runner.worker import attempt, prepare_process, warm
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 BARREN = 3
 """So many times in a row may worker processes die before they have done anything."""
+LOOK = 1.0
+"""Seconds between looks at whether a job hangs."""
 MOST = 8
 """Workers a GPU where nobody says how many: as many as half the cores, up to this."""
 
@@ -62,8 +65,9 @@ def execute(
                 group.fill(ready, [other for other in groups if other is not group])
             calls = [call for group in groups for call in group.running]
             some_broken = any(group.broken for group in groups)
-            done = set() if some_broken else wait(calls, return_when=FIRST_COMPLETED)[0]
+            done = set() if some_broken else wait(calls, timeout=LOOK, return_when=FIRST_COMPLETED)[0]
             for group in groups:
+                yield from group.expire(done, ready)
                 for outcome in group.take([call for call in group.running if call in done], ready):
                     yield replace(outcome, workers=counted) if counted else outcome
                 group.mend(ready)
@@ -115,6 +119,9 @@ class _Group:
     broken: bool = False
     barren: int = 0
     """Times in a row that no process had come to life when one died."""
+    deaths: dict[str, int] = field(default_factory=dict)
+    """Times that the process of a job has died with nothing beside it."""
+    clock: Clock = field(default_factory=Clock)
 
     def start(self, processes: int) -> None:
         """Start so many processes."""
@@ -138,6 +145,8 @@ class _Group:
             process.terminate()
         for process in processes:
             process.join(timeout=10)
+            if process.is_alive():  # what it does holds signals back
+                process.kill()
 
     def fill(self, ready: Ready, others: Sequence[_Group]) -> None:
         """Give idle workers the earliest jobs that fit."""
@@ -170,28 +179,49 @@ class _Group:
         self.fresh = False
         try:
             self.running[self.pool.submit(attempt, job)] = job
+            self.clock.start(job)
         except BrokenProcessPool:  # a worker died between two jobs: nobody's fault
             self.broken = True
             self.alone = ""
             ready.put_back(job)
 
+    def expire(self, done: Collection[Future[Outcome]], ready: Ready) -> Iterator[Outcome]:
+        """End what hangs, and the processes of this device with it; what else was in flight there is done again."""
+        late = self.clock.over(job for call, job in self.running.items() if call not in done)
+        if not late:
+            return
+        self.end()
+        for call, job in self.running.items():
+            if call not in done and job not in late:
+                ready.put_back(job)
+        self.running = {call: job for call, job in self.running.items() if call in done}
+        self.alone = ""
+        self.start(1 if self.again else self.workers)
+        for job in late:
+            self.again.pop(job.key, None)
+            yield from ready.settle(overdue(job))
+
     def take(self, done: Sequence[Future[Outcome]], ready: Ready) -> Iterator[Outcome]:
         """Go on with the jobs that have ended."""
         for call in done:
             job = self.running.pop(call)
+            self.clock.stop(job)
+            died = False
             try:
                 outcome = call.result()
             except BrokenProcessPool:
-                self.broken = True
+                self.broken = died = True
                 outcome = Outcome(job, error="its worker process died (out of memory?)", starved=True)
             else:
                 self.placement.learn(outcome)
             before = self.again.pop(job.key, "") if self.alone == job.key else ""
             self.alone = "" if self.alone == job.key else self.alone
+            if died and before:
+                self.deaths[job.key] = self.deaths.get(job.key, 0) + 1
             if not outcome.starved:
                 yield from ready.settle(outcome)
-            elif before:
-                told = f"{outcome.error}; this was its second try, alone on {self.device or 'this machine'}"
+            elif before and not (died and self.deaths[job.key] < ALONE):
+                told = f"{outcome.error}; this was its last try, alone on {self.device or 'this machine'}"
                 yield from ready.settle(replace(outcome, error=told))
             else:
                 log.warning("%s: %s; it is tried again alone", job.key, outcome.error)

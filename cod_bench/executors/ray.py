@@ -8,33 +8,28 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cod_bench import device
 from cod_bench.errors import RunError, UsageError
-from cod_bench.executor import Job, Outcome, Ready
+from cod_bench.executor import ALONE, Clock, Job, Outcome, Ready, overdue
+from cod_bench.executors import _cluster as cluster
 from cod_bench.runner import away
 from cod_bench.runner.worker import attempt, prepare_process, warm
 
 log = logging.getLogger(__name__)
 
-STRIKES = 3
-"""A job in flight in so many dying actors of living nodes is recorded as failed instead of tried again."""
+STRIKES = 1 + ALONE
+"""A job in flight in so many dying actors of living nodes has failed: beside others, then alone on its node."""
 LOOK = 1.0
 """Seconds between looks at which nodes there are."""
 PATIENCE = 60.0
 """Seconds without a single actor after which a run is given up."""
-ANSWER = 5.0
-"""Seconds in which an address must answer."""
 
 
 def execute(
@@ -70,8 +65,8 @@ def _execute(
 ) -> Iterator[Outcome]:
     if not jobs:
         return
-    with _own_signals():
-        _connect(ray, address, workers)
+    with cluster.own_signals():
+        cluster.connect(ray, address, workers)
     mark = away.leave_mark()
     most = min(workers or len(jobs), len(jobs))
     fleet = _Fleet(ray, jobs, most, gpus, mark.name, away.sources(plugins), away.credentials())
@@ -81,63 +76,6 @@ def _execute(
         mark.unlink(missing_ok=True)
         fleet.dismiss()
         ray.shutdown()
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Put back the answer to SIGTERM, which Ray replaces when it connects by one without a sentence."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread() and before is not None:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _connect(ray: Any, address: str, workers: int) -> None:
-    """Join the cluster; every way in which that fails is one sentence."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address == "local":
-        # On the loopback interface, so that no other machine can reach it, and not behind everybody else's processes:
-        # Ray's own niceness is 15.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "num_cpus": workers or _cores()}
-        try:
-            ray.init(address="local", **quiet, **own)
-        except Exception as error:  # Ray's own kind where a machine is too busy or has too little memory
-            ray.shutdown()
-            raise RunError(f"Ray cannot start on this machine: {_said(error)}") from error
-        return
-    where = re.fullmatch(r"([^/\s]+):([0-9]{1,5})", address)
-    if address != "auto":
-        if not where:
-            raise UsageError(f"--address {address!r}: write auto, local or HOST:PORT of the cluster's head")
-        try:
-            socket.create_connection((where[1].strip("[]"), int(where[2])), timeout=ANSWER).close()
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UsageError(
-                f"--address {address}: nothing answers there ({reason}); start its head by `ray start --head` or use "
-                "--address local"
-            ) from None
-    try:
-        ray.init(address=address, **quiet)
-    except Exception as error:  # noqa: BLE001 - a plain one, a ConnectionError or a RuntimeError, as Ray thinks fit
-        ray.shutdown()
-        raise UsageError(
-            f"--address {address}: this machine is no node of a running Ray cluster ({_said(error)}); join it by "
-            "`ray start --address=HOST:PORT` (and set RAY_AUTH_MODE=token if the cluster demands its token), or use "
-            "--address local"
-        ) from None
-
-
-def _said(error: Exception) -> str:
-    """An error's first words on one line."""
-    return " ".join(str(error).split())[:200].rstrip(".")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Worker:
@@ -213,6 +151,7 @@ class _Fleet:
     """The nodes that the head told of last."""
     heard: float = field(default_factory=time.monotonic)
     """When that was."""
+    clock: Clock = field(default_factory=Clock)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Give every idle actor the earliest job it can do, take what comes, until all is done."""
@@ -226,11 +165,20 @@ class _Fleet:
             if not calls:
                 time.sleep(LOOK / 10)
                 continue
+            yield from self._expire(ready)
             for call in self.ray.wait(list(calls), timeout=LOOK)[0]:
                 if calls[call] in self.seats:
                     for outcome in self._take(calls[call], ready):
                         working = sum(other.state not in ("starting", "preparing") for other in self.seats)
                         yield replace(outcome, workers=max(1, working))
+
+    def _expire(self, ready: Ready) -> Iterator[Outcome]:
+        """End what hangs, with its actor."""
+        running = {seat.job.key: seat for seat in self.seats if seat.job is not None}
+        for job in self.clock.over(seat.job for seat in running.values() if seat.job is not None):
+            self._drop(running[job.key])
+            self.again.discard(job.key)
+            yield from ready.settle(overdue(job))
 
     def dismiss(self) -> None:
         """End every actor at once: runs in flight leave nothing half-written behind."""
@@ -255,6 +203,7 @@ class _Fleet:
             seat.call = seat.actor.receive.remote(self.ray.put(files))
             return
         seat.state, seat.job = "running", job
+        self.clock.start(job)
         seat.call = seat.actor.do.remote(job, seat.node not in self.shares)
 
     def _take(self, seat: _Seat, ready: Ready) -> Iterator[Outcome]:
@@ -281,7 +230,7 @@ class _Fleet:
                 ready.put_back(job)
                 return
             if outcome.starved:
-                outcome = replace(outcome, error=f"{outcome.error}; this was its second try, alone on its node")
+                outcome = replace(outcome, error=f"{outcome.error}; this was its last try, alone on its node")
             self.again.discard(job.key)
             away.unpack(files)
             if outcome.result is not None:
@@ -318,6 +267,7 @@ class _Fleet:
             return
         self.strikes[job.key] = self.strikes.get(job.key, 0) + 1
         if self.strikes[job.key] < STRIKES:
+            self.again.add(job.key)  # whether it is the job's own fault shows where nothing is beside it
             ready.put_back(job)
         else:
             yield from ready.settle(Outcome(job, error=f"its worker process died {STRIKES} times (out of memory?)"))
@@ -363,9 +313,9 @@ class _Fleet:
         except Exception as error:  # of RPC, of time or plain, as Ray thinks fit
             if now - self.heard > PATIENCE:
                 raise RunError(
-                    f"the head of the Ray cluster does not answer: {_said(error)}; start it again"
+                    f"the head of the Ray cluster does not answer: {cluster.said(error)}; start it again"
                 ) from error
-            log.info("the head of the Ray cluster does not answer: %s", _said(error))
+            log.info("the head of the Ray cluster does not answer: %s", cluster.said(error))
         return self.known
 
     def _seat(self, node: str) -> None:

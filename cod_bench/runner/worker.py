@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cod_bench import device
-from cod_bench.errors import RunError, UsageError
+from cod_bench.errors import NO_ROOM, InterruptionError, RunError, UsageError
 from cod_bench.executor import Job, Outcome
 
 TAIL = 12
@@ -30,10 +30,25 @@ def _attempt(job: Job) -> Outcome:
     try:
         return Outcome(job, perform(job.payload))
     except (UsageError, RunError) as error:
-        return Outcome(job, error=str(error), trace=_tail(), usage=isinstance(error, UsageError))
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; one run must not end the others
+        return Outcome(
+            job, error=str(error), trace=_tail(), usage=isinstance(error, UsageError), interrupted=_from_outside(error)
+        )
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too; others must go on
         told = f"{type(error).__name__}: {error}"
-        return Outcome(job, error=told, trace=_tail(), starved=device.exhausted(error))
+        return Outcome(
+            job, error=told, trace=_tail(), starved=device.exhausted(error), interrupted=_from_outside(error)
+        )
+
+
+def _from_outside(error: BaseException | None) -> bool:
+    """Whether a full or failing disk is what an error comes from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, InterruptionError) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def prepare_process(plugins: Sequence[str], on: str = "") -> None:

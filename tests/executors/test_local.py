@@ -13,7 +13,7 @@ from cod_bench.errors import RunError, UsageError
 from cod_bench.executor import Job
 
 execute = registry.load("executor", "local")
-DIED = "its worker process died (out of memory?); this was its second try, alone on this machine"
+DIED = "its worker process died (out of memory?); this was its last try, alone on this machine"
 TEACHER = Job("teacher/toy/toy", {"stage": "teacher", "track": "toy", "task": "toy"})
 
 
@@ -117,7 +117,7 @@ def test_one_that_runs_out_of_memory_twice_has_failed(tmp_path: Path) -> None:
     }
     failed = outcomes["always 0"]
     assert failed.error == (
-        "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB.; this was its second try, alone on this "
+        "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB.; this was its last try, alone on this "
         "machine"
     )
     assert "OutOfMemoryError" in failed.trace[-1]

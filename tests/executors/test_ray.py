@@ -239,7 +239,7 @@ def test_actors_take_shares_of_gpus_and_dying_or_starving_ones_fail_their_job_al
     outcomes = list(execute(jobs, workers=0, plugins=plugins, address=nodes.address, gpus_per_run=0.5))
     assert {o.job.key: o.error for o in outcomes if o.error} == {
         "deadly": "its worker process died 3 times (out of memory?)",
-        "starving": "MemoryError: no memory; this was its second try, alone on its node",
+        "starving": "MemoryError: no memory; this was its last try, alone on its node",
     }
     assert len(outcomes) == len(jobs)
     assert 1 <= max(outcome.workers for outcome in outcomes) <= 2
