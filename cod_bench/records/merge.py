@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cod_bench.condition import outdated
 from cod_bench.errors import UsageError
-from cod_bench.records.record import Record
+from cod_bench.records.record import Record, agree
 from cod_bench.records.results import FAILURES, UNREADABLE, Results
 from cod_bench.store import lock, write_atomic
 
@@ -62,7 +62,7 @@ def _merge(sources: Sequence[Results], target: Results) -> Merged:
             other = goal if goal.exists() else new.get(goal)
             if other is None:
                 new[goal] = path
-            elif _read(target if other == goal else Results(_root(other)), other).comparable() != record.comparable():
+            elif not agree(_read(target if other == goal else Results(_root(other)), other), record):
                 raise UsageError(f"merge {path}: differs from {other}, a record of the same run; keep one of the two")
             else:
                 there += other == goal

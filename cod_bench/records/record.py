@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
+from cod_bench.errors import plain
 from cod_bench.registry import NAME
 from cod_bench.spec import PROTOCOLS, RunSpec, canonical, digest
 
@@ -52,12 +54,33 @@ class Record:
     """Quality of the counterfactuals in these slots (validity, edit fraction, teacher margin); None without any."""
     cost: Mapping[str, float]
     provenance: Mapping[str, Any]
+    rests_on: Mapping[str, Any] | None = None
+    """Digests of what the run was made from - teacher, pool blocks, generator state - so that two machines can tell
+    where they part; words, or words by name. None in records that are older than this field."""
+    digest: str = field(default="", compare=False)
+    """Sha256 of the rest, against accidents; empty in records that are older than this field. It follows from the
+    others, so that records are equal without it."""
 
     def comparable(self) -> dict[str, Any]:
-        """The record without `cost` and `provenance`: equal whatever the worker count, order or resumption."""
+        """The record without `cost`, `provenance` and `digest`: equal whatever the workers, order or resumption."""
         value = to_dict(self)
-        del value["cost"], value["provenance"]
-        return value
+        return {name: item for name, item in value.items() if name not in ("cost", "provenance", "digest")}
+
+
+def agree(one: Record, other: Record) -> bool:
+    """Whether two records of one run say the same; one that is too old to say what it rests on may rest on anything."""
+    if one.rests_on is None or other.rests_on is None:
+        one, other = replace(one, rests_on=None), replace(other, rests_on=None)
+    return one.comparable() == other.comparable()
+
+
+def sealed(record: Record) -> Record:
+    """The record with the digest of what it says now."""
+    return replace(record, digest=_digest(to_dict(record)))
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical({k: v for k, v in value.items() if k != "digest"}).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +142,10 @@ def rounded(value: Any, digits: int = 6) -> Any:
 
 
 def to_dict(value: Record | Reference) -> dict[str, Any]:
-    """Plain JSON values."""
-    result: dict[str, Any] = json.loads(canonical(asdict(value)))
+    """Plain JSON values; of a record's later fields those that it has."""
+    own = asdict(value)
+    absent = [f.name for f in fields(value) if f.default is not MISSING and own[f.name] == f.default]
+    result: dict[str, Any] = json.loads(canonical({k: v for k, v in own.items() if k not in absent}))
     return result
 
 
@@ -141,6 +166,8 @@ def record_from_json(text: str) -> Record:
         ValueError: not JSON, not a record, or another schema; the sentence names the field.
     """
     value = _object(text, Record)
+    if "digest" in value and value["digest"] != _digest(value):
+        raise ValueError("digest: the record is not what was written; restore it or delete it and run again")
     value["spec"] = RunSpec(**value["spec"])
     record = Record(**value)
     found = problems(record)
@@ -199,7 +226,13 @@ def problems(record: Record) -> list[str]:
     environment = record.provenance.get("environment", {})
     if not isinstance(environment, Mapping) or not all(isinstance(value, str) for value in environment.values()):
         found.append("provenance.environment: must be words by name")
+    if record.rests_on is not None and (odd := [name for name, of in record.rests_on.items() if not _words(of)]):
+        found.append(f"rests_on.{odd[0]}: must be a word, or words by name")
     return found
+
+
+def _words(value: Any) -> bool:
+    return all(isinstance(word, str) for word in (value.values() if isinstance(value, Mapping) else [value]))
 
 
 def _cfe_problems(record: Record) -> list[str]:
@@ -288,7 +321,7 @@ def _short(value: Any) -> str:
 _RECORD_TYPES: Mapping[str, Any] = {
     "run_id": str, "identity": dict, "metrics": dict, "history": dict, "predictions": str, "probabilities": list,
     "reference": str, "eval_hash": str, "train_hash": str, "teacher_hash": str, "rows": dict, "cfe": (dict, type(None)),
-    "cost": dict, "provenance": dict,
+    "cost": dict, "provenance": dict, "rests_on": dict, "digest": str,
 }  # fmt: skip
 _REFERENCE_TYPES: Mapping[str, Any] = {
     "track": str, "task": str, "teacher_hash": str, "eval_hash": str, "classes": list, "row_ids": list, "gold": str,
@@ -326,12 +359,12 @@ def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     if type(value.get("schema")) is not int or value["schema"] != SCHEMA:
         raise ValueError(f"schema: {_short(value.get('schema'))} is not {SCHEMA}")
     names = {f.name for f in fields(kind)}
-    if set(value) != names:
-        off = sorted(set(value) ^ names)
-        raise ValueError(f"{off[0]}: field is {'missing' if off[0] in names else 'unknown'}")
+    needed = {f.name for f in fields(kind) if f.default is MISSING}
+    if off := sorted({*(set(value) - names), *(needed - set(value))}):
+        raise ValueError(f"{plain(off[0])[:40]}: field is {'missing' if off[0] in names else 'unknown'}")
     for name, types in (_RECORD_TYPES if kind is Record else _REFERENCE_TYPES).items():
-        if not isinstance(value[name], types):
-            raise ValueError(f"{name}: is a {type(value[name]).__name__}")  # noqa: TRY004 - as above
+        if name in value and not isinstance(value[name], types):
+            raise ValueError(f"{name}: is a {type(value[name]).__name__}")
     if kind is Record:
         _demand_spec(value["spec"])
     return value

@@ -19,7 +19,15 @@ from typing import Any
 
 from cod_bench.errors import UsageError
 from cod_bench.records import index
-from cod_bench.records.record import Record, Reference, Summary, record_from_json, reference_from_json, to_json
+from cod_bench.records.record import (
+    Record,
+    Reference,
+    Summary,
+    record_from_json,
+    reference_from_json,
+    sealed,
+    to_json,
+)
 from cod_bench.records.verdicts import Verdict
 from cod_bench.records.verdicts import from_json as verdicts_from_json
 from cod_bench.spec import RunSpec
@@ -125,9 +133,9 @@ class Results:
         return self.root / ".lock"
 
     def write(self, record: Record) -> Path:
-        """Write a finished run and forget its earlier failure."""
+        """Write a finished run with its digest and forget its earlier failure."""
         path = self.path(record.spec, record.run_id)
-        write_atomic(path, to_json(record))
+        write_atomic(path, to_json(sealed(record)))
         self.failure_path(record.spec, record.run_id).unlink(missing_ok=True)
         return path
 

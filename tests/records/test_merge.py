@@ -13,9 +13,10 @@ import pytest
 
 from cod_bench.errors import UsageError
 from cod_bench.records.merge import merge
+from cod_bench.records.record import to_json
 from cod_bench.records.results import Results
 from cod_bench.spec import RunSpec
-from cod_bench.store import lock
+from cod_bench.store import lock, write_atomic
 from tests.samples import sample_record, sample_reference
 
 COD = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0)
@@ -47,6 +48,18 @@ def test_equal_but_for_cost_is_the_same_record_and_the_first_stays(tmp_path: Pat
     two.write(sample_record(cost={"seconds": 2.0}))
     assert merge([one, two], whole).records == 1
     assert whole.scan()[0][0].cost == {"seconds": 1.0}
+
+
+def test_an_old_record_that_says_not_what_it_rests_on_is_the_same_record(tmp_path: Path) -> None:
+    one, two, three, whole = (Results(tmp_path / name) for name in ("one", "two", "three", "whole"))
+    old = one.path(COD, sample_record().run_id)
+    write_atomic(old, to_json(sample_record()))
+    two.write(sample_record(rests_on={"teacher": "a"}))
+    three.write(sample_record(rests_on={"teacher": "b"}))
+    assert merge([one, two], whole).records == 1
+    assert whole.path(COD, sample_record().run_id).read_bytes() == old.read_bytes()
+    with pytest.raises(UsageError, match="differs from"):
+        merge([two, three], Results(tmp_path / "other"))
 
 
 @pytest.mark.parametrize(

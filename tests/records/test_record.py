@@ -12,18 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cod_bench.analysis import aggregate
+from cod_bench.checks.texts import text_in
 from cod_bench.errors import UsageError
 from cod_bench.records import evaluate, index
 from cod_bench.records.record import (
+    agree,
     problems,
     quantise,
     record_from_json,
     reference_from_json,
     rounded,
+    sealed,
     summary,
     to_json,
 )
 from cod_bench.spec import RunSpec
+from tests import ROOT
 from tests.samples import sample_cfe
 from tests.samples import sample_record as record
 from tests.samples import sample_reference as reference
@@ -46,6 +50,75 @@ def test_cost_and_provenance_do_not_count_when_runs_are_compared() -> None:
     one, other = record(), record(cost={"seconds": 9.0}, provenance={"git": None})
     assert one.comparable() == other.comparable()
     assert one.comparable() != record(predictions="0111").comparable()
+
+
+RESTS_ON = {"teacher": "a" * 64, "generator": "b" * 64, "pool": {"seed0-000-004.json": "c" * 64}}
+
+
+def test_old_records_are_read_and_written_back_byte_for_byte() -> None:
+    text = to_json(record())
+    assert '"digest"' not in text
+    assert '"rests_on"' not in text
+    assert to_json(record_from_json(text)) == text
+    assert record_from_json(text).rests_on is None
+    published = sorted((ROOT / "results" / "last").rglob("*.json"))
+    assert published
+    for path in published[::100]:
+        assert to_json(record_from_json(path.read_text())) == path.read_text()
+
+
+def test_new_records_say_what_they_rest_on_under_a_digest() -> None:
+    new = sealed(record(rests_on=RESTS_ON))
+    text = to_json(new)
+    assert len(new.digest) == 64
+    assert record_from_json(text) == new
+    assert to_json(record_from_json(text)) == text
+    assert record_from_json(text).digest == new.digest == sealed(new).digest
+    assert text_in(text) == ""
+    assert sealed(replace(new, cost={"seconds": 2.0})).digest != new.digest
+
+
+@pytest.mark.parametrize("field", ["history", "cost", "cfe", "provenance", "rests_on", "metrics"])
+def test_what_is_changed_after_it_was_written_is_refused(field: str) -> None:
+    value = json.loads(to_json(sealed(record(rests_on=RESTS_ON))))
+    value[field] = {**value[field], "x": "1"}
+    with pytest.raises(ValueError, match="digest: the record is not what was written; restore it or delete it and"):
+        record_from_json(json.dumps(value))
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, None, 5, []])
+def test_a_digest_of_another_form_is_refused(digest: Any) -> None:
+    with pytest.raises(ValueError, match=r"^digest: "):
+        record_from_json(json.dumps({**json.loads(to_json(record())), "digest": digest}))
+
+
+@pytest.mark.parametrize("odd", [None, [], "x", {"teacher": 1}, {"pool": {"a": {}}}, {"pool": [1]}, {"pool": None}])
+def test_what_a_record_rests_on_is_told_in_words(odd: Any) -> None:
+    value = {**json.loads(to_json(record())), "rests_on": odd}
+    with pytest.raises(ValueError, match=r"^rests_on"):
+        record_from_json(json.dumps(value))
+
+
+NEW = to_json(sealed(record(rests_on=RESTS_ON, history={"loss": [0.25, 1.0]}))).encode()
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.integers(0, len(NEW) - 1), st.integers(1, 255))
+def test_no_byte_of_a_new_record_can_change_what_it_says(place: int, by: int) -> None:
+    changed = NEW[:place] + bytes([NEW[place] ^ by]) + NEW[place + 1 :]
+    try:
+        found = record_from_json(changed.decode())
+    except ValueError:
+        return
+    assert found == record_from_json(NEW.decode())
+
+
+def test_records_agree_whatever_an_old_one_rests_on() -> None:
+    old, new, other = record(), record(rests_on=RESTS_ON), record(rests_on={"teacher": "d" * 64})
+    assert agree(old, sealed(new))
+    assert agree(new, replace(new, cost={"seconds": 9.0}, provenance={"git": None}))
+    assert not agree(new, other)
+    assert not agree(old, replace(new, predictions="0111"))
 
 
 @given(st.floats(0, 1))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cod_bench.errors import UsageError
-from cod_bench.records.record import Record, Reference, to_json
+from cod_bench.records.record import Record, Reference, sealed, to_json
 from cod_bench.records.results import Results
 from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
@@ -38,7 +38,17 @@ def test_records_are_written_found_and_read(tmp_path: Path, record: Record) -> N
     path = results.write(record)
     assert results.scan() == ([record], [])
     assert not results.failure_path(record.spec, record.run_id).exists()
-    assert path.read_text() == to_json(record)
+    assert path.read_text() == to_json(sealed(record))
+
+
+def test_a_record_is_written_with_the_digest_of_what_it_says_now(tmp_path: Path, record: Record) -> None:
+    results = Results(tmp_path)
+    results.write(record)
+    [first] = results.scan()[0]
+    results.write(replace(first, cost={"seconds": 3.0}))
+    [second] = results.scan()[0]
+    assert second.cost == {"seconds": 3.0}
+    assert len({"", first.digest, second.digest}) == 3
 
 
 def test_failures_and_references_are_no_records(tmp_path: Path, record: Record) -> None:
