@@ -46,6 +46,10 @@ class Ran:
     done: int
     failed: int
     """Each left its reason in the results folder: `cod-bench status` tells it, `rerun="failed"` tries again."""
+    blocked: int = 0
+    """Not tried, since their teacher or counterfactuals were not had; the same call tries them again."""
+    earlier: int = 0
+    """Had failed before this call and were not asked for again."""
 
 
 def plan(
@@ -71,9 +75,9 @@ def plan(
 
 def run(
     suite_or_runs: str | Suite | RunSpec | Iterable[RunSpec], *, results: str | Path = "runs", workers: int = 0,
-    rerun: str = "", executor: str = "local", fail_fast: bool = False, listen: Listener | None = None,
-    track: str = "", task: Names = (), method: Names = (), condition: Names = (), k: Numbers = (), seed: Numbers = (),
-    generator: str = "", protocol: Names = (),
+    rerun: str = "", executor: str = "local", fail_fast: bool = False, timeout: float = 0.0,
+    listen: Listener | None = None, track: str = "", task: Names = (), method: Names = (), condition: Names = (),
+    k: Numbers = (), seed: Numbers = (), generator: str = "", protocol: Names = (),
 ) -> Ran:  # fmt: skip
     """Do what is missing, and return when it is done. Ctrl-C stops; the same call goes on.
 
@@ -87,6 +91,7 @@ def run(
         rerun: besides the missing runs: `failed`, `all` or `mismatched` (those of another teacher).
         executor: how jobs are spread.
         fail_fast: raise at the first failed run.
+        timeout: seconds after which a run counts as hanging; 0 for ten times the longest of its kind, at least 600.
         listen: called after every job with its outcome and the tally so far.
         track, task, method, condition, k, seed, generator, protocol: as `plan` takes them.
 
@@ -108,16 +113,17 @@ def run(
     if isinstance(suite_or_runs, str | Suite):
         tally = runs.run_all(
             suite_for(suite_or_runs, filters), filters, folder, workers=workers, rerun=rerun, executor=executor,
-            fail_fast=fail_fast, on_plan=lambda _plan, _tally: None, listen=tell, partial=lambda: None,
+            fail_fast=fail_fast, timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
+            partial=lambda: None,
         )  # fmt: skip
     else:
         if filters != Filters():
             raise UsageError("run: runs that are named one by one take no filter; leave the filters out")
         tally = runs.run_these(
             _specs(suite_or_runs), folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
-            on_plan=lambda _plan, _tally: None, listen=tell,
+            timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
         )  # fmt: skip
-    return Ran(tally.done, tally.failed)
+    return Ran(tally.done, tally.failed, tally.blocked, tally.earlier)
 
 
 def read(results: str | Path = "runs", suite: str | Suite = "") -> pd.DataFrame:

@@ -261,7 +261,7 @@ def test_a_script_without_the_guard_is_told_what_it_lacks(tmp_path: Path) -> Non
     script = "import cod_bench\nprint(cod_bench.run('toy', method='kd', condition='half', seed=0, workers=1))\n"
     (tmp_path / "script.py").write_text(script)
     done = call("script.py", cwd=tmp_path)
-    assert done.stdout.strip() == "Ran(done=0, failed=1)"
+    assert done.stdout.strip() == "Ran(done=0, failed=0, blocked=1, earlier=0)"
     assert "UsageError: run: a worker process imports this script" in done.stderr
 
 
@@ -274,5 +274,5 @@ def test_the_page_goes_from_the_package_to_a_figure_in_ten_lines(tmp_path: Path)
     (folder / "example.py").write_text(block[1])
     done = call("example.py", cwd=folder, COD_BENCH_HOME=str(tmp_path / "home"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Ran(done=4, failed=0)\n")
+    assert done.stdout.startswith("Ran(done=4, failed=0, blocked=0, earlier=0)\n")
     assert (folder / "toy.svg").stat().st_size > 1000

@@ -44,6 +44,7 @@ from cod_bench.cli.options import (
     SuiteOption,
     TaskOption,
     TeacherOption,
+    TimeoutOption,
     TrackOption,
     Verbs,
     YesOption,
@@ -244,6 +245,7 @@ def run(
     executor: ExecutorOption = "local", address: AddressOption = "", gpus_per_run: GpusOption = None,
     device: DeviceOption = "cpu", workers_per_device: PerDeviceOption = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
+    timeout: TimeoutOption = None,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
     model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
@@ -261,13 +263,13 @@ def run(
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
-    failed = show.run(
+    unfinished = show.run(
         suite_for(suite, filters), filters, given.results_folder(results),
         workers=workers or 0, rerun=rerun, executor=executor,
         options=given.executor(address, gpus_per_run, workers_per_device),
-        fail_fast=fail_fast, plan_line=show.plan_line,
+        fail_fast=fail_fast, timeout=timeout or 0.0, plan_line=show.plan_line,
     )  # fmt: skip
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if unfinished else 0)
 
 
 @app.command()

@@ -41,6 +41,10 @@ DeviceOption = Annotated[
 PerDeviceOption = Annotated[
     int | None, typer.Option("--workers-per-device", min=1, help="Processes on each CUDA device (local).")
 ]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", min=1.0, help="Seconds a run may take; ten times the longest of its kind, at least 600."),
+]
 GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a plugin of any kind to run.")

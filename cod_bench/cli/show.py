@@ -67,9 +67,8 @@ class Show:
             stages = ", ".join(f"{name} {done}/{of}" for name, (done, of) in tally.stages.items() if done < of)
             failed = f", {tally.failed} failed" if tally.failed else ""
             self._bar.update(
-                self._task, completed=tally.done + tally.failed, description=f"{stages or 'runs'}{failed}",
-                left=_left(tally),
-            )  # fmt: skip
+                self._task, completed=tally.settled, description=f"{stages or 'runs'}{failed}", left=_left(tally)
+            )
             if not outcome.error:
                 return
         self._line(_line(outcome, tally))
@@ -93,9 +92,9 @@ class Show:
 
 def run(
     suite: Suite, filters: Filters, results: Results, *, workers: int, rerun: str, executor: str, fail_fast: bool,
-    plan_line: Callable[[Plan, int], str], options: Mapping[str, Any] | None = None,
+    plan_line: Callable[[Plan, int], str], options: Mapping[str, Any] | None = None, timeout: float = 0.0,
 ) -> int:  # fmt: skip
-    """Run and render; returns the number of failed runs.
+    """Run and render; returns how many runs of the plan are not done at its end.
 
     Raises:
         UsageError, RunError: as `run_all`.
@@ -122,7 +121,7 @@ def run(
     try:
         tally = runs.run_all(
             suite, filters, results, workers=workers, rerun=rerun, executor=executor, options=options,
-            fail_fast=fail_fast, on_plan=show.plan, listen=show.note, partial=partial,
+            fail_fast=fail_fast, timeout=timeout, on_plan=show.plan, listen=show.note, partial=partial,
         )  # fmt: skip
     finally:
         show.close()
@@ -132,9 +131,14 @@ def run(
         leaderboard.write(out, render.files(results, [*shown, *([suite] if suite not in shown else [])]))
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in tally.seconds.items())
     cores = f" (core-seconds: {took})" if took else ""
-    show.say(f"{tally.done} runs done, {tally.failed} failed in {_minutes(time.monotonic() - started)}{cores}")
-    if tally.failed:
+    blocked = f", {tally.blocked} not tried since what they need was not had" if tally.blocked else ""
+    earlier = f", {tally.earlier} had failed before" if tally.earlier else ""
+    took = f"in {_minutes(time.monotonic() - started)}{cores}"
+    show.say(f"{tally.done} runs done, {tally.failed} failed{blocked}{earlier} {took}")
+    if tally.failed or tally.earlier:
         show.say("why: cod-bench status; again: cod-bench run --rerun failed with the same options")
+    if tally.blocked:
+        show.say("the same command tries them again")
     if filters.shard is not None:
         show.say(_together(plan.make(suite, replace(filters, shard=None), results)))
     for title, lines in (
@@ -144,7 +148,7 @@ def run(
         for line in lines:
             sys.stdout.write(f"{title}: {line}\n")
     show.say(f"leaderboard: {out / 'README.md'}")
-    return tally.failed
+    return tally.unfinished
 
 
 def _together(whole: Plan) -> str:
@@ -165,13 +169,13 @@ def _line(outcome: Outcome, tally: Tally) -> str:
     if outcome.job.stage == "pool":
         what += f" seed={payload['seed']} slots {payload['start']}-{payload['end']}"
     if outcome.result is None:
-        return f"FAILED {what}: {outcome.error}"
+        return f"{'not tried' if outcome.blocked else 'FAILED'} {what}: {outcome.error}"
     result = outcome.result
     if outcome.job.stage == "pool":
         told = f"{result['valid']}/{result['entries']} counterfactuals valid"
     else:
         told = f"accuracy {result['accuracy']:.3f}"
-    count = f"[{tally.done + tally.failed}/{tally.total}] "
+    count = f"[{tally.settled}/{tally.total}] "
     return f"{count}{what}: {told}, {result['seconds']:.1f} s; {_left(tally)}"
 
 

@@ -84,6 +84,7 @@ class Pool:
         self._state: dict[str, Any] | None = None
         self._frequencies: Frequencies | None = None
         self._blocks: dict[str, list[Entry]] = {}
+        self._digests: dict[str, str] = {}
 
     def entries(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> list[Entry]:
         """Entries of the slots of budget k; whole blocks are computed, so larger budgets only add to them.
@@ -114,11 +115,15 @@ class Pool:
 
     def rests_on(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> dict[str, str]:
         """Digests of the generator's state and of the blocks of budget k, by file name; the same on any machine."""
-        found = {STATE: digest(self.state(), DIGITS)}
+        if STATE not in self._digests:
+            self._digests[STATE] = digest(self.state(), DIGITS)
+        found = {STATE: self._digests[STATE]}
         for start, end in blocks(k // 2):
-            entries = self.block(draw, start, end, kept_wrong=kept_wrong, preserving=preserving)
             name = self._path(draw, start, end, kept_wrong, preserving).name
-            found[name] = digest([asdict(entry) for entry in entries], DIGITS)
+            if name not in self._digests:
+                entries = self.block(draw, start, end, kept_wrong=kept_wrong, preserving=preserving)
+                self._digests[name] = digest([asdict(entry) for entry in entries], DIGITS)
+            found[name] = self._digests[name]
         return found
 
     def complete(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> bool:

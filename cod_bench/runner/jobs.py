@@ -11,8 +11,14 @@ from cod_bench.executor import Job
 from cod_bench.spec import PROTOCOLS, RunSpec
 
 
-def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Job]:
-    """Teachers first, then seed by seed the pool blocks that the seed's runs need and the runs themselves."""
+def jobs_for(
+    specs: Sequence[RunSpec], provenance: Mapping[str, Any], limits: Mapping[RunSpec, float] | None = None
+) -> list[Job]:
+    """Teachers first, then seed by seed the pool blocks that the seed's runs need and the runs themselves.
+
+    Args:
+        limits: seconds after which a run counts as hanging.
+    """
     from cod_bench.store import blocks
 
     jobs: dict[str, Job] = {}
@@ -32,7 +38,8 @@ def jobs_for(specs: Sequence[RunSpec], provenance: Mapping[str, Any]) -> list[Jo
                 jobs.setdefault(key, Job(key, payload, tuple(needs[:1])))
                 needs.append(key)
         key = "run/" + "/".join(str(value) for value in asdict(spec).values())
-        jobs[key] = Job(key, {"stage": "run", "spec": asdict(spec), "provenance": dict(provenance)}, tuple(needs))
+        payload = {"stage": "run", "spec": asdict(spec), "provenance": dict(provenance)}
+        jobs[key] = Job(key, payload, tuple(needs), (limits or {}).get(spec, 0.0))
     return list(jobs.values())
 
 

@@ -22,6 +22,8 @@ State = Literal["done", "missing", "failed", "not applicable"]
 NO_SUITE = Suite("", "runs named one by one", (), (), (), (), (), "")
 """What the plan of such runs has in place of a suite: it declares nothing, so that no table can be made of it."""
 
+HANGS_AFTER, HANGS_TIMES = 600.0, 10.0
+"""A run hangs when it has taken so many seconds and so many times as long as the longest of its kind."""
 STEP_SECONDS = {"float32": 0.09, "bfloat16": 0.048}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
 EVALUATION_SECONDS = {"float32": 1.3, "bfloat16": 0.9}
@@ -97,6 +99,26 @@ def make_of(specs: Sequence[RunSpec], results: Results, records: Sequence[Summar
     specs = exactly(specs)
     runs, seconds = _look(specs, results, records)
     return Plan(NO_SUITE, ", ".join(sorted({spec.track for spec in specs})), runs, tuple(bad), seconds)
+
+
+def limits(
+    specs: Sequence[RunSpec], records: Sequence[Summary], expected: Mapping[RunSpec, float], asked: float = 0.0
+) -> dict[RunSpec, float]:
+    """Seconds after which each of these runs counts as hanging.
+
+    Args:
+        records: those that have been made; the longest of a run's kind (track, method, k) counts, if there is one.
+        expected: core-seconds that the plan expects, for the others.
+        asked: the same for all, where a user said so.
+    """
+    if asked:
+        return dict.fromkeys(specs, asked)
+    longest: dict[tuple[str, str, int], float] = {}
+    for record in records:
+        key = (record.spec.track, record.spec.method, record.spec.k)
+        longest[key] = max(longest.get(key, 0.0), record.cpu_seconds)
+    found = {spec: longest.get((spec.track, spec.method, spec.k), 0.0) or expected.get(spec, 0.0) for spec in specs}
+    return {spec: max(HANGS_AFTER, HANGS_TIMES * seconds) for spec, seconds in found.items()}
 
 
 def _look(

@@ -17,13 +17,13 @@ from cod_bench.design import suites, tracks
 from cod_bench.design.filters import Filters
 from cod_bench.design.suite import Suite
 from cod_bench.device import cores
-from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.errors import InterruptionError, RunError, UsageError, unknown
 from cod_bench.executor import Outcome
 from cod_bench.records.provenance import environment, provenance
 from cod_bench.records.record import Summary, record_from_json, reference_from_json
 from cod_bench.records.results import BadFile, Results
 from cod_bench.runner.jobs import jobs_for, teacher_job, teacher_key
-from cod_bench.runner.plan import Plan, make_from, make_of
+from cod_bench.runner.plan import Plan, limits, make_from, make_of
 from cod_bench.spec import RunSpec
 from cod_bench.store import lock, usable_home
 
@@ -50,14 +50,28 @@ class Tally:
     started: float = field(default_factory=time.monotonic)
     done: int = 0
     failed: int = 0
+    blocked: int = 0
+    """Runs that were not tried, since their teacher or counterfactuals were not had; they stay missing."""
+    earlier: int = 0
+    """Runs of the plan that failed before and were not asked for again."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Core-seconds by stage."""
+
+    @property
+    def settled(self) -> int:
+        """Runs that nothing more will become of now."""
+        return self.done + self.failed + self.blocked
+
+    @property
+    def unfinished(self) -> int:
+        """Runs of the plan that are not done now."""
+        return self.failed + self.blocked + self.earlier
 
     def left(self) -> float:
         """Seconds left by the pace of the runs so far; before the first run, by what the plan expects."""
         if self.done == 0:
             return sum(self.expected.values()) / self.workers
-        return (self.total - self.done - self.failed) * self.seconds.get("run", 0.0) / self.done / self.workers
+        return (self.total - self.settled) * self.seconds.get("run", 0.0) / self.done / self.workers
 
 
 Listener = Callable[[Outcome, Tally], None]
@@ -75,6 +89,7 @@ def run_all(
     executor: str = "local",
     options: Mapping[str, Any] | None = None,
     fail_fast: bool = False,
+    timeout: float = 0.0,
     on_plan: Callable[[Plan, Tally], None],
     listen: Listener,
     partial: Callable[[], None],
@@ -85,20 +100,21 @@ def run_all(
         workers: 0 for the executor's own choice: all cores of this machine, or all of a cluster.
         rerun: empty for the missing runs, or one of RERUN.
         options: of the executor, by the names of its parameters.
+        timeout: seconds after which a run counts as hanging and has failed; 0 for `plan.limits`.
         on_plan: called with the plan and the tally of what is to be done before the first job.
         listen: called after every job.
         partial: called when a first table can be shown and after every complete seed.
 
     Raises:
         UsageError: a user's mistake: nothing to run, another `run` at work here, records of another teacher.
-        RunError: with `fail_fast`, the first failure.
+        RunError: with `fail_fast`, the first failure. InterruptionError: no room on the disk.
     """
 
     def make(records: Sequence[Summary], bad: Sequence[BadFile]) -> Plan:
         tracks.pin(suite.choose_track(filters.track))  # which weights these are is part of every run id
         return make_from(suite, filters, results, records, bad)
 
-    return _run(make, results, workers, rerun, executor, options or {}, fail_fast, on_plan, listen, partial)
+    return _run(make, results, workers, rerun, executor, options or {}, fail_fast, timeout, on_plan, listen, partial)
 
 
 def run_these(
@@ -110,6 +126,7 @@ def run_these(
     executor: str = "local",
     options: Mapping[str, Any] | None = None,
     fail_fast: bool = False,
+    timeout: float = 0.0,
     on_plan: Callable[[Plan, Tally], None],
     listen: Listener,
 ) -> Tally:
@@ -123,12 +140,14 @@ def run_these(
             tracks.pin(track)
         return make_of(specs, results, records, bad)
 
-    return _run(make, results, workers, rerun, executor, options or {}, fail_fast, on_plan, listen, lambda: None)
+    return _run(
+        make, results, workers, rerun, executor, options or {}, fail_fast, timeout, on_plan, listen, lambda: None
+    )
 
 
 def _run(
     make: Maker, results: Results, workers: int, rerun: str, executor: str, options: Mapping[str, Any],
-    fail_fast: bool,
+    fail_fast: bool, timeout: float,
     on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
     """What the two have in common: one at a time in a folder."""
@@ -139,7 +158,7 @@ def _run(
     try:
         with lock(results.lock_path(), timeout=0):
             execute, workers = choose_executor(executor, workers, options)
-            return _run_locked(make, results, workers, rerun, execute, fail_fast, on_plan, listen, partial)
+            return _run_locked(make, results, workers, rerun, execute, fail_fast, timeout, on_plan, listen, partial)
     except Timeout:
         raise UsageError(
             f"--results {results.root}: another `cod-bench run` is at work there; wait for it or name another folder"
@@ -163,7 +182,7 @@ def choose_executor(name: str, workers: int, options: Mapping[str, Any]) -> tupl
 
 def _run_locked(
     make: Maker, results: Results, workers: int, rerun: str, execute: Callable[..., Any], fail_fast: bool,
-    on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
+    timeout: float, on_plan: Callable[[Plan, Tally], None], listen: Listener, partial: Callable[[], None],
 ) -> Tally:  # fmt: skip
     results.sweep()
     records, bad = results.glance()
@@ -194,7 +213,7 @@ def _run_locked(
     _refuse_other_device(todo, known, facts["environment"], results)
     for name in sorted({spec.generator for spec in todo} - {""}):
         registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
-    jobs = jobs_for(todo, facts)
+    jobs = jobs_for(todo, facts, limits(todo, records, plan.seconds, timeout))
     planned = {job.key for job in jobs}
     there = {(track, task) for track, task, _ in results.references()}
     jobs = [
@@ -205,12 +224,16 @@ def _run_locked(
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
     tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers or cores())
+    chosen = {*todo}
+    tally.earlier = sum(planned.state == "failed" and planned.spec not in chosen for planned in plan.runs)
     on_plan(plan, tally)
     waiting = Counter(spec.seed for spec in todo)
     shown = False
     with closing(execute(jobs, workers=workers, plugins=registry.plugin_files())) as outcomes:
         for outcome in outcomes:
             tally.workers = outcome.workers or tally.workers
+            if outcome.interrupted:  # so would be whatever is done next; nothing is recorded
+                raise InterruptionError(f"{outcome.error}; the same command goes on from here")
             _keep(outcome, results, ids, known, tally, plan.suite.family)
             listen(outcome, tally)
             if outcome.error and fail_fast:
@@ -242,6 +265,9 @@ def _keep(
     if stage != "run":
         return
     spec = RunSpec(**payload["spec"])
+    if outcome.blocked:
+        tally.blocked += 1
+        return
     if outcome.result is None:
         tally.failed += 1
         results.write_failure(spec, ids[spec], _failure(spec, outcome, suite))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cod_bench import device, registry
 from cod_bench.condition import ask, build, condition, describe, made_texts
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cod_bench.condition import Condition, TrainingSet
+    from cod_bench.counterfactuals.pool import Pool
     from cod_bench.distiller import Distiller
     from cod_bench.generator import Entry
     from cod_bench.records.record import Record
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from cod_bench.training.distil import Trained
     from cod_bench.training.model import Classifier
     from cod_bench.training.teacher import Teacher
+
+
+Found = TypeVar("Found")
 
 
 def perform(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +186,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
             3,
         ),
         provenance={**provenance, **({"graphs": trained.graphs} if trained.graphs else {})},
+        rests_on=run.rests_on(),
     )
 
 
@@ -221,9 +226,22 @@ class Resolved:
 
     def entries(self) -> list[Entry]:
         """The pool's entries of its slots; searched now where they are not in the cache folder."""
-        spec = self.spec
-        return pool(spec.track, spec.task, spec.generator).entries(
-            self.draw, 2 * ask(self.condition, "entries_at", spec.k),
+        return self._of_pool(self._pool().entries)
+
+    def rests_on(self) -> dict[str, Any]:
+        """Digests of what the run is made from, by which two machines can tell where they part."""
+        found: dict[str, Any] = {"teacher": self.teacher.digest}
+        if self.condition.needs == "entries":
+            found["pool"] = self._of_pool(self._pool().rests_on)
+        return found
+
+    def _pool(self) -> Pool:
+        return pool(self.spec.track, self.spec.task, self.spec.generator)
+
+    def _of_pool(self, asked: Callable[..., Found]) -> Found:
+        """What a method of the pool says of the slots that its condition is given."""
+        return asked(
+            self.draw, 2 * ask(self.condition, "entries_at", self.spec.k),
             kept_wrong=self.protocol.reference_habits, preserving=self.condition.rewrites,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,11 @@ class Teacher:
     def hash(self) -> str:
         """First 12 digits of the sha256 of the weights: `teacher_hash` in every record."""
         return self.sha256[:12]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights and of what the teacher says of the evaluation rows."""
+        return digest([self.sha256, self.about["evaluation_logits"]], 16)
 
     @property
     def size(self) -> int:
