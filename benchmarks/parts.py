@@ -134,7 +134,8 @@ def _search(track: str, name: str, quick: bool) -> Line:
 
 
 def _fitted(track: str) -> bool:
-    from cod_bench.training.teacher import MARKER, key
+    from cod_bench.data.checkpoints import MARKER
+    from cod_bench.training.teacher import key
 
     where = Artifacts.default().teacher(tracks.track(track).base, TASK, key(tracks.pin(track), warm.corpus(TASK)))
     return (where / MARKER).exists()

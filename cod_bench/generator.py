@@ -185,6 +185,14 @@ class Generator(ABC):
         """
         return None
 
+    def faults(self) -> list[str]:
+        """What is wrong with the answers that it has kept on this machine, a sentence each; for `cod-bench doctor`."""
+        return []
+
+    def mend(self) -> list[str]:
+        """Mend of it what can be mended without losing anything that was paid for; tells what was done."""
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

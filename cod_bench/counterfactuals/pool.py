@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -224,6 +225,15 @@ class Pool:
 def block_key(path: Path) -> str:
     """What a pool's file is sealed as: its path from the task's folder on, so that no other's file is taken for it."""
     return "/".join(path.parts[-4:])
+
+
+def demand(path: Path, text: str) -> None:
+    """Raise a ValueError, KeyError or TypeError unless a text can be that of a pool's file of that name."""
+    bounds = re.search(r"-(\d{3,})-(\d{3,})(?:-[a-z]+)?\.json$", path.name)
+    if bounds is None:
+        _state(text)
+    else:
+        _entries(text, int(bounds[2]) - int(bounds[1]))
 
 
 def _state(text: str) -> dict[str, Any]:

@@ -124,6 +124,21 @@ def offline(name: str) -> bool:
         return False
 
 
+def fault(name: str) -> str:
+    """Why an asset that is there is not what it should be; empty if it is, or is absent. Deletes nothing."""
+    asset = _named(name)
+    if _sizes(asset) is None:
+        return ""
+    for member, pinned in asset.members.items():
+        file = asset.folder / PurePosixPath(member).name
+        if not file.is_file():
+            return f"{file.name} is gone"
+        with file.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != pinned:
+                return f"{file.name} is not what was fetched"
+    return ""
+
+
 def verify(name: str) -> None:
     """Hash every extracted member anew; an absent asset is left absent.
 

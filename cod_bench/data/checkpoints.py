@@ -13,7 +13,7 @@ from typing import Any
 from cod_bench.data import assets, locks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import canonical
-from cod_bench.store import home, lock, set_aside, settings, stamped, write_atomic
+from cod_bench.store import home, lock, read_bytes, set_aside, settings, stamped, write_atomic
 from cod_bench.track import Pooling, Side
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,12 @@ FILES = (
     "special_tokens_map.json", "added_tokens.json", "modules.json",
 )  # fmt: skip
 """What a model is: weights, configuration and tokenizer. Nothing else is fetched or hashed, above all no pickle."""
+WEIGHTS, MARKER = "model.safetensors", "teacher.json"
+"""Of a fitted teacher's folder; the marker is sealed, names the weights' sha256 and is written last."""
+WHOLE = "whole.json"
+"""Sealed sums of a dequantised model's files, in its folder."""
+HEAVIEST = 1 << 40
+"""Bytes of weights that are read."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 CONVERTER = "SFconvertbot"
 """The hub's own account that offers safetensors of older repositories as pull requests."""
@@ -172,6 +178,37 @@ def fingerprint(found: Path, *, anew: bool = False) -> str:
     files = sorted({file for pattern in FILES for file in found.glob(pattern) if file.is_file()})
     sums = _sums(files, anew)
     return hashlib.sha256(canonical([[file.name, sums[str(file)]] for file in files]).encode()).hexdigest()
+
+
+def teacher(found: Path, told: str) -> tuple[dict[str, Any], bytes]:
+    """What the marker of a fitted teacher's folder says, and its weights.
+
+    Raises:
+        ValueError: the weights are not those that the marker names.
+    """
+    about: dict[str, Any] = json.loads(told)
+    try:
+        data = read_bytes(found / WEIGHTS, HEAVIEST)
+    except OSError as error:
+        raise ValueError(f"the weights beside it cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != about["sha256"]:
+        raise ValueError("the weights beside it are not those that it names")
+    return about, data
+
+
+def sums_of(found: Path) -> dict[str, str]:
+    """sha256 of every file of a folder by its name, but for the one that tells them."""
+    return {
+        file.name: hashlib.sha256(read_bytes(file, HEAVIEST)).hexdigest()
+        for file in sorted(found.iterdir())
+        if file.name != WHOLE
+    }
+
+
+def demand_whole(found: Path, told: str) -> None:
+    """Raise ValueError unless the files of a folder are those that `told` names."""
+    if json.loads(told) != sums_of(found):
+        raise ValueError("its files are not those that were written")
 
 
 def _sums(files: list[Path], anew: bool) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import shutil
@@ -23,8 +22,6 @@ from cod_bench.spec import stream_seed
 from cod_bench.store import home, lock, seal, sealed, set_aside, write_atomic
 from cod_bench.track import Side
 
-WHOLE = "whole.json"
-"""Sealed sums of a dequantised model's files."""
 RANDOM_DECODER = "random:decoder"
 """Source of a side whose model, built on the spot, is a decoder."""
 
@@ -118,7 +115,7 @@ def _dequantised(file: Path, name: str) -> Path:
     with lock(folder.with_name(f"{name}.lock")):
         if folder.is_dir():
             try:
-                sealed(folder / WHOLE, name, partial(_demand_whole, folder))
+                sealed(folder / sources.WHOLE, name, partial(sources.demand_whole, folder))
             except (OSError, ValueError) as error:
                 set_aside(folder, "dequantised model", str(error))
             else:
@@ -142,24 +139,9 @@ def _dequantised(file: Path, name: str) -> Path:
         plain.load_state_dict(model.state_dict())
         plain.save_pretrained(rough)
         AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(rough)
-        write_atomic(rough / WHOLE, seal(json.dumps(_sums(rough), sort_keys=True), name))
+        write_atomic(rough / sources.WHOLE, seal(json.dumps(sources.sums_of(rough), sort_keys=True), name))
         rough.rename(folder)  # a folder of that name is therefore whole
     return folder
-
-
-def _sums(folder: Path) -> dict[str, str]:
-    """sha256 of every file of a folder by its name, without what tells them."""
-    found = {}
-    for file in sorted(path for path in folder.iterdir() if path.name != WHOLE):
-        with file.open("rb") as stream:
-            found[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
-
-
-def _demand_whole(folder: Path, told: str) -> None:
-    """Raise ValueError unless the files of a folder are those that `told` names."""
-    if json.loads(told) != _sums(folder):
-        raise ValueError("its files are not those that were written")
 
 
 def _random(source: str, texts: Sequence[str], max_length: int) -> Pretrained:

@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from cod_bench import device
+from cod_bench.data import checkpoints
+from cod_bench.data.checkpoints import MARKER, WEIGHTS
 from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics, stored
 from cod_bench.records.record import SCHEMA, Reference
 from cod_bench.spec import digest, stream, stream_seed
-from cod_bench.store import Artifacts, kept, read_bytes, write_atomic
+from cod_bench.store import Artifacts, kept, write_atomic
 from cod_bench.track import Precision, Track
 from cod_bench.training import model as models
 from cod_bench.training.products import Products
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = "model.safetensors"
-MARKER = "teacher.json"
 MEMORY = 300_000_000
 """Bytes of hidden states that a teacher keeps: some 4,000 texts at MiniLM's width, 250 at DeBERTa's."""
 VERDICTS = 100_000
@@ -51,8 +51,6 @@ LEARNED = 0.1
 """Least share of a class's rows that a teacher gives that class; else nothing of the class could be drawn."""
 LEARNED_BY = 256
 """Rows of the training pool that this is seen by, the first in the order of their hashed ids."""
-HEAVIEST = 1 << 40
-"""Bytes of weights that are read."""
 BUCKET = 20
 """Fitting draws rows for so many batches at a time and sorts them by length, so that batches hold little padding."""
 
@@ -195,29 +193,14 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
 
     folder = artifacts.teacher(track.base, corpus.task.name, key(track, corpus))
     about, data = kept(
-        folder / MARKER, folder.name, partial(_whole, folder), lambda: _fit_and_save(track, corpus, base, folder),
+        folder / MARKER, folder.name, partial(checkpoints.teacher, folder),
+        lambda: _fit_and_save(track, corpus, base, folder),
         what="teacher", guard=folder.parent / f".{folder.name}.lock",
     )  # fmt: skip
     classifier = models.teacher(base, track, classes=len(corpus.task.classes))
     classifier.load_state_dict(load(data))
     models.check_layers(classifier, (layer for _, layer in track.layer_map), "teacher")
     return Teacher(classifier, base.tokenizer, track=track, sha256=about["sha256"], about=about)
-
-
-def _whole(folder: Path, text: str) -> tuple[dict[str, Any], bytes]:
-    """What the marker says of a teacher, and its weights.
-
-    Raises:
-        ValueError: the weights are not those that the marker, which is written last, names.
-    """
-    about: dict[str, Any] = json.loads(text)
-    try:
-        data = read_bytes(folder / WEIGHTS, HEAVIEST)
-    except OSError as error:
-        raise ValueError(f"the weights beside it cannot be read: {error.strerror}") from error
-    if hashlib.sha256(data).hexdigest() != about["sha256"]:
-        raise ValueError("the weights beside it are not those that it names")
-    return about, data
 
 
 def reference(teacher: Teacher, corpus: Corpus) -> Reference:

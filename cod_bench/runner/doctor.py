@@ -1,0 +1,145 @@
+"""This machine's results, caches, locks, assets and settings -> what is wrong with them, and mending it.
+
+Nothing that is good is ever deleted: what cannot be used is set aside under another name, and made again when it is
+needed. Only torn temporary files go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from cod_bench import registry
+from cod_bench.counterfactuals import pool
+from cod_bench.data import assets, checkpoints
+from cod_bench.data.checkpoints import MARKER, WHOLE
+from cod_bench.errors import RunError, UsageError, plain
+from cod_bench.records.provenance import environment
+from cod_bench.records.results import INDEX, Results
+from cod_bench.store import ASIDE, home
+
+ROOM = 2_000_000_000
+"""Bytes that should be free where caches lie: a suite's teachers and pools take a tenth, fetched models more."""
+TORN_AFTER = 3600.0
+"""Seconds after which a temporary file is the rest of a process that died."""
+TEMPORARY = re.compile(r"\..+\.tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    place: str
+    state: Literal["ok", "wrong", "mended"]
+    told: str
+
+
+Ill = tuple[str, str, "Callable[[], str] | None"]
+"""(what it is, what is wrong and how to mend it, what mends it)."""
+
+
+def examine(results: Results | None, *, fix: bool = False) -> Iterator[Finding]:
+    """Look at everything, and mend what can be mended if asked to.
+
+    Args:
+        results: a folder of records; None for none.
+        fix: set aside what cannot be used, delete torn temporary files, take over old answers as they are.
+    """
+    looks: list[tuple[str, Callable[[], Iterator[Ill]]]] = [
+        ("environment", _environment), ("assets", _assets), ("cached artifacts", _artifacts), ("settings", _settings),
+        ("kept answers", _answers), ("temporary files", partial(_temporary, home())),
+        ("locks", partial(_locks, home())),
+    ]  # fmt: skip
+    if results is not None:
+        looks += [
+            ("records", partial(_records, results)), ("failures", partial(_failures, results)),
+            ("index", partial(_index, results)), ("temporary files of results", partial(_temporary, results.root)),
+            ("locks of results", partial(_locks, results.root)),
+        ]  # fmt: skip
+    for place, look in looks:
+        clean = True
+        for what, told, mend in look():
+            clean = False
+            if fix and mend is not None:
+                yield Finding(place, "mended", f"{plain(what)}: {mend()}")
+            else:
+                yield Finding(place, "wrong", f"{plain(what)}: {plain(told)}")
+        if clean:
+            yield Finding(place, "ok", _said(place))
+
+
+def _said(place: str) -> str:
+    """What a place that is well says of itself."""
+    if place == "environment":
+        return ", ".join(f"{name} {value}" for name, value in environment().items())
+    if place == "cached artifacts":
+        aside = sum(1 for path in home().rglob(f"*{ASIDE}*") if path.name.partition(ASIDE)[1])
+        return f"{home()}" + (f"; {aside} set aside earlier, to be looked at and deleted" if aside else "")
+    return ""
+
+
+def _environment() -> Iterator[Ill]:
+    try:
+        folder = home()
+        free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+        if free < ROOM:
+            yield str(folder), f"{free / 1e9:.1f} GB are free; make room or set COD_BENCH_HOME to another disk", None
+        if folder.exists() and not os.access(folder, os.W_OK):
+            yield str(folder), "cannot be written; set COD_BENCH_HOME to a folder of yours", None
+    except OSError as error:
+        yield str(home()), f"{error.strerror}; set COD_BENCH_HOME to a folder of yours", None
+    wheels = os.environ.get("COD_BENCH_WHEELS")
+    if wheels and not Path(wheels).expanduser().is_dir():
+        yield "COD_BENCH_WHEELS", f"{wheels} is no folder; name one that holds wheels, or unset it", None
+    if platform.python_version_tuple()[:2] < ("3", "11"):
+        yield "python", f"{platform.python_version()} is older than 3.11; install a newer one", None
+    for kind in registry.KINDS:
+        try:
+            registry.names(kind)
+        except UsageError as error:
+            yield f"plugins of kind {kind}", str(error), None
+
+
+def _assets() -> Iterator[Ill]:
+    for name in assets.ASSETS:
+        if told := assets.fault(name):
+            yield name, f"{told}; --fix deletes it, and its next use fetches it anew", partial(_fetch_anew, name)
+
+
+def _fetch_anew(name: str) -> str:
+    try:
+        assets.verify(name)
+    except RunError:
+        return "deleted; its next use fetches it anew"
+    return "is what it should be now"
+
+
+def _artifacts() -> Iterator[Ill]:
+    """Whatever lies sealed in the cache folder, by where it lies."""
+    root = home()
+    for path in sorted((root / "tasks").glob("*.json")):
+        yield from _sealed(path, "prepared task", path.stem, json.loads)
+    for path in sorted((root / "artifacts" / "teachers").glob(f"*/*/{MARKER}")):
+        if ASIDE not in path.parent.name:
+            yield from _sealed(path, "teacher", path.parent.name, partial(checkpoints.teacher, path.parent))
+    for path in sorted((root / "artifacts" / "pools").glob("*/*/*/*.json")):
+        yield from _sealed(path, "pool file", pool.block_key(path), partial(pool.demand, path))
+    for path in sorted((root / "dequantised").glob(f"*/{WHOLE}")):
+        if ASIDE not in path.parent.name:
+            whole = partial(checkpoints.demand_whole, path.parent)
+            yield from _sealed(path, "dequantised model", path.parent.name, whole)
+
+
+def _index(results: Results) -> Iterator[Ill]:
+    path = results.root / INDEX
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        yield str(path), "is no regular file; --fix sets it aside", partial(_aside, path, "index", "is no file")
