@@ -1,4 +1,4 @@
-"""The verbs that look after what a machine has: doctor and verify, their lines printed. Added by app.py."""
+"""The verbs that look after what a machine has -> one function each, its lines printed. Added by app.py."""
 
 from __future__ import annotations
 

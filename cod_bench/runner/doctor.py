@@ -12,20 +12,23 @@ import platform
 import re
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cod_bench import registry
 from cod_bench.counterfactuals import pool
-from cod_bench.data import assets, checkpoints
+from cod_bench.data import assets, checkpoints, locks
 from cod_bench.data.checkpoints import MARKER, WHOLE
 from cod_bench.errors import RunError, UsageError, plain
+from cod_bench.generator import Generator
 from cod_bench.records.provenance import environment
-from cod_bench.records.results import INDEX, Results
-from cod_bench.store import ASIDE, home
+from cod_bench.records.record import reference_from_json
+from cod_bench.records.results import FAILURES, INDEX, REFERENCE, UNREADABLE, Results
+from cod_bench.store import ASIDE, SETTINGS, home, read_text, sealed, set_aside, settings
 
 ROOM = 2_000_000_000
 """Bytes that should be free where caches lie: a suite's teachers and pools take a tenth, fetched models more."""
@@ -137,6 +140,101 @@ def _artifacts() -> Iterator[Ill]:
         if ASIDE not in path.parent.name:
             whole = partial(checkpoints.demand_whole, path.parent)
             yield from _sealed(path, "dequantised model", path.parent.name, whole)
+
+
+def _sealed(path: Path, what: str, key: str, read: Callable[[str], Any]) -> Iterator[Ill]:
+    try:
+        sealed(path, key, read)
+    except (ValueError, OSError) as error:
+        why = str(getattr(error, "strerror", None) or error)
+        yield str(path), f"{what}: {why}; --fix sets it aside, and it is made again", partial(_aside, path, what, why)
+
+
+def _aside(path: Path, what: str, why: str) -> str:
+    return f"set aside as {set_aside(path, what, why).name}"
+
+
+def _settings() -> Iterator[Ill]:
+    for path in sorted([*(home() / "locks").glob("*.json"), *(home() / "tracks").glob("*.json")]):
+        try:
+            settings(path)
+        except (ValueError, OSError, RecursionError) as error:
+            told = f"{error}; put back what it said, or --fix sets it aside and what it said is chosen anew"
+            yield str(path), told, partial(_aside, path, "settings", str(error))
+    try:
+        locks.committed()
+    except UsageError as error:
+        yield locks.LOCK, str(error), None
+
+
+def _answers() -> Iterator[Ill]:
+    for name in registry.names("generator"):
+        try:
+            own = registry.load("generator", name)
+        except UsageError as error:
+            yield f"generator {name}", str(error), None
+            continue
+        for told in own.faults():
+            yield f"generator {name}", told, partial(_mend, own)
+
+
+def _mend(own: Generator) -> str:
+    return "; ".join(own.mend()) or "nothing more of it can be mended"
+
+
+def _temporary(root: Path) -> Iterator[Ill]:
+    """The rest of processes that died while they wrote."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            try:
+                old = time.time() - path.lstat().st_mtime > TORN_AFTER
+            except OSError:
+                continue
+            if TEMPORARY.fullmatch(name) and old:
+                yield str(path), "is the rest of a killed process; --fix deletes it", partial(_delete, path)
+
+
+def _delete(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    return "deleted"
+
+
+def _locks(root: Path) -> Iterator[Ill]:
+    for folder, folders, names in os.walk(root):
+        for name in (*folders, *names):
+            path = Path(folder, name)
+            if name.endswith(".lock") and not stat.S_ISREG(path.lstat().st_mode):
+                why = "is no regular file, so that nothing can be locked by it"
+                yield str(path), f"{why}; --fix sets it aside", partial(_aside, path, "lock", why)
+
+
+def _records(results: Results) -> Iterator[Ill]:
+    remedy = "restore it from version control, or --fix sets it aside and `run` makes it again"
+    for file in results.scan()[1]:
+        yield str(file.path), f"{file.reason}; {remedy}", partial(_aside, file.path, "record", file.reason)
+    for path in sorted((results.root / REFERENCE).glob("*/*.json")):
+        try:
+            own = reference_from_json(read_text(path, SETTINGS))
+            if results.reference_path(own.track, own.task, own.teacher_hash) != path:
+                raise ValueError("its content belongs elsewhere")
+        except UNREADABLE as error:
+            yield str(path), f"{error}; {remedy}", partial(_aside, path, "reference file", str(error))
+    try:
+        results.verdicts()
+    except UsageError as error:
+        yield str(results.reproduced_path()), str(error), None
+
+
+def _failures(results: Results) -> Iterator[Ill]:
+    for path in sorted((results.root / FAILURES).rglob("*.json")):
+        try:
+            told = json.loads(read_text(path, SETTINGS))
+            if not isinstance(told, dict) or not {"reason", "retry"} <= set(told):
+                raise ValueError("is no failure")
+        except UNREADABLE as error:
+            why = f"{error}; --fix sets it aside, and the run counts as missing again"
+            yield str(path), why, partial(_aside, path, "failure", str(error))
 
 
 def _index(results: Results) -> Iterator[Ill]:
