@@ -103,6 +103,63 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+DEEPEST = 64
+"""Lists and objects inside each other, at most, in JSON that is read; what is written here has less than ten."""
+
+
+def parsed(text: str, *, strict: bool = True) -> Any:
+    """The JSON value in `text`, from wherever it comes.
+
+    Args:
+        strict: it must be a value that `canonical` can write; else NaN and infinity are let through.
+
+    Raises:
+        ValueError: not JSON, nested deeper than DEEPEST, half of a character or, if strict, no finite number.
+    """
+    try:
+        value = (_STRICT if strict else _LENIENT).decode(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from error
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except UnicodeEncodeError:
+        raise ValueError("not JSON: an escape is half of a character") from None
+    except ValueError as error:
+        told = str(error) if str(error).startswith("not JSON") else "not JSON: a whole number of thousands of digits"
+        raise ValueError(told) from None
+    if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+_TOO_DEEP = f"not JSON that is read: nested too deeply, and at most {DEEPEST} levels are read"
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects lie more than DEEPEST deep; level by level, since depth is what must not be trusted."""
+    level = [value] if isinstance(value, (list, dict)) else []
+    for _ in range(DEEPEST):
+        if not level:
+            return False
+        inner = (one.values() if type(one) is dict else one for one in level)
+        level = [item for items in inner for item in items if type(item) is list or type(item) is dict]
+    return bool(level)
+
+
+def _no_number(told: str) -> float:
+    raise ValueError(f"not JSON: {told[:20]} is no number")
+
+
+def _finite(told: str) -> float:
+    value = float(told)
+    return value if abs(value) < float("inf") else _no_number(told)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
+_LENIENT = json.JSONDecoder()
+
 RUN_ID = 12
 """Hex digits of a run id."""
 

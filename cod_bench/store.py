@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,6 +101,13 @@ def read_bytes(path: Path, most: int) -> bytes:
         ValueError: a link, a folder, a pipe or a device, or more bytes; the sentence names the limit.
         OSError: it is not there or cannot be read.
     """
+    with opened(path, most) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+@contextmanager
+def opened(path: Path, most: int) -> Iterator[BufferedReader]:
+    """`read_bytes` as a stream: for what is read row by row."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -113,7 +121,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         if found.st_size > most:
             raise ValueError(f"has {found.st_size:,} bytes, and at most {most:,} are read")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(found.st_size)
+            yield file
     finally:
         os.close(handle)
 

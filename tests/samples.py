@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from cod_bench import registry
 from cod_bench.condition import condition
-from cod_bench.records.record import Record, Reference
+from cod_bench.records.record import Record, Reference, _digest
 from cod_bench.spec import RunSpec, digest, identity
 
 
@@ -33,6 +34,11 @@ def sample_record(**changes: Any) -> Record:
         "cost": {"seconds": 1.0}, "provenance": {},
     }  # fmt: skip
     return Record(**{**values, **changes})
+
+
+def forged(value: dict[str, Any]) -> str:
+    """The text of a changed record as a forger writes it: under the digest of what it says now."""
+    return json.dumps({**value, "digest": _digest(value)} if "digest" in value else value)
 
 
 def sample_reference(**changes: Any) -> Reference:

@@ -203,8 +203,6 @@ def status(
     attempts: AttemptsOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """The state of a suite: runs per task, method and condition; what failed and why; what is corrupt."""
-    import json
-
     given.plugins(plugin, data)
     given.endpoint(attempts=attempts)
     folder = given.results_folder(results)
@@ -222,15 +220,11 @@ def status(
         print(f"not applicable on {made.track}: {method_} {reason}")
     for planned in made.runs:
         if planned.state == "failed":
-            path = folder.failure_path(planned.spec, planned.run_id)
-            try:
-                failure = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                failure = {"reason": f"{path} is corrupt", "retry": "cod-bench run --rerun failed --all"}
+            failure = folder.failure(planned.spec, planned.run_id)
             same = f" --results {results}{origin.options()}" + "".join(f" --plugin {file}" for file in plugin or ())
-            print(f"failed: {planned.spec.label}: {failure['reason']}\n  retry: {failure['retry']}{same}")
+            print(f"failed: {planned.spec.label}: {failure.reason}\n  retry: {failure.retry}{same}")
     for file in made.bad:
-        print(f"corrupt: {file.path}: {file.reason}")
+        print(f"corrupt: {file.line}")
 
 
 @app.command()

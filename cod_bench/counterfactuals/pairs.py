@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cod_bench.errors import UsageError
-from cod_bench.store import write_atomic
+from cod_bench.errors import UsageError, plain
+from cod_bench.spec import parsed
+from cod_bench.store import UNFIT, read_bytes, write_atomic
 from cod_bench.task import normalise
 
+LARGEST = 256_000_000
+"""Bytes of a file of pairs that is read; a hundred thousand pairs of long reviews have about that."""
+LABELS = range(10)
+"""Numbers of classes: a record writes each with one digit."""
 NAMES = {
     "original": ("original", "text"),
     "label": ("original_label", "label"),
@@ -51,21 +56,25 @@ def read(path: Path) -> Pairs:
         UsageError: it cannot be read, a line is no pair, or there is none.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST)
     except OSError as error:
-        raise UsageError(f"--pairs {path}: {error.strerror}; name a JSONL file of pairs") from error
+        raise UsageError(plain(f"--pairs {path}: {error.strerror}; name a JSONL file of pairs")) from error
+    except ValueError as error:
+        raise UsageError(plain(f"--pairs {path}: {error}; name a JSONL file of pairs")) from error
     found = []
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
             try:
-                found.append(_pair(json.loads(line)))
-            except (ValueError, TypeError, AttributeError) as error:
+                found.append(_pair(parsed(line.decode("utf-8-sig"), strict=False)))
+            except UNFIT as error:
+                told = str(error).removeprefix("is ") if isinstance(error, ValueError) else "not one JSON object"
                 raise UsageError(
-                    f"--pairs {path}, line {number}: is no pair; write one {{original, original_label, counterfactual, "
-                    "counterfactual_label} a line, labels as numbers of classes"
+                    plain(f"--pairs {path}, line {number}: is no pair ({told}); write one ")
+                    + "{original, original_label, counterfactual, counterfactual_label} a line, labels as numbers of "
+                    "classes"
                 ) from error
     if not found:
-        raise UsageError(f"--pairs {path}: holds no pair; name another file")
+        raise UsageError(plain(f"--pairs {path}: holds no pair; name another file"))
     return Pairs(tuple(found), hashlib.sha256(data).hexdigest())
 
 
@@ -113,10 +122,12 @@ def _pair(row: Any) -> Pair:
     texts, labels = ("original", "counterfactual"), ("target", "label")
     sound = all(isinstance(values[name], str) and normalise(values[name]) for name in texts)
     sound = sound and type(values["target"]) is int and type(values["label"]) in (int, type(None))
-    if not sound or values["label"] == values["target"] or not all((values[name] or 0) >= 0 for name in labels):
+    if not sound or values["label"] == values["target"] or not all((values[name] or 0) in LABELS for name in labels):
         raise ValueError("a field is missing or of the wrong kind")
     preserving = values["preserving"]
+    if not isinstance(preserving, (str, type(None))):
+        raise TypeError("preserving is no text")
     return Pair(
         normalise(values["original"]), normalise(values["counterfactual"]), values["target"], values["label"],
-        normalise(str(preserving)) if preserving else None,
+        normalise(preserving) if preserving else None,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.errors import RunError, UsageError, plain, unknown
 from cod_bench.store import home, lock, write_atomic
 
 log = logging.getLogger(__name__)
@@ -243,8 +244,11 @@ def _wheel_in(wheels: Path, asset: Asset) -> Path:
     found = [
         file
         for file in sorted(wheels.glob("*.whl"))
-        if (parts := file.name.split("-")) and (_distribution(parts[0]), parts[1]) == wanted
+        if len(parts := file.name.split("-")) > 1 and (_distribution(parts[0]), parts[1]) == wanted
     ]
+    if found and not stat.S_ISREG(found[0].lstat().st_mode):
+        told = f"COD_BENCH_WHEELS={wheels}: {found[0].name} is no regular file; put the wheel itself there"
+        raise UsageError(plain(told))
     if not found:
         raise UsageError(
             f"COD_BENCH_WHEELS={wheels}: holds no wheel of {asset.source} (asset {asset.name!r}); put it there with "

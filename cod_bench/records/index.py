@@ -19,16 +19,19 @@ from stat import S_ISREG
 from typing import Any
 
 from cod_bench import spec as specs
+from cod_bench.records import fields
 from cod_bench.records import record as records
+from cod_bench.records.fields import LARGEST, is_name
 from cod_bench.records.record import Record, Summary, summary
-from cod_bench.spec import RunSpec
+from cod_bench.spec import RunSpec, parsed
+from cod_bench.store import UNFIT
 
 VERSION = 1
 SETTLED = 2 * 10**9
 """Nanoseconds that a file must have lain unchanged before its entry is kept: clocks tick too slowly to tell a second
 write at once after the first."""
 
-_NAME = re.compile(r"k(\d+)-seed(\d+)-([^/]+)\.json")
+_NAME = re.compile(r"k([0-9]+)-seed([0-9]+)-([^/]+)\.json")
 
 Stamp = tuple[int, int, int]
 Facts = tuple[str, str, str, float, Mapping[str, str] | None]
@@ -88,18 +91,32 @@ def decode(text: str) -> dict[str, Entry]:
     head_text, _, body = text.partition("\n")
     body = body.removesuffix("\n")
     try:
-        head = json.loads(head_text)
+        head = parsed(head_text)
         whole = head["sha256"] == hashlib.sha256(body.encode()).hexdigest()
         if not whole or (head["index"], head["judge"]) != (VERSION, _judge()):
             return {}
-        found = json.loads(body)
+        found = parsed(body)
         environments = found["environments"]
+        if not all(one is None or all(map(is_name, [*one, *one.values()])) for one in environments):
+            return {}
         return {
-            path: entry(path, (row[0], row[1], row[2]), (*row[3:6], float(row[6]), environments[row[7]]))
+            path: entry(path, (row[0], row[1], row[2]), (*map(_word, row[3:6]), _seconds(row[6]), environments[row[7]]))
             for path, row in found["records"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except UNFIT:
         return {}
+
+
+def _word(value: Any) -> str:
+    if not is_name(value):
+        raise ValueError(value)
+    return str(value)
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= LARGEST:
+        raise ValueError(value)
+    return float(value)
 
 
 def entry(path: str, stamp: Stamp, found: Facts) -> Entry:
@@ -121,5 +138,5 @@ def entry(path: str, stamp: Stamp, found: Facts) -> Entry:
 @cache
 def _judge() -> str:
     """Digest of the code that decides what a sound record is."""
-    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (records, specs))
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (fields, records, specs))
     return hashlib.sha256(code).hexdigest()[:12]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cod_bench.condition import outdated
-from cod_bench.errors import UsageError
-from cod_bench.records.record import Record, agree
-from cod_bench.records.results import FAILURES, UNREADABLE, Results
-from cod_bench.store import lock, write_atomic
+from cod_bench.errors import UsageError, plain
+from cod_bench.records.record import LARGEST_FILE, Record, agree
+from cod_bench.records.results import FAILURES, LARGEST_FAILURE, UNREADABLE, Results
+from cod_bench.store import lock, read_bytes, write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,25 @@ def _merge(sources: Sequence[Results], target: Results) -> Merged:
                 raise UsageError(f"merge {path}: differs from {other}, a record of the same run; keep one of the two")
             else:
                 there += other == goal
-    for source in sources:
-        for reference in source.references().values():
-            target.write_reference(reference)
+    failures = [found for source in sources for found in _failures(source, target, new)]
+    for reference in [one for source in sources for one in source.references().values()]:
+        target.write_reference(reference)
     for goal, path in new.items():
-        write_atomic(goal, path.read_bytes())
-        (target.root / FAILURES / goal.relative_to(target.root)).unlink(missing_ok=True)
+        write_atomic(goal, _bytes(path, LARGEST_FILE))
+        with suppress(OSError):  # the record counts, whatever lies where its failure would
+            (target.root / FAILURES / goal.relative_to(target.root)).unlink()
+    for goal, content in failures:
+        write_atomic(goal, content)
     target.glance()  # an index for the next `status`
-    return Merged(len(new), there, sum(_failures(source, target) for source in sources))
+    return Merged(len(new), there, len(failures))
 
 
 def _read(results: Results, path: Path) -> Record:
     try:
         return results.read(path)
     except UNREADABLE as error:
-        raise UsageError(f"merge: record {path} is corrupt ({error}); delete it and run its shard again") from error
+        told = plain(f"merge: record {path} is corrupt ({error}); delete it and run its shard again")
+        raise UsageError(told) from error
 
 
 def _root(record: Path) -> Path:
@@ -104,12 +109,18 @@ def _agree(record: Record, path: Path, teachers: dict[tuple[str, str], tuple[str
         )
 
 
-def _failures(source: Results, target: Results) -> int:
-    """Copy the failures of runs that failed in a shard and are nowhere done; returns how many."""
-    copied = 0
-    for path in sorted((source.root / FAILURES).rglob("*.json")):
-        part = path.relative_to(source.root / FAILURES)
-        if not (target.root / part).exists() and not path.name.startswith("."):
-            write_atomic(target.root / FAILURES / part, path.read_bytes())
-            copied += 1
-    return copied
+def _failures(source: Results, target: Results, new: Mapping[Path, Path]) -> list[tuple[Path, bytes]]:
+    """(where to, content) of the failures of runs that failed in a shard and are nowhere done."""
+    goals = {name: target.root / name for name in sorted(source.failed())}
+    return [
+        (target.root / FAILURES / name, _bytes(source.root / FAILURES / name, LARGEST_FAILURE))
+        for name, goal in goals.items()
+        if goal not in new and not goal.exists()
+    ]
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    try:
+        return read_bytes(path, most)
+    except (OSError, ValueError) as error:
+        raise UsageError(plain(f"merge {path}: {error}; delete it and merge again")) from error

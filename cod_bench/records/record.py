@@ -9,20 +9,31 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from cod_bench.errors import plain
+from cod_bench.records.fields import CFE_COUNTS as CFE_COUNTS
+from cod_bench.records.fields import CFE_MEANS as CFE_MEANS
+from cod_bench.records.fields import (
+    DIGITS,
+    are_probabilities,
+    contradiction,
+    is_name,
+    odd_numbers,
+    of_cfe,
+    of_history,
+    of_identity,
+    of_provenance,
+    of_rests_on,
+    of_rows,
+    short,
+)
+from cod_bench.records.fields import LARGEST as LARGEST
+from cod_bench.records.fields import SCALE as SCALE
 from cod_bench.registry import NAME
 from cod_bench.spec import PROTOCOLS, RunSpec, canonical, digest
+from cod_bench.spec import parsed as parsed
 
 SCHEMA = 1
-SCALE = 10_000
-"""Probabilities are stored as integers in 1/SCALE, clipped to 1..SCALE-1."""
-
-
-CFE_COUNTS = ("slots", "valid", "first_flips", "redraws", "exhausted", "refused")
-"""Whole numbers that a record tells of its counterfactuals; readers need every one."""
-CFE_MEANS = ("edit_fraction", "margin_before", "margin_after")
-"""Means over the same slots; None where no slot has one."""
-LARGEST = 10**12
-"""No number in a record is larger; whole numbers of hundreds of digits cannot be computed with."""
+LARGEST_FILE = 4_000_000
+"""Bytes of a record or reference file that is read; a record of 10,000 evaluation rows has a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +167,6 @@ def to_json(value: Record | Reference) -> str:
 
 
 _WHOLE = tuple(range(SCALE))
-DIGITS = frozenset("0123456789")
 
 
 def record_from_json(text: str) -> Record:
@@ -168,8 +178,7 @@ def record_from_json(text: str) -> Record:
     value = _object(text, Record)
     if "digest" in value and value["digest"] != _digest(value):
         raise ValueError("digest: the record is not what was written; restore it or delete it and run again")
-    value["spec"] = RunSpec(**value["spec"])
-    record = Record(**value)
+    record = Record(**{**value, "spec": _spec(value["spec"])})
     found = problems(record)
     if found:
         raise ValueError(found[0])
@@ -195,81 +204,52 @@ def problems(record: Record) -> list[str]:
     found = []
     spec = record.spec
     if spec.protocol not in PROTOCOLS:
-        found.append(f"spec.protocol: unknown value {spec.protocol!r}")
+        found.append(f"spec.protocol: unknown value {short(spec.protocol)}")
     if not NAME.fullmatch(spec.condition):
-        found.append(f"spec.condition: {_short(spec.condition)} is no name")
+        found.append(f"spec.condition: {short(spec.condition)} is no name")
     if record.run_id != digest(record.identity):
-        found.append(f"run_id: {record.run_id} is not the digest of identity ({digest(record.identity)})")
+        found.append(f"run_id: {short(record.run_id)} is not the digest of identity ({digest(record.identity)})")
     found += [
-        f"identity.{key}: {record.identity.get(key)!r} is not spec.{key} {getattr(spec, key)!r}"
+        f"identity.{key}: {short(record.identity.get(key))} is not spec.{key} {short(getattr(spec, key))}"
         for key in ("protocol", "condition", "k", "seed")
         if record.identity.get(key) != getattr(spec, key)
     ]
     for key in ("track", "task", "method"):
         part = record.identity.get(key)
         if not isinstance(part, Mapping) or part.get("name") != getattr(spec, key):
-            found.append(f"identity.{key}: does not name spec.{key} {getattr(spec, key)!r}")
+            found.append(f"identity.{key}: does not name spec.{key} {short(getattr(spec, key))}")
     generator = record.identity.get("generator")
     if (generator is None) != (not spec.generator):
-        found.append(f"identity.generator: {generator!r} does not fit condition {spec.condition!r}")
+        found.append(f"identity.generator: {short(generator)} does not fit condition {spec.condition!r}")
+    found += of_identity(record.identity)
+    found += _unfit_words(record, "reference", "eval_hash", "train_hash", "teacher_hash")
     if len(record.predictions) != len(record.probabilities):
         found.append(f"probabilities: {len(record.probabilities)} entries for {len(record.predictions)} predictions")
     if not set(record.predictions) <= DIGITS or not record.predictions:
         found.append("predictions: must be one digit a row")
-    if not _are_probabilities(record.probabilities):
+    if not are_probabilities(record.probabilities):
         found.append(f"probabilities: must be integers in 1..{SCALE - 1}")
     else:
-        found += _contradiction("predictions", record.predictions, record.probabilities)
-    found += _odd_numbers("metrics", record.metrics, least=-LARGEST)
-    found += _cfe_problems(record)
-    found += ["cost.seconds: is missing"] if "seconds" not in record.cost else _odd_numbers("cost", record.cost)
-    environment = record.provenance.get("environment", {})
-    if not isinstance(environment, Mapping) or not all(isinstance(value, str) for value in environment.values()):
-        found.append("provenance.environment: must be words by name")
-    if record.rests_on is not None and (odd := [name for name, of in record.rests_on.items() if not _words(of)]):
-        found.append(f"rests_on.{odd[0]}: must be a word, or words by name")
-    return found
+        found += contradiction("predictions", record.predictions, record.probabilities)
+    found += odd_numbers("metrics", record.metrics, least=-LARGEST)
+    found += of_cfe(record.cfe, spec.condition, bare=not spec.generator)
+    found += ["cost.seconds: is missing"] if "seconds" not in record.cost else odd_numbers("cost", record.cost)
+    found += [*of_history(record.history), *of_rows(record.rows)]
+    return [*found, *of_provenance(record.provenance), *of_rests_on(record.rests_on or {})]
 
 
-def _words(value: Any) -> bool:
-    return all(isinstance(word, str) for word in (value.values() if isinstance(value, Mapping) else [value]))
-
-
-def _cfe_problems(record: Record) -> list[str]:
-    """What a record tells of its counterfactuals: numbers that can be summed up, in every record that has any."""
-    cfe, bare = record.cfe, not record.spec.generator
-    if cfe is None or bare:
-        told = "is missing" if cfe is None else "is told"
-        return [] if (cfe is None) == bare else [f"cfe: {told}, and the condition is {record.spec.condition!r}"]
-    lacking = [name for name in (*CFE_COUNTS, *CFE_MEANS) if name not in cfe]
-    if lacking:
-        return [f"cfe.{lacking[0]}: is missing"]
-    odd = [name for name in CFE_COUNTS if type(cfe[name]) is not int]
-    if odd:
-        return [f"cfe.{odd[0]}: {_short(cfe[odd[0]])} is no whole number"]
-    found = _odd_numbers("cfe", {name: value for name, value in cfe.items() if name not in CFE_MEANS})
-    found += _odd_numbers("cfe", {name: cfe[name] for name in CFE_MEANS if cfe[name] is not None}, least=-LARGEST)
-    if found:
-        return found
-    means = {name: cfe[name] for name in CFE_MEANS if cfe[name] is not None}
-    if any(abs(value) > 1 for name, value in means.items() if name != "edit_fraction"):
-        found.append("cfe: margins are differences of probabilities, from -1 to 1")
-    if means.get("edit_fraction", 0) < 0 or (record.spec.condition == "cod" and means.get("margin_after", 1) <= 0):
-        found.append("cfe: a share edited below 0, or counterfactuals that on the mean do not flip the teacher")
-    if len(means) < len(CFE_MEANS) and cfe["valid"] > cfe["exhausted"]:
-        found.append("cfe: means are missing although there are texts")
-    parts = [name for name in ("valid", "first_flips", "exhausted") if cfe[name] > cfe["slots"]]
-    found += [f"cfe.{name}: {cfe[name]} of {cfe['slots']} slots" for name in parts]
-    return found
+def _unfit_words(value: Record | Reference, *names: str) -> list[str]:
+    """Fields that name something, in paths and on terminals, and cannot."""
+    return [f"{name}: {short(getattr(value, name))} is no name" for name in names if not is_name(getattr(value, name))]
 
 
 def reference_problems(reference: Reference) -> list[str]:
     """What is wrong with a reference file by itself; empty when nothing is."""
-    found = []
+    found = _unfit_words(reference, "track", "task", "teacher_hash", "eval_hash")
     rows = len(reference.row_ids)
     for name in ("row_ids", "classes"):
         words = getattr(reference, name)
-        if not words or not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+        if not words or not all(is_name(word) for word in words) or len(set(words)) < len(words):
             found.append(f"{name}: must be words, each once")
     for name in ("gold", "teacher_predictions", "teacher_probabilities"):
         values = getattr(reference, name)
@@ -278,44 +258,12 @@ def reference_problems(reference: Reference) -> list[str]:
         elif name != "teacher_probabilities" and not set(values) <= DIGITS:
             found.append(f"{name}: must be one digit a row")
     p = reference.teacher_probabilities
-    if not _are_probabilities(p):
+    if not are_probabilities(p):
         found.append(f"teacher_probabilities: must be integers in 1..{SCALE - 1}")
     else:
-        found += _contradiction("teacher_predictions", reference.teacher_predictions, p)
-    found += _odd_numbers("teacher_metrics", reference.teacher_metrics, least=-LARGEST)
-    return found + _odd_numbers("teacher_cost", reference.teacher_cost)
-
-
-_SAID = "0" * (SCALE // 2) + "?" + "1" * (SCALE // 2)
-"""The class of two by p(class 1); at one half it may be either."""
-
-
-def _contradiction(field: str, predicted: str, p: Sequence[int]) -> list[str]:
-    """The first row whose class is not the one that its probability says; where there are two classes."""
-    said = "".join([_SAID[value] for value in p])
-    if said == predicted or len(said) != len(predicted) or not set(predicted) <= {"0", "1"}:
-        return []
-    off = [row for row, pair in enumerate(zip(predicted, said, strict=True)) if pair in (("0", "1"), ("1", "0"))]
-    told = f"{field}: class {{}} in row {{}}, and the probability of class 1 there is {{}} in {SCALE}"
-    return [told.format(predicted[off[0]], off[0], p[off[0]])] if off else []
-
-
-def _are_probabilities(values: Sequence[int]) -> bool:
-    return set(map(type, values)) <= {int} and (not values or 1 <= min(values) <= max(values) < SCALE)
-
-
-def _odd_numbers(field: str, values: Mapping[str, Any], least: int = 0) -> list[str]:
-    """Values that are no number from `least` to LARGEST. NaN is none; true and false are 1 and 0 in metrics alone."""
-    kinds = (int, float, bool) if field == "metrics" else (int, float)
-    odd = [name for name, value in values.items() if type(value) not in kinds or not least <= value <= LARGEST]
-    return [f"{field}.{odd[0]}: {_short(values[odd[0]])} is no number from {least} to {LARGEST}"] if odd else []
-
-
-def _short(value: Any) -> str:
-    if type(value) is int and abs(value) > LARGEST:
-        return "a whole number of many digits"  # which Python may refuse to write out
-    told = repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
-    return told[:40]
+        found += contradiction("teacher_predictions", reference.teacher_predictions, p)
+    found += odd_numbers("teacher_metrics", reference.teacher_metrics, least=-LARGEST)
+    return found + odd_numbers("teacher_cost", reference.teacher_cost)
 
 
 _RECORD_TYPES: Mapping[str, Any] = {
@@ -329,35 +277,12 @@ _REFERENCE_TYPES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def parsed(text: str) -> Any:
-    """The JSON value in `text`, which must be one that can be written again.
-
-    Raises:
-        ValueError: not JSON, nested too deeply, NaN or infinity, or half of a character.
-    """
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from error
-    except RecursionError:
-        raise ValueError("not JSON: nested too deeply") from None
-    except UnicodeEncodeError:
-        raise ValueError("not JSON: an escape is half of a character") from None
-    return value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"not JSON: {name} is no number")
-
-
 def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     value = parsed(text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every broken file
     if type(value.get("schema")) is not int or value["schema"] != SCHEMA:
-        raise ValueError(f"schema: {_short(value.get('schema'))} is not {SCHEMA}")
+        raise ValueError(f"schema: {short(value.get('schema'))} is not {SCHEMA}")
     names = {f.name for f in fields(kind)}
     needed = {f.name for f in fields(kind) if f.default is MISSING}
     if off := sorted({*(set(value) - names), *(needed - set(value))}):
@@ -365,17 +290,16 @@ def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     for name, types in (_RECORD_TYPES if kind is Record else _REFERENCE_TYPES).items():
         if name in value and not isinstance(value[name], types):
             raise ValueError(f"{name}: is a {type(value[name]).__name__}")
-    if kind is Record:
-        _demand_spec(value["spec"])
     return value
 
 
-def _demand_spec(spec: Any) -> None:
+def _spec(spec: Any) -> RunSpec:
     if not isinstance(spec, dict) or set(spec) != set(RunSpec.__slots__):
         raise ValueError("spec: must have exactly the fields " + ", ".join(RunSpec.__slots__))
     for name, value in spec.items():
         if name not in ("k", "seed"):
-            if not isinstance(value, str):
-                raise ValueError(f"spec.{name}: {_short(value)} is no word")
+            if not is_name(value):
+                raise ValueError(f"spec.{name}: {short(value)} is no name")
         elif type(value) is not int or not 0 <= value <= LARGEST:
-            raise ValueError(f"spec.{name}: {_short(value)} is no whole number from 0 to {LARGEST}")
+            raise ValueError(f"spec.{name}: {short(value)} is no whole number from 0 to {LARGEST}")
+    return RunSpec(**spec)

@@ -10,19 +10,21 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cod_bench.errors import UsageError
+from cod_bench.errors import UsageError, plain
 from cod_bench.records import index
 from cod_bench.records.record import (
+    LARGEST_FILE,
     Record,
     Reference,
     Summary,
+    parsed,
     record_from_json,
     reference_from_json,
     sealed,
@@ -30,14 +32,20 @@ from cod_bench.records.record import (
 )
 from cod_bench.records.verdicts import Verdict
 from cod_bench.records.verdicts import from_json as verdicts_from_json
-from cod_bench.spec import RunSpec
-from cod_bench.store import write_atomic
+from cod_bench.spec import PROTOCOLS, RunSpec
+from cod_bench.store import read_text, write_atomic
 
 log = logging.getLogger(__name__)
 
 REFERENCE = "_reference"
 FAILURES = "failures"
 REPRODUCED = "reproduced.json"
+LARGEST_FAILURE = 64_000
+"""Bytes of a failure file that is read; a traceback has some of them, and a longer one is cut when it is written."""
+LARGEST_VERDICTS = 16_000_000
+"""Bytes of reproduced.json; a verdict on a method's records of one task has some thousand."""
+INDEXED, INDEX_HEAD = 1_000, 1_000_000
+"""Bytes of an index per record, which has a third of it, and of what it says but once."""
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, OSError)
 """What `Results.read` raises for a file that should be a record and is not."""
 INDEX = ".index"
@@ -56,17 +64,33 @@ DEPTH = 6
 def _walk(
     folder: str, depth: int, apart: tuple[str, ...] = (), prefix: str = ""
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """(path under the first folder, entry) of the .json files `depth` levels down; none where there is no folder."""
+    """(path under the first folder, entry) of the .json files `depth` levels down; none where there is no folder.
+
+    No link is followed: one that lies where a folder should is told as if it were a file, which reading then refuses.
+    """
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
         if depth > 1:
-            if entry.name not in apart:
+            if entry.name not in apart and entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, depth - 1, (), f"{prefix}{entry.name}/")
+            elif entry.is_symlink() and (prefix or entry.name in PROTOCOLS):  # else nobody would miss what is behind it
+                yield prefix + entry.name, entry
         elif entry.name.endswith(".json") and not entry.name.startswith("."):
             yield prefix + entry.name, entry
+
+
+def _inside(folder: Path, depth: int) -> Iterator[str]:
+    """`_walk` of a folder of the results, which may be no link itself; its names alone.
+
+    Raises:
+        ValueError: it is a link.
+    """
+    if folder.is_symlink():
+        raise ValueError("is a link, and only folders are read; remove it")
+    yield from (name for name, _ in _walk(str(folder), depth))
 
 
 @contextmanager
@@ -91,6 +115,19 @@ class BadFile:
 
     path: Path
     reason: str
+
+    @property
+    def line(self) -> str:
+        """Both on one line, whatever the name and the content are made of."""
+        return plain(f"{self.path}: {self.reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed and the command that tries it again."""
+
+    reason: str
+    retry: str
 
 
 _read: dict[str, tuple[index.Stamp, Record]] = {}
@@ -136,7 +173,8 @@ class Results:
         """Write a finished run with its digest and forget its earlier failure."""
         path = self.path(record.spec, record.run_id)
         write_atomic(path, to_json(sealed(record)))
-        self.failure_path(record.spec, record.run_id).unlink(missing_ok=True)
+        with suppress(OSError):  # the record counts, whatever lies where its failure would
+            self.failure_path(record.spec, record.run_id).unlink()
         return path
 
     def write_reference(self, reference: Reference) -> None:
@@ -146,10 +184,27 @@ class Results:
             write_atomic(path, to_json(reference))
 
     def write_failure(self, spec: RunSpec, run_id: str, reason: dict[str, Any]) -> Path:
-        """Write why a run failed and how to try it again."""
+        """Write why a run failed and how to try it again; what is too long to be read again is cut."""
         path = self.failure_path(spec, run_id)
-        write_atomic(path, json.dumps(reason, indent=1, sort_keys=True) + "\n")
+        text = json.dumps(reason, indent=1, sort_keys=True) + "\n"
+        if len(text) > LARGEST_FAILURE:
+            short = {name: str(value)[: LARGEST_FAILURE // 60] for name, value in reason.items()}
+            text = json.dumps(short, indent=1, sort_keys=True) + "\n"
+        write_atomic(path, text)
         return path
+
+    def failure(self, spec: RunSpec, run_id: str) -> Failure:
+        """Why a run failed and how to try it again, or a sentence that its failure file is corrupt."""
+        path = self.failure_path(spec, run_id)
+        try:
+            value = parsed(read_text(path, LARGEST_FAILURE))
+            reason, retry = (value[name] for name in ("reason", "retry"))
+            if not (isinstance(reason, str) and isinstance(retry, str)):
+                raise TypeError("reason and retry must be words")
+        except UNREADABLE as error:
+            told = "has no reason and retry" if isinstance(error, (TypeError, KeyError)) else str(error)
+            return Failure(plain(f"{path} is corrupt ({told})"), "cod-bench run --rerun failed --all")
+        return Failure(plain(reason), plain(retry))
 
     def read(self, path: Path) -> Record:
         """The record at `path`.
@@ -157,16 +212,18 @@ class Results:
         Raises:
             ValueError: corrupt, or in another place than its content says.
         """
-        record = record_from_json(path.read_text(encoding="utf-8"))
+        record = record_from_json(read_text(path, LARGEST_FILE))
         expected = self.path(record.spec, record.run_id)
         if expected != path:
-            raise ValueError(f"lies at {path.name} but its content belongs at {expected.relative_to(self.root)}")
+            goal = expected.relative_to(self.root)
+            raise ValueError(plain(f"lies at {path.name} but its content belongs at {goal}"))
         return record
 
     def sweep(self) -> None:
         """Remove what killed writers left half-written; only for the holder of the folder's lock."""
         for path in self.root.rglob(".*.tmp"):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder of that name is none of ours
+                path.unlink()
 
     def record_paths(self) -> list[Path]:
         """Every file that claims to be a record, sorted."""
@@ -179,7 +236,10 @@ class Results:
 
     def failed(self) -> set[str]:
         """The `name` of every run that left a failure."""
-        return {name for name, _ in _walk(str(self.root / FAILURES), DEPTH)}
+        try:
+            return set(_inside(self.root / FAILURES, DEPTH))
+        except ValueError as error:
+            raise UsageError(f"failures {self.root / FAILURES}: {error}") from error
 
     def glance(self, workers: int = 1) -> tuple[list[Summary], list[BadFile]]:
         """`scan` for those who need summaries alone: records that have not changed since they were read are not read.
@@ -192,15 +252,16 @@ class Results:
         """
         now = time.time_ns()
         path = self.root / INDEX
+        files = self._files()
         try:
-            known = index.decode(path.read_text(encoding="utf-8"))
+            known = index.decode(read_text(path, INDEX_HEAD + INDEXED * len(files)))
         except (OSError, ValueError):
             known = {}
         entries: dict[str, index.Entry | str] = {}
         waiting: dict[str, index.Stamp] = {}
-        for name, file in self._files():
+        for name, file in files:
             try:
-                stamp = index.stamp(file.stat())
+                stamp = index.stamp(file.stat(follow_symlinks=False))
             except (OSError, ValueError) as error:
                 entries[name] = str(error)
                 continue
@@ -242,7 +303,7 @@ class Results:
         records, bad = [], []
         for name, file in self._files():
             try:
-                stamp = index.stamp(file.stat())
+                stamp = index.stamp(file.stat(follow_symlinks=False))
                 known, record = _read.get(file.path, (None, None))
                 if record is None or known != stamp:
                     record = self.read(self.root / name)
@@ -258,15 +319,19 @@ class Results:
         Raises:
             UsageError: one is corrupt.
         """
-        found = {}
-        for path in sorted((self.root / REFERENCE).glob("*/*.json")):
+        folder, found = self.root / REFERENCE, {}
+        try:
+            names = sorted(_inside(folder, 2))
+        except ValueError as error:
+            raise UsageError(f"reference files {folder}: {error}") from error
+        for path in (folder / name for name in names):
             try:
-                index.stamp(path.stat())
-                reference = reference_from_json(path.read_text(encoding="utf-8"))
+                reference = reference_from_json(read_text(path, LARGEST_FILE))
                 if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
                     raise ValueError("its content belongs elsewhere")
             except UNREADABLE as error:
-                raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
+                told = plain(f"reference file {path} is corrupt ({error}); delete it and run again")
+                raise UsageError(told) from error
             found[reference.track, reference.task, reference.teacher_hash] = reference
         return found
 
@@ -278,14 +343,13 @@ class Results:
         """
         path = self.reproduced_path()
         try:
-            index.stamp(path.stat())
-            return verdicts_from_json(path.read_text(encoding="utf-8"))
+            return verdicts_from_json(read_text(path, LARGEST_VERDICTS))
         except FileNotFoundError:
             return ()
         except UNREADABLE as error:
             raise UsageError(
-                f"verdicts {path} are corrupt ({error}); take them from version control again, or delete them and run "
-                "`cod-bench reproduce`"
+                f"verdicts {path} are corrupt ({plain(error)}); take them from version control again, or delete them "
+                "and run `cod-bench reproduce`"
             ) from error
 
 

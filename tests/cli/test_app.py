@@ -16,6 +16,7 @@ import pytest
 from cod_bench.design import suites
 from cod_bench.records.results import Results
 from cod_bench.store import lock
+from tests.samples import forged
 
 COMMAND = [sys.executable, "-m", "cod_bench"]
 
@@ -141,7 +142,7 @@ def test_records_of_another_teacher_are_refused_until_told_to_replace_them(finis
     results = Results(tmp_path / "runs")
     for path in results.record_paths():
         value = json.loads(path.read_text())
-        path.write_text(path.read_text().replace(value["teacher_hash"], "0" * 12))
+        path.write_text(forged(json.loads(path.read_text().replace(value["teacher_hash"], "0" * 12))))
     arguments = ["run", "--suite", "toy", "--method", "kd", "--condition", "standard,cod,half"]
     refused = call(*arguments, cwd=tmp_path)
     assert refused.returncode == 2, refused.stderr
@@ -235,7 +236,7 @@ def test_records_of_other_rows_are_replaced_when_told_to(finished: Path, tmp_pat
     shutil.copytree(finished / "runs", tmp_path / "runs")
     path = Results(tmp_path / "runs").record_paths()[0]
     value = json.loads(path.read_text())
-    path.write_text(path.read_text().replace(f'"train_hash":"{value["train_hash"]}"', f'"train_hash":"{"0" * 12}"'))
+    path.write_text(forged({**value, "train_hash": "0" * 12}))
     arguments = ["--suite", "toy", "--method", "kd", "--condition", "standard,cod"]
     assert "train_hash differs" in call("run", *arguments, cwd=tmp_path).stderr
     done = call("run", *arguments, "--rerun", "mismatched", cwd=tmp_path)

@@ -18,7 +18,7 @@ from cod_bench.runner import reproduce
 from cod_bench.spec import RunSpec
 from tests import submissions
 from tests.cli.test_app import call
-from tests.samples import sample_record
+from tests.samples import forged, sample_record
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_changed_record_is_another_result(results: Results) -> None:
         value = json.loads(path.read_text())
         value["predictions"] = value["predictions"].translate(str.maketrans("01", "10"))
         value["probabilities"] = [10_000 - p for p in value["probabilities"]]
-        path.write_text(json.dumps(value))
+        path.write_text(forged(value))
     made = reproduce.reproduce(results, share=0.1, seed=1, listen=lambda *_: None)
     assert [v.state for v in made] == [CONTRADICTED] * 2
 
