@@ -259,16 +259,34 @@ class Results:
             UsageError: one is corrupt.
         """
         found = {}
-        for path in sorted((self.root / REFERENCE).glob("*/*.json")):
+        for path in self._reference_paths():
             try:
-                index.stamp(path.stat())
-                reference = reference_from_json(path.read_text(encoding="utf-8"))
-                if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
-                    raise ValueError("its content belongs elsewhere")
+                reference = self.read_reference(path)
             except UNREADABLE as error:
                 raise UsageError(f"reference file {path} is corrupt ({error}); delete it and run again") from error
             found[reference.track, reference.task, reference.teacher_hash] = reference
         return found
+
+    def bad_references(self) -> list[BadFile]:
+        """Every file that should be a reference file and is not."""
+        found = []
+        for path in self._reference_paths():
+            try:
+                self.read_reference(path)
+            except UNREADABLE as error:
+                found.append(BadFile(path, str(error)))
+        return found
+
+    def read_reference(self, path: Path) -> Reference:
+        """The reference file at a path; raises what stands in UNREADABLE where it is none, or lies elsewhere."""
+        index.stamp(path.stat())
+        reference = reference_from_json(path.read_text(encoding="utf-8"))
+        if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
+            raise ValueError("its content belongs elsewhere")
+        return reference
+
+    def _reference_paths(self) -> list[Path]:
+        return sorted((self.root / REFERENCE).glob("*/*.json"))
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """What maintainers' re-runs found; none where there is no file.
