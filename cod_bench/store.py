@@ -248,7 +248,10 @@ def settings(path: Path) -> dict[str, Any]:
         FileNotFoundError: nothing lies there. OSError: unreadable.
         ValueError: no JSON object, or another one than was written.
     """
-    value = json.loads(read_text(path, SETTINGS))
+    try:
+        value = json.loads(read_text(path, SETTINGS))
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("is no JSON object")  # noqa: TRY004 - one kind of error for every broken file
     stamp = value.pop(STAMP, None)

@@ -129,5 +129,5 @@ def _pair(row: Any) -> Pair:
         raise TypeError("preserving is no text")
     return Pair(
         normalise(values["original"]), normalise(values["counterfactual"]), values["target"], values["label"],
-        normalise(preserving) if preserving else None,
+        normalise(preserving or "") or None,
     )  # fmt: skip

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from cod_bench.data import checkpoints as sources
 from cod_bench.data import locks
 from cod_bench.design.built_in import DEFAULT_RECIPE, TRACKS, _by_family
-from cod_bench.errors import RunError, UsageError, unknown
+from cod_bench.errors import RunError, UsageError, plain, unknown
 from cod_bench.registry import NAME
-from cod_bench.store import home, lock, settings, stamped, write_atomic
-from cod_bench.track import Precision, Side, Track
+from cod_bench.store import UNFIT, home, lock, settings, stamped, write_atomic
+from cod_bench.track import Pooling, Precision, Side, Track
+
+LARGEST = 1 << 20
+"""No layer number and no length of a track is larger."""
 
 # The paper's pairs (Hamman et al., arXiv 2510.21631). Its appendix C.4 and its released scripts (FaisalHamman/CoD at
 # 355b1f0) disagree on the students: `scripts` is what was executed, `paper-c4` what is written.
@@ -36,7 +40,7 @@ def track(name: str) -> Track:
 
 def names() -> tuple[str, ...]:
     """Built-in tracks and those that the user made."""
-    return (*TRACKS, *(file.stem for file in sorted(_folder().glob("*.json"))))
+    return (*TRACKS, *(file.stem for file in sorted(_folder().glob("*.json")) if NAME.fullmatch(file.stem)))
 
 
 def is_own(name: str) -> bool:
@@ -153,16 +157,36 @@ def _made(name: str) -> Track | None:
         return None
     try:
         kept = settings(file)
-        teacher, student = (Side(**{**kept[side], "layers": None}) for side in ("teacher", "student"))
+        teacher, student = (_side(kept[side]) for side in ("teacher", "student"))
         precision: Precision = kept["precision"]
+        layer_map = tuple((_count(own), _count(other)) for own, other in kept["layer_map"])
+        if precision not in get_args(Precision):
+            raise ValueError("precision is none of those there are")
         return _by_family(
-            name, str(kept["title"]), teacher, student, tuple((int(s), int(t)) for s, t in kept["layer_map"]),
-            precision=precision, max_length=int(kept["max_length"]), aligned=bool(kept["aligned"]),
+            name, plain(kept["title"]), teacher, student, layer_map,
+            precision=precision, max_length=_count(kept["max_length"]), aligned=bool(kept["aligned"]),
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*UNFIT, OSError) as error:
         raise RunError(
-            f"track file {file} is corrupt ({error}); name --track {name} --teacher --student again"
+            f"track file {file} is corrupt ({plain(error)[:200]}); name --track {name} --teacher --student again"
         ) from error
+
+
+def _side(kept: Any) -> Side:
+    """One side of a track file; whatever a wrong one raises is of UNFIT."""
+    words = {key: value for key, value in kept.items() if key != "layers"}
+    side = Side(**words)
+    if odd := [key for key, value in words.items() if not isinstance(value, str) or plain(value) != value]:
+        raise ValueError(f"{odd[0]} is no word")
+    if side.pooling not in get_args(Pooling):
+        raise ValueError("pooling is none of those there are")
+    return side
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= LARGEST:
+        raise ValueError(f"a layer or length is no number from 1 to {LARGEST}")
+    return value
 
 
 def _pairs(text: str, *, teacher: int, student: int, aligned: bool) -> list[tuple[int, int]]:

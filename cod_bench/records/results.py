@@ -32,7 +32,8 @@ from cod_bench.records.record import (
 )
 from cod_bench.records.verdicts import Verdict
 from cod_bench.records.verdicts import from_json as verdicts_from_json
-from cod_bench.spec import PROTOCOLS, RunSpec
+from cod_bench.records.walk import inside, walk
+from cod_bench.spec import RunSpec
 from cod_bench.store import read_text, write_atomic
 
 log = logging.getLogger(__name__)
@@ -59,38 +60,6 @@ SHARE = 1024
 
 DEPTH = 6
 """Parts of a record's path under its results folder."""
-
-
-def _walk(
-    folder: str, depth: int, apart: tuple[str, ...] = (), prefix: str = ""
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """(path under the first folder, entry) of the .json files `depth` levels down; none where there is no folder.
-
-    No link is followed: one that lies where a folder should is told as if it were a file, which reading then refuses.
-    """
-    try:
-        entries = list(os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if depth > 1:
-            if entry.name not in apart and entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path, depth - 1, (), f"{prefix}{entry.name}/")
-            elif entry.is_symlink() and (prefix or entry.name in PROTOCOLS):  # else nobody would miss what is behind it
-                yield prefix + entry.name, entry
-        elif entry.name.endswith(".json") and not entry.name.startswith("."):
-            yield prefix + entry.name, entry
-
-
-def _inside(folder: Path, depth: int) -> Iterator[str]:
-    """`_walk` of a folder of the results, which may be no link itself; its names alone.
-
-    Raises:
-        ValueError: it is a link.
-    """
-    if folder.is_symlink():
-        raise ValueError("is a link, and only folders are read; remove it")
-    yield from (name for name, _ in _walk(str(folder), depth))
 
 
 @contextmanager
@@ -231,15 +200,12 @@ class Results:
 
     def _files(self) -> list[tuple[str, os.DirEntry[str]]]:
         """(path under the root, entry) of every file that claims to be a record, sorted by the parts of the path."""
-        found = _walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES))
+        found = walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES))
         return sorted(found, key=lambda item: item[0].split("/"))
 
     def failed(self) -> set[str]:
         """The `name` of every run that left a failure."""
-        try:
-            return set(_inside(self.root / FAILURES, DEPTH))
-        except ValueError as error:
-            raise UsageError(f"failures {self.root / FAILURES}: {error}") from error
+        return set(inside(self.root / FAILURES, DEPTH))
 
     def glance(self, workers: int = 1) -> tuple[list[Summary], list[BadFile]]:
         """`scan` for those who need summaries alone: records that have not changed since they were read are not read.
@@ -310,7 +276,7 @@ class Results:
                     _read[file.path] = stamp, record
                 records.append(record)
             except UNREADABLE as error:
-                bad.append(BadFile(self.root / name, str(error)))
+                bad.append(BadFile(self.root / name, plain(error)))
         return records, bad
 
     def references(self) -> dict[tuple[str, str, str], Reference]:
@@ -319,21 +285,36 @@ class Results:
         Raises:
             UsageError: one is corrupt.
         """
-        folder, found = self.root / REFERENCE, {}
-        try:
-            names = sorted(_inside(folder, 2))
-        except ValueError as error:
-            raise UsageError(f"reference files {folder}: {error}") from error
-        for path in (folder / name for name in names):
+        found = {}
+        for path in self._reference_paths():
             try:
-                reference = reference_from_json(read_text(path, LARGEST_FILE))
-                if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
-                    raise ValueError("its content belongs elsewhere")
+                reference = self.read_reference(path)
             except UNREADABLE as error:
                 told = plain(f"reference file {path} is corrupt ({error}); delete it and run again")
                 raise UsageError(told) from error
             found[reference.track, reference.task, reference.teacher_hash] = reference
         return found
+
+    def bad_references(self) -> list[BadFile]:
+        """Every file that should be a reference file and is not."""
+        found = []
+        for path in self._reference_paths():
+            try:
+                self.read_reference(path)
+            except UNREADABLE as error:
+                found.append(BadFile(path, plain(error)))
+        return found
+
+    def read_reference(self, path: Path) -> Reference:
+        """The reference file at a path; raises what stands in UNREADABLE where it is none, or lies elsewhere."""
+        reference = reference_from_json(read_text(path, LARGEST_FILE))
+        if self.reference_path(reference.track, reference.task, reference.teacher_hash) != path:
+            raise ValueError("its content belongs elsewhere")
+        return reference
+
+    def _reference_paths(self) -> list[Path]:
+        folder = self.root / REFERENCE
+        return [folder / name for name in sorted(inside(folder, 2))]
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """What maintainers' re-runs found; none where there is no file.
@@ -348,8 +329,8 @@ class Results:
             return ()
         except UNREADABLE as error:
             raise UsageError(
-                f"verdicts {path} are corrupt ({plain(error)}); take them from version control again, or delete them "
-                "and run `cod-bench reproduce`"
+                f"verdicts {path} are corrupt ({plain(error)[:200]}); take them from version control again, or delete "
+                "them and run `cod-bench reproduce`"
             ) from error
 
 

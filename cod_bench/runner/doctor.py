@@ -26,8 +26,7 @@ from cod_bench.data.checkpoints import MARKER, WHOLE
 from cod_bench.errors import RunError, UsageError, plain
 from cod_bench.generator import Generator
 from cod_bench.records.provenance import environment
-from cod_bench.records.record import reference_from_json
-from cod_bench.records.results import FAILURES, INDEX, REFERENCE, UNREADABLE, Results
+from cod_bench.records.results import FAILURES, INDEX, UNREADABLE, Results
 from cod_bench.store import ASIDE, SETTINGS, home, read_text, sealed, set_aside, settings
 
 ROOM = 2_000_000_000
@@ -213,13 +212,8 @@ def _records(results: Results) -> Iterator[Ill]:
     remedy = "restore it from version control, or --fix sets it aside and `run` makes it again"
     for file in results.scan()[1]:
         yield str(file.path), f"{file.reason}; {remedy}", partial(_aside, file.path, "record", file.reason)
-    for path in sorted((results.root / REFERENCE).glob("*/*.json")):
-        try:
-            own = reference_from_json(read_text(path, SETTINGS))
-            if results.reference_path(own.track, own.task, own.teacher_hash) != path:
-                raise ValueError("its content belongs elsewhere")
-        except UNREADABLE as error:
-            yield str(path), f"{error}; {remedy}", partial(_aside, path, "reference file", str(error))
+    for file in results.bad_references():
+        yield str(file.path), f"{file.reason}; {remedy}", partial(_aside, file.path, "reference file", file.reason)
     try:
         results.verdicts()
     except UsageError as error:

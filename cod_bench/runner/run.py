@@ -25,7 +25,7 @@ from cod_bench.records.results import BadFile, Results
 from cod_bench.runner.jobs import jobs_for, teacher_job, teacher_key
 from cod_bench.runner.plan import Plan, limits, make_from, make_of
 from cod_bench.spec import RunSpec
-from cod_bench.store import lock, usable_home
+from cod_bench.store import lock, set_aside, usable_home
 
 RERUN = ("failed", "all", "mismatched")
 """What `--rerun` may name besides the missing runs, which are always done."""
@@ -192,7 +192,7 @@ def _run_locked(
     # before the first job, so that a task without rows is one sentence; what this pins is in the ids
     if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
         plan = make(records, bad)
-    _refuse_bad(plan, bad, results)
+    _put_aside(plan, bad, results)
     todo = [planned.spec for planned in plan.todo(rerun)]
     ids = {planned.spec: planned.run_id for planned in plan.runs if planned.run_id}
     facts = provenance()
@@ -356,9 +356,14 @@ def _pairs(plan: Plan) -> list[tuple[str, str]]:
     return sorted({(planned.spec.track, planned.spec.task) for planned in plan.runs if planned.run_id})
 
 
-def _refuse_bad(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:
-    """A corrupt file where a run of this plan belongs must be looked at, not silently replaced."""
+def _put_aside(plan: Plan, bad: Sequence[BadFile], results: Results) -> None:
+    """A corrupt file where a run of this plan belongs is told, kept under another name, and the run is done again.
+
+    So are corrupt reference files, which teachers write anew.
+    """
     own = {results.path(planned.spec, planned.run_id) for planned in plan.runs if planned.run_id}
     for file in bad:
         if file.path in own:
-            raise UsageError(f"record {file.path} is corrupt ({file.reason}); delete it and run again")
+            set_aside(file.path, "record", file.reason)
+    for file in results.bad_references():
+        set_aside(file.path, "reference file", file.reason)

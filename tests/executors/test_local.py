@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,77 @@ def test_a_job_that_would_not_fit_waits(memory: int, waits: bool, tmp_path: Path
 def test_workers_per_device_are_of_gpus_alone() -> None:
     with pytest.raises(UsageError, match=r"--workers-per-device 2: .*--workers says"):
         list(execute([TEACHER], workers=1, workers_per_device=2))
+
+
+ENDS = """
+import os, signal, time
+from pathlib import Path
+from cod_bench.baselines.kd import KD
+
+TRIES = Path({tries!r})
+
+
+class Ends(KD):
+    name = "ends"
+
+    def loss(self, student, batch):
+        with TRIES.open("a") as told:
+            told.write("x")
+        {how}
+        return super().loss(student, batch)
+
+
+DISTILLER = Ends
+"""
+
+
+def ends(tmp_path: Path, how: str) -> str:
+    """A method that ends in a way of its own."""
+    path = tmp_path / "ends.py"
+    path.write_text(ENDS.format(tries=str(tmp_path / "tries"), how=how))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("raise SystemExit(0)", "SystemExit: 0"), ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+        ("raise BaseException('odd')", "BaseException: odd"),
+    ],
+)  # fmt: skip
+def test_whatever_a_method_raises_fails_its_run_alone(how: str, told: str, tmp_path: Path) -> None:
+    outcomes = {
+        o.job.key: o for o in execute([TEACHER, run("ends"), run("kd")], workers=1, plugins=[ends(tmp_path, how)])
+    }
+    assert outcomes["ends 0"].error == told
+    assert outcomes["ends 0"].trace
+    assert not outcomes["ends 0"].interrupted
+    assert outcomes["kd 0"].result is not None
+
+
+def test_a_full_disk_is_no_fault_of_the_run(tmp_path: Path) -> None:
+    plugin_ = ends(tmp_path, "raise OSError(28, 'No space left on device')")
+    outcomes = {o.job.key: o for o in execute([TEACHER, run("ends")], workers=1, plugins=[plugin_])}
+    assert outcomes["ends 0"].interrupted
+    assert outcomes["ends 0"].error == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_run_whose_process_was_killed_twice_is_done_all_the_same(tmp_path: Path) -> None:
+    """Once beside another and once alone, as somebody who kills workers does it."""
+    how = "len(TRIES.read_text()) < 3 and os.kill(os.getpid(), signal.SIGKILL)"
+    outcomes = {o.job.key: o.error for o in execute([TEACHER, run("ends")], workers=2, plugins=[ends(tmp_path, how)])}
+    assert outcomes == {TEACHER.key: "", "ends 0": ""}
+
+
+def test_a_run_that_hangs_is_ended_and_others_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    late = replace(run("ends"), limit=6.0)
+    begun = time.monotonic()
+    outcomes = {
+        o.job.key: o
+        for o in execute([TEACHER, late, run("kd")], workers=2, plugins=[ends(tmp_path, "time.sleep(3600)")])
+    }
+    assert time.monotonic() - begun < 300
+    assert outcomes["ends 0"].error == "did not end within 6 s and was ended; name more by --timeout SECONDS"
+    assert not outcomes["ends 0"].interrupted
+    assert outcomes["kd 0"].error == ""
+    assert "ends 0: still at work after 3 s; it is ended after 6 s" in caplog.text

@@ -3,109 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from cod_bench.errors import RunError, UsageError
-from cod_bench.generator import Ask, Query, Terms
+from cod_bench.generator import Ask, Query
 from cod_bench.generators.llm import Llm
 from cod_bench.store import lock
 from cod_bench.task import Example
-from tests.endpoint import MISS, TEXT, TOY, Linear, Server, kept, rows
-
-JSON = "application/json"
-
-
-class Batches:
-    """Files and batches; a batch is done at the second look, and `answers` says what its lines hold."""
-
-    def __init__(self, http: HTTPServer) -> None:
-        self.files: dict[str, str] = {}
-        self.made: list[dict[str, Any]] = []
-        self.looks = 0
-        self.ending, self.lost_reply, self.fail_lines = "completed", False, set[int]()
-        self.silent = self.raw_separators = False
-        http.expect_request("/v1/files", method="POST").respond_with_handler(self.upload)
-        http.expect_request("/v1/batches", method="POST").respond_with_handler(self.create)
-        http.expect_request("/v1/batches", method="GET").respond_with_handler(self.listing)
-        for i in range(9):
-            http.expect_request(f"/v1/batches/b{i}").respond_with_handler(self.retrieve)
-            http.expect_request(f"/v1/files/out{i}/content").respond_with_handler(self.content)
-
-    def upload(self, request: Request) -> Response:
-        assert request.form["purpose"] == "batch"
-        name = f"in{len(self.files)}"
-        self.files[name] = request.files["file"].read().decode()
-        return reply({"id": name, "object": "file", "bytes": 1, "created_at": 1, "filename": "x", "purpose": "batch"})
-
-    def create(self, request: Request) -> Response:
-        asked = json.loads(request.data)
-        assert asked["endpoint"] == "/v1/chat/completions"
-        self.made.append(asked)
-        return Response(status=500) if self.lost_reply else reply(self.batch(len(self.made) - 1, "validating"))
-
-    def batch(self, number: int, status: str) -> dict[str, Any]:
-        lines = self.files[self.made[number]["input_file_id"]].splitlines()
-        return {
-            "id": f"b{number}", "object": "batch", "endpoint": "/v1/chat/completions", "status": status,
-            "input_file_id": self.made[number]["input_file_id"], "completion_window": "24h", "created_at": 1,
-            "metadata": self.made[number]["metadata"],
-            "output_file_id": f"out{number}" if status != "in_progress" else None,
-            "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
-            "errors": {"data": [{"message": "quota"}]} if status == "failed" else None,
-        }  # fmt: skip
-
-    def listing(self, request: Request) -> Response:
-        found = [self.batch(i, "in_progress") for i in range(len(self.made))]
-        return reply({"object": "list", "data": found, "has_more": False})
-
-    def retrieve(self, request: Request) -> Response:
-        self.looks += 1
-        return reply(self.batch(int(request.path[-1]), self.ending if self.looks % 2 == 0 else "in_progress"))
-
-    def content(self, request: Request) -> Response:
-        number = int(request.path.split("/")[-2][3:])
-        if self.ending == "failed" or self.silent:
-            return Response("")
-        lines = []
-        for i, line in enumerate(self.files[self.made[number]["input_file_id"]].splitlines()):
-            asked = json.loads(line)
-            prompt = asked["body"]["messages"][0]["content"]
-            text = prompt.rsplit("Text: ", 1)[1].split("\n")[0].replace("dull", "great")
-            body: dict[str, Any] = {
-                "model": "served", "choices": [{"finish_reason": "stop", "message": {"content": text}}],
-                "usage": {"prompt_tokens": 7, "completion_tokens": 3},
-            }  # fmt: skip
-            if i in self.fail_lines:
-                body = {"error": {"message": "policy"}}
-            line_ = {"custom_id": asked["custom_id"], "response": {"status_code": 200, "body": body}}
-            lines.append(json.dumps(line_, ensure_ascii=not self.raw_separators))
-        return Response("\n".join(lines))
-
-
-def reply(value: Any) -> Response:
-    return Response(json.dumps(value), content_type=JSON)
+from tests.endpoint import MISS, TEXT, TOY, Batches, Linear, Server, asks, kept, notes, rows, terms
 
 
 @pytest.fixture
 def batches(server: Server, httpserver: HTTPServer) -> Batches:
     return Batches(httpserver)
-
-
-def asks(count: int) -> list[Ask]:
-    return [Ask(Query(Example(str(i), f"{TEXT} {i}", 0), 1, TOY)) for i in range(count)]
-
-
-def terms(**more: Any) -> Terms:
-    return Terms(batch=True, poll=0.01, **more)
-
-
-def notes() -> list[Path]:
-    return sorted((kept().parent / "batches").glob("*.json"))
 
 
 def test_a_batch_is_one_round_of_requests(batches: Batches, server: Server) -> None:

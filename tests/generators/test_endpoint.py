@@ -85,7 +85,9 @@ def test_a_missing_or_odd_key_is_told(server: Server, key: str | None, monkeypat
     assert server.sent == []
 
 
-@pytest.mark.parametrize("address", ["localhost:8000/v1", "http://", "http://host:port/v1", "ftp://host/v1"])
+@pytest.mark.parametrize(
+    "address", ["localhost:8000/v1", "http://", "http://host:port/v1", "ftp://host/v1", "http://host:99999/v1"]
+)
 def test_an_address_that_is_none_is_told(server: Server, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address)
     with pytest.raises(UsageError, match=r"COD_BENCH_LLM_BASE_URL\) is no address; write it as http"):

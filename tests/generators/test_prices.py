@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def test_a_broken_table_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("COD_BENCH_PRICES", str(tmp_path / "p.json"))
     with pytest.raises(UsageError, match=r"price table .*p\.json: .*; write "):
         _prices.price("m")
+
+
+def test_a_table_that_is_a_pipe_is_told_and_a_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("COD_BENCH_PRICES", str(pipe))
+    with pytest.raises(UsageError, match=r"price table .*pipe: ValueError: is a pipe, and only regular files are read"):
+        _prices.price("any")
+    link.symlink_to(Path(_prices.__file__).with_name("prices.json"))
+    monkeypatch.setenv("COD_BENCH_PRICES", str(link))
+    assert _prices.price("gpt-4o-2024-11-20") is not None
 
 
 @given(most=st.integers(0, 20), asked=st.integers(0, 40))

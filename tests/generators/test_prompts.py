@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -48,3 +49,10 @@ def test_prompts_differ_in_their_hash_and_keep_it() -> None:
     hashes = {_prompts.hashed(name) for name in _prompts.EDITS}
     assert len(hashes) == len(_prompts.EDITS)
     assert hashes == {_prompts.hashed(name) for name in _prompts.EDITS}
+
+
+def test_an_answer_of_quotation_marks_takes_no_time() -> None:
+    begun = time.process_time()
+    assert set(_prompts.clean('"' * 40_000, TEXT)) == {'"'}
+    assert _prompts.clean(f"“'\"{TEXT}\"'”", TEXT) == TEXT
+    assert time.process_time() - begun < 5

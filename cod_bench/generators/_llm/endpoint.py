@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from cod_bench.errors import RunError, UsageError
+from cod_bench.errors import RunError, UsageError, plain
+from cod_bench.generators._llm.answer import Secrets, as_answer, now
+from cod_bench.generators._llm.wire import PLAIN, BoundsError, bounded
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -25,6 +29,10 @@ ONE_TEXT = (400, 422)
 """Refusals that may be about one text alone: the other requests go on."""
 FILTERED = "content_filter"
 """Error code of a prompt that a provider's filter refuses: about this text for good, unlike any other 400."""
+STRANGE = (BoundsError, ValueError, AttributeError, TypeError, LookupError, RecursionError)
+"""What a response raises, besides the client's own errors, that is beyond bounds or none at all."""
+CLIENTS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+"""Loggers that quote headers and addresses below a warning, in which a key may stand that a server sends back."""
 
 
 class Endpoint:
@@ -44,7 +52,7 @@ class Endpoint:
         base = os.environ.get("COD_BENCH_LLM_BASE_URL") or os.environ.get("OPENAI_BASE_URL") or None
         if not key.isascii() or not key.isprintable() or not key:
             raise UsageError("OPENAI_API_KEY is empty or has odd characters; set it (any word for a keyless server)")
-        if base and not _ADDRESS.fullmatch(base):
+        if base and not _is_address(base):
             raise UsageError(
                 "--base-url (COD_BENCH_LLM_BASE_URL) is no address; write it as http://HOST:PORT/v1"
             )  # which may hold a password and is not quoted
@@ -52,7 +60,13 @@ class Endpoint:
             if self._client is None or self._client[0] != (key, base):
                 from openai import OpenAI
 
-                self._client = (key, base), OpenAI(api_key=key, base_url=base, max_retries=MAX_RETRIES, timeout=TIMEOUT)
+                for name in CLIENTS:
+                    logging.getLogger(name).setLevel(logging.WARNING)
+                made = OpenAI(
+                    api_key=key, base_url=base, max_retries=MAX_RETRIES, timeout=TIMEOUT, http_client=bounded(),
+                    default_headers=PLAIN,
+                )  # fmt: skip
+                self._client = (key, base), made
             return self._client[1]
 
     def ask(self, request: Request, ledger: Ledger, budget: Budget | None = None) -> Reply:
@@ -126,14 +140,17 @@ class Endpoint:
             raw = client.chat.completions.with_raw_response.create(
                 model=model, messages=body["messages"], **body["parameters"]
             )
-            answer, retries = as_answer(raw.parse().model_dump()), raw.retries_taken
+            # not `parse`: of other shapes the client warns in words that quote them
+            found = json.loads(raw.http_response.content)
+            answer = as_answer(found, Secrets.of(client), body["parameters"]["max_tokens"])
+            retries = raw.retries_taken
         except openai.BadRequestError as error:
             if error.code != FILTERED:
                 raise failure(error, client, model) from None
             # An answer like any other: asked again it would be the same, and every run with this text would fail.
-            answer = {"text": "", "finish_reason": FILTERED, "served": model, "usage": None, "time": _now()}
+            answer = {"text": "", "finish_reason": FILTERED, "served": model, "usage": None, "time": now()}
             retries = 0
-        except (openai.OpenAIError, ValueError, AttributeError, TypeError, LookupError) as error:
+        except (openai.OpenAIError, *STRANGE) as error:
             raise failure(error, client, model) from None  # the client's own error may quote the key
         return {**answer, "seconds": round(time.monotonic() - begun, 3), "retries": retries}
 
@@ -154,19 +171,11 @@ class Pace:
         stop.wait(turn - now)
 
 
-def as_answer(completion: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row keeps of a chat completion; raises KeyError, AttributeError, TypeError or IndexError for others."""
-    choice, usage = completion["choices"][0], completion.get("usage")
-    return {
-        "text": choice["message"]["content"] or "", "finish_reason": choice.get("finish_reason"),
-        "served": completion.get("model"),
-        "usage": {name: count for name, count in usage.items() if count is not None} if usage else None,
-        "time": _now(),
-    }  # fmt: skip
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _is_address(base: str) -> bool:
+    try:
+        return bool(_ADDRESS.fullmatch(base)) and urlsplit(base).port != 0
+    except ValueError:  # a port above 65535
+        return False
 
 
 class RefusedError(RunError):
@@ -178,7 +187,7 @@ class RefusedError(RunError):
 
 
 def failure(error: Exception, client: OpenAI, model: str) -> Exception:
-    """The sentence for what the client raised; nothing of a 401 is quoted, and the key is cut from the rest."""
+    """The sentence for what the client raised; nothing of a 401 is quoted, and secrets are cut from the rest."""
     from openai import APIConnectionError, APIStatusError
 
     host = client.base_url.netloc.decode()  # without a password that the address may hold
@@ -188,13 +197,25 @@ def failure(error: Exception, client: OpenAI, model: str) -> Exception:
     if status == 404:
         path = "or correct the path of --base-url (most end in /v1)"
         return UsageError(f"--model {model!r} is unknown to {host} (404); name one that it has, {path}")
+    if 300 <= status < 400:
+        return UsageError(
+            f"--base-url: {host} sends requests on to another address ({status}), which would get key and texts and is "
+            "not followed; name the address that answers"
+        )
     what = "gave something else than a chat completion; check --base-url"
-    if isinstance(error, APIConnectionError):
+    if isinstance(error, BoundsError):
+        what = f"{error}; check --base-url"
+    elif isinstance(error, APIConnectionError):
         what = f"did not answer in {MAX_RETRIES + 1} tries; start the server or correct --base-url"
     elif isinstance(error, APIStatusError):
-        said = " ".join(error.message.replace(client.api_key, "[key]").split())[:200]
+        said = quoted(error.message, client)
         what = f"refused ({said}); " + ("wait, or raise your limit or credit" if status == 429 else "do what it says")
     return RefusedError(f"{host} {what}, then run again: answers so far are kept", status)
+
+
+def quoted(said: object, client: OpenAI) -> str:
+    """What a server says, as part of a sentence: no secrets, one line, nothing that steers a terminal."""
+    return plain(" ".join(Secrets.of(client).tidy(str(said)).split()))[:200]
 
 
 def unique(requests: Iterator[Request]) -> list[Request]:

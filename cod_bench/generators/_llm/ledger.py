@@ -1,26 +1,40 @@
-"""Requests and answers of one model on disk, one JSON line each: bought once, found by any process, never rewritten."""
+"""Requests and answers of one model -> one sealed JSON line each on disk: bought once, found by any process.
+
+The file only grows. What does not agree with its digest or its request is told, copied aside and not used: it cost
+money, and is asked for again only with leave.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from cod_bench.errors import UsageError
-from cod_bench.spec import canonical
-from cod_bench.store import home, lock
+from cod_bench.errors import RunError, UsageError
+from cod_bench.generators._llm import lines as _lines
+from cod_bench.generators._llm.answer import whole
+from cod_bench.generators._llm.rows import LONGEST, UnsealedError, key_of, line_of, row_of, torn
+from cod_bench.store import home, lock, write_atomic
 
 log = logging.getLogger(__name__)
+
+TOLD = 20
+"""Bad lines of a ledger that a process tells of one by one; it may have a hundred thousand."""
+UNSEALED = (
+    "were written by a version without digests and cannot be verified, so that their answers are not used; "
+    "`cod-bench doctor --fix` takes them over as they are"
+)
+NONE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+"""What reading a row raises that is none."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class Request:
     @cached_property
     def key(self) -> str:
         """sha256 of the canonical body."""
-        return hashlib.sha256(canonical(dict(self.body)).encode()).hexdigest()
+        return key_of(self.body)
 
     @property
     def characters(self) -> int:
@@ -60,10 +74,10 @@ class Reply:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Reply:
-        """The reply of a row; raises KeyError or TypeError for what is none."""
+        """The reply of a row; raises KeyError, TypeError, ValueError, AttributeError or OverflowError for none."""
         usage = row.get("usage") or {}
         return cls(
-            text=str(row["text"]),
+            text=whole(str(row["text"])),
             finish_reason=row["finish_reason"],
             prompt_tokens=int(usage.get("prompt_tokens", 0)),
             completion_tokens=int(usage.get("completion_tokens", 0)),
@@ -76,11 +90,17 @@ class Ledger:
     """The rows of one model; safe for any number of threads and processes. The first row of a key counts."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._read = path, 0
+        self.path = path
+        self._mutex = threading.RLock()
+        self._seen = 0, 0, 0  # device, number and size of the file at the last look
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin again at the first line."""
+        self._read, self._line, self._unsealed = 0, 0, 0
         self._replies: dict[str, Reply] = {}
         self._kinds: Counter[str] = Counter()
         self._tasks: dict[str, set[str]] = {}
-        self._mutex = threading.RLock()
 
     @classmethod
     def of(cls, model: str) -> Ledger:
@@ -88,7 +108,11 @@ class Ledger:
         return cls(home() / "generations" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', model)[:100]}.jsonl")
 
     def find(self, key: str) -> Reply | None:
-        """The kept reply; lines that others have added since the last look are read first."""
+        """The kept reply; lines that others have added since the last look are read first.
+
+        Raises:
+            UsageError: what lies there is no ledger or cannot be read. So do `tasks`, `requests_per_text` and `add`.
+        """
         with self._mutex:
             if key not in self._replies:
                 self._catch_up()
@@ -116,36 +140,79 @@ class Ledger:
     def add(self, request: Request, answer: Mapping[str, Any]) -> Reply:
         """Append a row and wait until it is on disk; a reply may be used only after this.
 
+        A second answer to a request is kept aside: with two, the order of lines would say which one counts.
+
         Raises:
-            UsageError: the folder cannot be written.
+            UsageError: the folder cannot be written. InterruptionError: there is no room.
+            RunError: what was written is not what can be read there.
         """
-        row = {"key": request.key, **request.body, "of": dict(request.of), **answer}
-        with lock(self.path.parent / f".{self.path.name}.lock"):
-            try:
-                with self.path.open("ab+") as file:
-                    file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-                    torn = file.read(1) not in (b"", b"\n")  # its writer died: end the line, start another
-                    file.write((b"\n" if torn else b"") + canonical(row).encode() + b"\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise UsageError(f"cannot write {self.path}: {error.strerror}; make room, then run again") from error
-        with self._mutex:
-            self._catch_up()
-            return self._replies[request.key]
+        line = line_of({"key": request.key, **request.body, "of": dict(request.of), **answer})
+        with _writing(self.path):
+            if (kept := self.find(request.key)) is not None:
+                _lines.keep_aside(self.path, [line])
+                return kept
+            _lines.append(self.path, line)
+        reply = self.find(request.key)
+        if reply is None:
+            raise RunError(f"ledger {self.path}: the line just written is not read back as it was; look at the disk")
+        return reply
 
     def _catch_up(self) -> None:
-        if not self.path.exists():
+        try:
+            handle, found = _lines.opened(self.path, os.O_RDONLY)
+        except FileNotFoundError:
             return
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            for line in file:
-                try:
-                    row = json.loads(line)
-                    self._note(row["key"], Reply.of(row), row.get("of") or {})
-                except (ValueError, KeyError, TypeError, AttributeError):
-                    log.debug("%s: an incomplete line at byte %d is ignored", self.path.name, self._read)
-                self._read += len(line) if line.endswith(b"\n") else 0  # a line without its end may still grow
+        bad: list[tuple[int, bytes, str]] = []
+        try:
+            now = found.st_dev, found.st_ino, found.st_size
+            if now == self._seen:
+                return
+            if now[:2] != self._seen[:2] or found.st_size < self._read:  # written anew, as a whole
+                self._forget()
+            before = self._unsealed
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                file.seek(self._read)
+                while line := file.readline(LONGEST + 1):
+                    self._take(line, file, bad)
+            self._seen = now
+        finally:
+            os.close(handle)
+        if self._unsealed > before:
+            _tell_once(self.path, "", f"ledger {self.path}: {self._unsealed} lines {UNSEALED}")
+        if bad:
+            self._refuse(bad)
+
+    def _take(self, line: bytes, file: BinaryIO, bad: list[tuple[int, bytes, str]]) -> None:
+        """Note a line, or put it to the bad ones with its number and the reason."""
+        ended, size = line.endswith(b"\n"), len(line)
+        try:
+            row = row_of(line)
+            reply, of = Reply.of(row), dict(row["of"])
+        except UnsealedError:
+            self._unsealed += ended
+        except NONE as error:
+            if size > LONGEST:  # the rest of it is part of it
+                rest = b"" if ended else line
+                while rest and not rest.endswith(b"\n"):
+                    rest = file.readline(LONGEST)
+                    size += len(rest)
+                ended = True
+            if line.strip() and (ended or not torn(line)):
+                bad.append((self._line + 1, line, str(error)))
+        else:
+            self._note(row["key"], reply, of)
+        if ended:  # one without its end may still grow
+            self._read += size
+            self._line += 1
+
+    def _refuse(self, bad: Sequence[tuple[int, bytes, str]]) -> None:
+        aside = _lines.keep_aside(self.path, [line for _, line, _ in bad])
+        for number, line, reason in bad:
+            _tell_once(
+                self.path, hashlib.sha256(line.rstrip(b"\n")).hexdigest(),
+                f"ledger {self.path}: line {number} {reason}; it is not used{aside and f', kept in {aside}'}, and its "
+                "request is sent again only with leave (--yes or `cod-bench cfe generate`)",
+            )  # fmt: skip
 
     def _note(self, key: str, reply: Reply, of: Mapping[str, Any]) -> None:
         if key in self._replies:
@@ -155,3 +222,98 @@ class Ledger:
         if kind == "edit":
             self._tasks.setdefault(str(of.get("prompt")), set()).add(str(of.get("task")))
         self._kinds.update([kind, f"{kind} first"] if of.get("attempt") == 0 else [kind])
+
+
+def faults(path: Path) -> list[str]:
+    """What is wrong with a ledger, one sentence a bad line and one for all lines without digests; reads only."""
+    try:
+        lines = _lines.read(path)
+    except FileNotFoundError:
+        return []
+    except UsageError as error:
+        return [str(error)]
+    found, unsealed = list[str](), 0
+    for number, line in enumerate(lines, 1):
+        try:
+            Reply.of(row_of(line))
+        except UnsealedError:
+            unsealed += 1
+        except NONE as error:
+            if line.strip() and (line.endswith(b"\n") or not torn(line)):
+                found.append(f"ledger {path}: line {number} {error}; its answer is not used")
+    return [*found, *([f"ledger {path}: {unsealed} lines {UNSEALED}"] if unsealed else [])]
+
+
+def adopt(path: Path) -> int:
+    """Seal the lines that an older version wrote, as they are; every line stays. Returns how many it were.
+
+    Raises:
+        UsageError: it is no ledger, or cannot be read or written. InterruptionError: there is no room.
+    """
+
+    def sealed(line: bytes) -> bytes:
+        try:
+            row_of(line)
+        except UnsealedError as old:
+            return line_of(old.row)
+        except ValueError:
+            pass
+        return line
+
+    return _rewrite(path, sealed)
+
+
+def put_aside(path: Path) -> int:
+    """Move lines that are none from a ledger into its `.aside`, where they are kept. Returns how many it were.
+
+    Raises:
+        as `adopt`.
+    """
+
+    def good(line: bytes) -> bytes:
+        try:
+            row_of(line)
+        except UnsealedError:
+            pass
+        except ValueError:
+            # the last line without an end may be growing; what is too long for the file beside it stays
+            if line.endswith(b"\n") and line.strip() and len(line) <= LONGEST and _lines.keep_aside(path, [line]):
+                return b""
+        return line
+
+    return _rewrite(path, good)
+
+
+def _rewrite(path: Path, change: Callable[[bytes], bytes]) -> int:
+    """Write a ledger whole with changed lines; how many changed."""
+    with _writing(path):
+        try:
+            lines = _lines.read(path)
+        except FileNotFoundError:
+            return 0
+        after = [change(line) for line in lines]
+        if after != lines:
+            write_atomic(path, b"".join(after))
+        return sum(old != new for old, new in zip(lines, after, strict=True))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    with lock(path.parent / f".{path.name}.lock"):
+        yield
+
+
+_told: dict[Path, set[str]] = {}
+_telling = threading.Lock()
+
+
+def _tell_once(path: Path, what: str, sentence: str) -> None:
+    """Warn of a thing of one file once in this process, and of so many things; the unnamed one always."""
+    with _telling:
+        told = _told.setdefault(path, set())
+        if what in told or (what and len(told) > TOLD):
+            return
+        told.add(what)
+        if what and len(told) > TOLD:
+            sentence = f"ledger {path}: more lines are not what was written there; `cod-bench doctor` names them all"
+    log.warning("%s", sentence)

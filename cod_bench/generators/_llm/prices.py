@@ -8,11 +8,15 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from cod_bench.errors import RunError, UsageError
-from cod_bench.store import home
+from cod_bench.errors import RunError, UsageError, plain
+from cod_bench.store import home, read_text
 
+MOST = 1 << 22
+"""Bytes of a price table that is read."""
 CHARACTERS_PER_TOKEN = 4.0
 """Of English text, for estimates."""
+DEAREST = 10**9
+"""No price is higher; a sum of it is still a number."""
 FEWEST_PER_TOKEN = 2.0
 """Characters per token that a budget reckons with: a reservation should be above what comes."""
 
@@ -50,7 +54,7 @@ def price(model: str) -> Price | None:
     """
     path = table_path()
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_text(path.resolve(), MOST))  # a file of the user's own may be a link
         row = table["models"].get(model)
         if row is None:
             return None
@@ -58,11 +62,11 @@ def price(model: str) -> Price | None:
             float(row["input"]), float(row["output"]), float(table.get("batch_share", 1.0)),
             basis=f"prices as of {table['as_of']}, {path.name}",
         )  # fmt: skip
-        if not all(0 <= figure < float("inf") for figure in (found.input, found.output, found.batch_share)):
-            raise ValueError("a price is negative or not finite")  # noqa: TRY301 - one sentence for all
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if not all(0 <= figure <= DEAREST for figure in (found.input, found.output, found.batch_share)):
+            raise ValueError(f"a price is no number from 0 to {DEAREST}")  # noqa: TRY301 - one sentence for all
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
-            f"price table {path}: {type(error).__name__}: {error}; write "
+            f"price table {path}: {type(error).__name__}: {plain(error)[:200]}; write "
             '{"as_of": DATE, "batch_share": 0.5, "models": {NAME: {"input": DOLLARS, "output": DOLLARS}}}'
         ) from error
     return found

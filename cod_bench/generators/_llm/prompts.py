@@ -94,6 +94,8 @@ OTHERS: Mapping[str, str] = {
     "chatter": "- one held more than the rewritten text",
     "long": "- one was much longer than the text",
 }
+LAYERS = 100
+"""Pairs of quotation marks around an answer that are taken off; one of 50,000 would take minutes."""
 _QUOTES = {'""', "''", "“”", "‘’", "``"}
 _CHATTER = re.compile(  # of a normalised text, in which a backtick is an apostrophe
     r"^(?:(?:sure|certainly|absolutely|of course|okay)[,!.:]|here(?:'s| is| are) [^.:]{0,60}:|as an ai\b"
@@ -164,7 +166,9 @@ def _values(query: Query) -> dict[str, str]:
 def clean(answer: str, original: str) -> str:
     """An answer without blanks and quotation marks around it, its lines kept: `fault` looks at them."""
     text = answer.strip()
-    while text[:1] + text[1:][-1:] in _QUOTES and normalise(text)[:1] != normalise(original)[:1]:
+    for _ in range(LAYERS):
+        if text[:1] + text[1:][-1:] not in _QUOTES or normalise(text)[:1] == normalise(original)[:1]:
+            break
         text = text[1:-1].strip()
     return text
 
