@@ -24,7 +24,7 @@ from cod_bench import store
 from cod_bench.baselines.kd import KD
 from cod_bench.checks import facts, rows
 from cod_bench.counterfactuals import pairs, pool
-from cod_bench.data import local, locks
+from cod_bench.data import checkpoints, local, locks
 from cod_bench.design import tracks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.generator import Entry
@@ -208,6 +208,24 @@ def _track(folder: Path) -> fuzz.Target:
     return fuzz.Target("track", [json.dumps(values).encode()], read, (UsageError, RunError))
 
 
+def _settings(name: str, look: Callable[[], Any], value: dict[str, Any], folder: Path) -> fuzz.Target:
+    os.environ["COD_BENCH_HOME"] = str(folder)
+    path = folder / "locks" / f"{name}.json"
+
+    def read(data: bytes) -> None:
+        store.write_atomic(path, data)
+        json.dumps(look())
+
+    def stamped(data: bytes) -> bytes:
+        with suppress(ValueError, RecursionError):
+            value = json.loads(data)
+            if isinstance(value, dict):
+                return store.stamped({key: item for key, item in value.items() if key != store.STAMP}).encode()
+        return data
+
+    return fuzz.Target(name, [store.stamped(value).encode()], read, (UsageError, RunError), stamped)
+
+
 def _prices(folder: Path) -> fuzz.Target:
     os.environ["COD_BENCH_PRICES"] = str(folder / "prices.json")
     table = {"as_of": "2026-01", "batch_share": 0.5, "models": {"mine": {"input": 1, "output": 2.5}}}
@@ -297,7 +315,11 @@ def _forged(data: bytes) -> bytes:
 TARGETS: dict[str, Callable[[Path], fuzz.Target]] = {
     "record": _record, "reference": _reference, "failure": _failure, "verdicts": _verdicts, "index": _index,
     "pairs": _pairs, "csv": partial(_local, "csv"), "jsonl": partial(_local, "jsonl"),
-    "parquet": partial(_local, "parquet"), "locks": _locks, "track": _track, "prices": _prices, "plugin": _plugin,
+    "parquet": partial(_local, "parquet"), "locks": _locks,
+    "rates": partial(_settings, "rates", tracks.rates, {"mine/kd": 0.001, "toy+x/lwd": 1e-5}),
+    "models": partial(
+        _settings, "models", checkpoints.seen, {"owner/name": {"revision": "a" * 40, "sha256": "b" * 64}}
+    ), "track": _track, "prices": _prices, "plugin": _plugin,
     "block": partial(_sealed, "block"), "state": partial(_sealed, "state"), "task": partial(_sealed, "task"),
 }  # fmt: skip
 
