@@ -116,7 +116,7 @@ def _label(value: object, classes: Sequence[str], where: str) -> int:
 def _demand_columns(path: Path, found: Sequence[str]) -> None:
     lacking = [name for name in COLUMNS if name not in found]
     if lacking:
-        there = plain(", ".join(map(str, found))[: 5 * LONGEST_SHOWN]) or "none"
+        there = plain(", ".join(map(str, found)))[: 5 * LONGEST_SHOWN] or "none"
         raise UsageError(f"{path}: has no column {lacking[0]!r} (it has {there}); name its columns text and label")
 
 

@@ -169,6 +169,21 @@ def test_a_wheel_folder_without_the_wheel_is_the_users_mistake(asset: Asset, whe
         assets.path("tiny")
 
 
+def test_other_names_in_a_wheel_folder_are_passed_by(asset: Asset, wheel: Path) -> None:
+    (wheel.parent / "badname.whl").write_text("")
+    (wheel.parent / os.fsdecode(b"caf\xe9-1.whl")).write_text("")
+    assert (assets.path("tiny") / "words.txt").read_bytes() == WORDS
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+@pytest.mark.timeout(20)
+def test_a_wheel_that_is_no_file_is_the_users_mistake(kind: str, asset: Asset, wheel: Path) -> None:
+    wheel.unlink()
+    {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to("/dev/zero")}[kind](wheel)
+    with pytest.raises(UsageError, match="is no regular file; put the wheel itself there"):
+        assets.path("tiny")
+
+
 def test_a_wheel_folder_that_is_none(asset: Asset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COD_BENCH_WHEELS", str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="is not a folder"):

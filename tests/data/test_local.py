@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -139,3 +140,72 @@ def test_the_fingerprint_follows_every_byte(form: str, tmp_path: Path) -> None:
 
     changed = fingerprint([*ROWS[:-1], ("  008 ", 1)])
     assert changed["train"] != fingerprint(ROWS)["train"]
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(8 << 30)
+
+
+@pytest.mark.parametrize("suffix", localfiles.SUFFIXES)
+@pytest.mark.parametrize(
+    ("put", "said"),
+    [
+        (_pipe, "is a pipe, and only regular files are read"), (_link, "is a link, and only regular files are read"),
+        (_sparse, "has 8,589,934,592 bytes, and at most 2,000,000,000 are read"),
+    ],
+)  # fmt: skip
+@pytest.mark.timeout(20)
+def test_what_is_no_file_of_rows_is_a_sentence_and_never_waited_for(
+    suffix: str, put: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    put(tmp_path / f"train{suffix}")
+    as_jsonl(tmp_path / "test", ROWS)
+    for look in (localfiles.fingerprint, lambda folder: localfiles.read(folder, CLASSES)):
+        with pytest.raises(UsageError, match=rf"train{suffix}: .*{said}"):
+            look(tmp_path)
+
+
+def test_a_saved_folder_with_a_link_in_it_is_refused(tmp_path: Path) -> None:
+    as_folder(tmp_path / "train", ROWS)
+    as_jsonl(tmp_path / "test", ROWS)
+    (tmp_path / "train" / "more").symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"train: is no folder of save_to_disk .more is no regular file.; save the"):
+        localfiles.read(tmp_path, CLASSES)
+    with pytest.raises(UsageError, match="train/more: is a link"):
+        localfiles.fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[" * 100_000, "line 1: is not JSON .*nested too deeply, and at most 64 levels are read"),
+        ('{"text": "a\\ud800", "label": 1}', "line 1: is not JSON .an escape is half of a character"),
+        ('{"text": "a", "label": "' + "\\u001b[31m" * 100 + '"}', r"label='.{59}\.\.\.; write 0 or 1"),
+        ('{"' + "\\u001b" * 500 + '": "a", "label": 1}', r"has no column 'text' \(it has .{,400}\)"),
+        ('{"text": "' + "x" * (1 << 24) + '", "label": 1}', "line 1: is not JSON .more than 16,777,216 characters"),
+        ('{"text": {"a": 1}, "label": 1}', "row 1: text=a dict; every row needs one"),
+        ('{"text": "a", "label": ' + "9" * 4000 + "}", "label=a whole number of many digits; write 0 or 1"),
+    ],
+)
+def test_odd_rows_are_a_short_sentence_without_control_characters(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(content)
+    as_jsonl(tmp_path / "test", ROWS)
+    with pytest.raises(UsageError, match=said) as caught:
+        localfiles.read(tmp_path, CLASSES)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 700
+
+
+def test_numbers_that_are_none_may_stand_in_other_columns(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "fine", "label": 1, "score": NaN}\n')
+    as_jsonl(tmp_path / "test", ROWS)
+    assert localfiles.read(tmp_path, CLASSES)[0] == [RawRow("fine", 1)]
