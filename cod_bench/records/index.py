@@ -96,21 +96,17 @@ def decode(text: str) -> dict[str, Entry]:
         if not whole or (head["index"], head["judge"]) != (VERSION, _judge()):
             return {}
         found = parsed(body)
-        environments = found["environments"]
-        if not all(one is None or all(map(is_name, [*one, *one.values()])) for one in environments):
+        environments, rows = found["environments"], found["records"]
+        words = {word for row in rows.values() for word in row[3:6]}  # the same few in every row
+        words |= {word for one in environments if one is not None for word in (*one, *one.values())}
+        if not all(map(is_name, words)):
             return {}
         return {
-            path: entry(path, (row[0], row[1], row[2]), (*map(_word, row[3:6]), _seconds(row[6]), environments[row[7]]))
-            for path, row in found["records"].items()
+            path: entry(path, (row[0], row[1], row[2]), (*row[3:6], _seconds(row[6]), environments[row[7]]))
+            for path, row in rows.items()
         }
     except UNFIT:
         return {}
-
-
-def _word(value: Any) -> str:
-    if not is_name(value):
-        raise ValueError(value)
-    return str(value)
 
 
 def _seconds(value: Any) -> float:

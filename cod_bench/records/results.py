@@ -168,7 +168,7 @@ class Results:
         try:
             value = parsed(read_text(path, LARGEST_FAILURE))
             reason, retry = (value[name] for name in ("reason", "retry"))
-            if not (isinstance(reason, str) and isinstance(retry, str)):
+            if not all(isinstance(told, str) and told.strip() for told in (reason, retry)):
                 raise TypeError("reason and retry must be words")
         except UNREADABLE as error:
             told = "has no reason and retry" if isinstance(error, (TypeError, KeyError)) else str(error)

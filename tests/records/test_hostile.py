@@ -115,7 +115,10 @@ def test_an_index_that_is_none_is_ignored(kind: str, results: Results) -> None:
         assert [summary.spec for summary in results.glance()[0]] == [NEW.spec]
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "null", "5", '"x"', '{"reason": 5, "retry": "x"}', "", "\xff", "{"])
+@pytest.mark.parametrize(
+    "content",
+    ["{}", "[]", "null", "5", '"x"', '{"reason": 5, "retry": "x"}', '{"reason": " ", "retry": "x"}', "", "\xff", "{"],
+)
 def test_a_failure_file_of_another_form_is_a_sentence(content: str, results: Results) -> None:
     path = results.failure_path(NEW.spec, "0" * 12)
     path.parent.mkdir(parents=True)
