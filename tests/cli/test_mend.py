@@ -176,7 +176,8 @@ def test_answers_of_an_earlier_version_are_taken_over_once_for_all_generators(he
     request = Request({"model": "m", "messages": [], "sample": 0, "parameters": {}}, {"kind": "edit"})
     path = here / "home" / "generations" / "m.jsonl"
     path.parent.mkdir()
-    row = {"key": request.key, **request.body, "of": request.of, "text": "a fine film", "finish_reason": "stop"}
+    answer = {"text": "a fine film", "finish_reason": "stop", "served": "m", "usage": None, "time": "", "seconds": 1.0}
+    row = {"key": request.key, **request.body, "of": request.of, **answer, "retries": 0}
     path.write_text(canonical(row) + "\n")
     assert Ledger(path).find(request.key) is None
     _, lines = wrong(here)
