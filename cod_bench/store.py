@@ -264,8 +264,11 @@ def _stamp(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(value), sort_keys=True).encode()).hexdigest()
 
 
-def set_aside(path: Path, what: str, reason: str) -> Path:
+def set_aside(path: Path, what: str, reason: str, *, then: str = "and made again") -> Path:
     """Rename what is not to be used, tell so in one sentence, and return where it lies now.
+
+    Args:
+        then: end of the sentence: what becomes of what it should have been.
 
     Raises:
         UsageError: it cannot be renamed.
@@ -280,7 +283,7 @@ def set_aside(path: Path, what: str, reason: str) -> Path:
         return goal
     except OSError as error:
         raise UsageError(f"{what} {path}: {reason}; it cannot be set aside: {error.strerror}; remove it") from error
-    log.warning("%s %s: %s; set aside as %s and made again", what, path, reason, goal.name)
+    log.warning("%s %s: %s; set aside as %s%s", what, path, reason, goal.name, f" {then}" if then else "")
     return goal
 
 

@@ -86,7 +86,7 @@ class Grid:
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
     states: Mapping[str, str] = field(default_factory=dict)
-    """Method -> whether its records are submitted or have been re-run; empty where nothing is to be said."""
+    """Method -> whether its records are submitted or have been re-run; what nobody told counts as submitted."""
     by_cell: Mapping[tuple[str, str, str, int], list[Run]] = field(init=False, repr=False, compare=False)
     """(task, method, condition, k) -> its runs in the order of `runs`, which is the suite's order of seeds."""
 

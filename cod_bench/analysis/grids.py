@@ -245,7 +245,10 @@ def sections(
     about: Mapping[str, About] | None = None, conditions_about: Mapping[str, AboutCondition] | None = None,
     excluded: Excluded | None = None,
 ) -> list[Grid]:  # fmt: skip
-    """The suite's grids that have any record, counted or stale; the main one first, then by protocol and track.
+    """The suite's grids that have any record, counted or stale; the main one first.
+
+    Protocols stand in their order; in each, the suite's main track comes first if it has a counted run, else the track
+    with most of them: what somebody submits on another track takes no headline, however many runs it has.
 
     Args:
         records, references, expected, about, conditions_about: as `aggregate.collect` takes them.
@@ -268,7 +271,12 @@ def sections(
             if grid.runs or grid.stale:
                 found.append(grid)
     # Sorting keeps the order of equals, so the first track by name wins a tie.
-    return sorted(found, key=lambda grid: (order.index(grid.protocol), -len(grid.runs)))
+    return sorted(
+        found,
+        key=lambda grid: (
+            order.index(grid.protocol), not (grid.track == suite.main and grid.runs), -len(grid.runs),
+        ),
+    )  # fmt: skip
 
 
 def suites_with_records(results: Results) -> list[Suite]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -267,26 +268,20 @@ def _kept(found: Folder) -> Mapping[str, str] | None:
 
 
 def _judged(found: Folder) -> Mapping[str, str]:
-    """Verdicts are a maintainer's: they do not come with the records that they are about."""
-    reasons: dict[str, str] = {}
-    for verdict in found.verdicts:
-        own = [
-            record
-            for record in found.records.values()
-            if verdicts.part(record.spec) == verdict.part and not outdated(record.spec.condition, record.identity)
-        ]
-        if verdict.records == verdicts.records_digest(own) and verdict.of != len(own):
-            reasons[REPRODUCED] = f"of: {verdict.of} records of {verdict.method!r}, and there are {len(own)}"
-        ids = {record.run_id for record in own}
-        if stray := [cell.run_id for cell in verdict.cells if cell.run_id not in ids]:
-            reasons[REPRODUCED] = (
-                f"cell {stray[0]} of {verdict.method!r} is no record of its; run `cod-bench reproduce` again"
-            )
+    """Verdicts are a maintainer's, on records that are merged: no pull request brings, changes or removes one."""
     diff = found.changes
-    moved = diff is not None and REPRODUCED in (*diff.added, *diff.changed, *diff.removed)
-    if diff is not None and moved and any(name != REPRODUCED for name in diff.added):
-        reasons[REPRODUCED] = "changes together with new records; only a maintainer's `reproduce` writes it"
-    return reasons
+    ways = {} if diff is None else {"added": diff.added, "changed": diff.changed, "removed": diff.removed}
+    for way, names in ways.items():
+        if REPRODUCED in names:
+            return {REPRODUCED: f"was {way}; only a maintainer's `cod-bench reproduce` on the merged records writes it"}
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    own: dict[verdicts.Part, list[Record]] = {verdict.part: [] for verdict in found.verdicts}
+    for record in found.records.values():
+        part = verdicts.part(record.spec)
+        if part in own and not outdated(record.spec.condition, record.identity):
+            own[part].append(record)
+    told = next(filter(None, (verdicts.odd(verdict, own[verdict.part], today) for verdict in found.verdicts)), "")
+    return {REPRODUCED: told} if told else {}
 
 
 def _installed(record: Record) -> str:
@@ -334,6 +329,6 @@ CHECKS: tuple[Check[Folder], ...] = (
         lambda f: check_suites.whole(f.records),
     ),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept, untold=lambda _: _COMPARE),
-    Check("verdicts", "reproduced.json is sound and comes alone", _judged),
+    Check("verdicts", "reproduced.json is sound, and a maintainer's", _judged),
 )
 """In the order in which they are told."""

@@ -75,7 +75,10 @@ def reproduce(
     share: Annotated[float, typer.Option("--sample", help="Share of every method's records to run again.")] = 0.05,
     results: Annotated[Path, typer.Option("--results", help="Folder of records.")] = Path("results"),
     method: Annotated[str, typer.Option("--method", help="Only these methods, separated by commas.")] = "",
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the sample; drawn anew if left out.")] = None,
+    task: Annotated[str, typer.Option("--task", help="Only these tasks, separated by commas; else all at hand.")] = "",
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of the sample; that of the commit at HEAD if left out.")
+    ] = None,
     workers: WorkersOption = devices.cores(),
     executor: Annotated[str, typer.Option("--executor", help="How jobs are spread.")] = "local",
     device: DeviceOption = "cpu",
@@ -92,19 +95,24 @@ def reproduce(
     devices.ask(device)
     found = again.reproduce(
         given.results_folder(results, there=True),
-        share=share, methods=[name.strip() for name in method.split(",") if name.strip()], seed=seed,
-        workers=workers, executor=executor,
+        share=share, methods=_words(method), tasks=_words(task), seed=seed, workers=workers, executor=executor,
+        say=print,
         listen=lambda spec, cell: print(f"  {spec.label}: {cell.verdict}, {cell.agreement:.1%} of the rows alike"),
     )  # fmt: skip
     for verdict in found:
         how = f"generator {verdict.generator}" if verdict.generator else "without generator"
         where = f"{verdict.task}, track {verdict.track}, protocol {verdict.protocol}"
         print(f"{verdict.method}, {how}, on {where}: {verdict.state}")
+    drawn = f"of commit {found[0].commit}" if found[0].commit else "of no commit, which the verdicts tell"
     print(
         f"one result: the same class predicted on at least {TOLERANCE:.1%} of the rows (1 in 1,000 for a logit's"
-        f" last bits); sample of seed {found[0].seed}"
+        f" last bits); sample of seed {found[0].seed}, {drawn}"
     )
     raise typer.Exit(1 if any(verdict.state == CONTRADICTED for verdict in found) else 0)
+
+
+def _words(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def merge(

@@ -44,6 +44,13 @@ class Suite:
     """Of a variant, its methods that no suite declares."""
     tried: tuple[str, ...] = ()
     """Of a variant, its conditions that no suite declares: compared in exploratory pairs, never in a claim."""
+    main_track: str = ""
+    """Track of its main section, whatever else there are records of; its first where empty. See `main`."""
+
+    @property
+    def main(self) -> str:
+        """The track that its headline speaks of: what others submit on another one never takes its place."""
+        return self.main_track or self.tracks[0]
 
     @property
     def family(self) -> str:

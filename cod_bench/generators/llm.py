@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Generator as Talk
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from cod_bench.counterfactuals.perturb import edits
 from cod_bench.errors import UsageError
 from cod_bench.generator import Answer, Bill, Bought, Generator
 from cod_bench.generators._llm import batch as _batch
+from cod_bench.generators._llm import ledger as _ledger
 from cod_bench.generators._llm import prices as _prices
 from cod_bench.generators._llm import prompts as _prompts
 from cod_bench.generators._llm.endpoint import Endpoint, unique
 from cod_bench.generators._llm.ledger import Ledger, Reply, Request
 from cod_bench.spec import base_name
+from cod_bench.store import home
 from cod_bench.task import normalise
 
 if TYPE_CHECKING:
@@ -151,6 +154,20 @@ class Llm(Generator):
             talks = self._on(talks)
         return Bought(requests=budget.sent, dollars=budget.spent if _prices.price(_model()) else None)
 
+    def faults(self) -> list[str]:
+        """What is wrong with kept answers and notes of batches, whatever their model."""
+        found = [told for path in _ledgers() for told in _ledger.faults(path)]
+        return found + _batch.faults(home() / "generations" / "batches")
+
+    def mend(self) -> list[str]:
+        """Take answers of earlier versions over as they are, and put lines that are not as they were written aside."""
+        told = []
+        for path in _ledgers():
+            taken, aside = _ledger.adopt(path), _ledger.put_aside(path)
+            told += [f"{path.name}: {taken} answers taken over as they are"] * bool(taken)
+            told += [f"{path.name}: {aside} lines put aside, to be bought again with leave"] * bool(aside)
+        return told
+
     def _open(self, asks: Sequence[Ask], oracle: Oracle) -> dict[int, tuple[Talk[Request, Reply, Any], Request]]:
         """Every talk, led on by kept replies to the first request that has none; finished ones are left out."""
         talks: dict[int, tuple[Talk[Request, Reply, Any], Request]] = {}
@@ -275,6 +292,10 @@ class Llm(Generator):
             f"generator {self.name!r}: {what} among the kept answers of {_model()}; buy them with `cod-bench cfe "
             f"generate --generator {self.name}` and the same filters, or add --yes to ask while running"
         )
+
+
+def _ledgers() -> list[Path]:
+    return sorted((home() / "generations").glob("*.jsonl"))
 
 
 def _model() -> str:

@@ -2,34 +2,39 @@
 
 A method's records are `submitted` until a maintainer's `cod-bench reproduce` has re-run random cells of them. Verdicts
 are given part by part - a method's records of one task and generator - so that records of another task or generator
-leave them as they were.
+leave them as they were. What a file of verdicts says is held to what this code would have written (`odd`).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from cod_bench.records.record import Record, parsed
-from cod_bench.spec import RunSpec, digest
+from cod_bench.spec import RunSpec, digest, stream
 
-SCHEMA = 2
+SCHEMA = 3
 TOLERANCE = 0.999
 """Two runs are one result when they predict the same class on at least this share of the evaluation rows.
 
 Of 1,000 rows one may turn over, which is room for the last bits of a logit beside a tie and for nothing else: on one
 machine re-runs have so far been equal in every row, and so were 120 runs on two kinds of CPU. Of some 55,000 pairs of
 different published runs one agrees as much (two methods with one seed, which share rows, order and initialisation, on
-600 rows); a test holds this. An agreement below it tells something only with the same teacher and environment.
+600 rows); a test holds this. At least as much is the same result wherever it was found: on another machine it counts
+more. Less tells something only with the same teacher and environment.
 """
+SEEDS = 2**32
+"""Seeds of samples are smaller: the first 8 hex digits of a commit, or as many random bits."""
 
 SUBMITTED = "submitted"
 REPRODUCED = "reproduced"
 ELSEWHERE = "another teacher or environment"
-"""The re-run had a teacher of its own or other libraries or instructions, and predicts otherwise: tells nothing."""
+"""Predicts otherwise, and had a teacher of its own or other libraries or instructions: tells nothing."""
 CONTRADICTED = "another result"
 """Same teacher, same environment, other predictions."""
 
@@ -69,7 +74,10 @@ class Verdict:
     tolerance: float
     sample: float
     seed: int
+    commit: str
+    """Of the repository with exactly these records, whose hash gave the seed; empty where somebody chose or drew it."""
     environment: Mapping[str, str]
+    """Of the re-run."""
     date: str
     cells: tuple[Cell, ...]
 
@@ -88,14 +96,27 @@ def settle(stored: Record, again: Record) -> Cell:
     """What a re-run says of a record of the same run id."""
     rows = len(stored.predictions)
     same = sum(a == b for a, b in zip(stored.predictions, again.predictions, strict=False))
-    agreement = same / rows if rows == len(again.predictions) else 0.0
-    other_teacher = stored.teacher_hash != again.teacher_hash
-    other_machine = stored.provenance.get("environment") != again.provenance.get("environment")
-    if other_teacher or (agreement < TOLERANCE and other_machine):
-        verdict = ELSEWHERE
-    else:
-        verdict = REPRODUCED if agreement >= TOLERANCE else CONTRADICTED
-    return Cell(stored.run_id, verdict, round(agreement, 6))
+    agreement = round(same / rows, 6) if rows and rows == len(again.predictions) else 0.0
+    alike = stored.teacher_hash == again.teacher_hash and _environment(stored) == _environment(again)
+    verdict = REPRODUCED if agreement >= TOLERANCE else CONTRADICTED if alike else ELSEWHERE
+    return Cell(stored.run_id, verdict, agreement)
+
+
+def _environment(record: Record) -> Any:
+    return record.provenance.get("environment")
+
+
+def sample(records: Sequence[Record], share: float, seed: int) -> list[Record]:
+    """Random cells of one part's records: that share of them, at least one, in the order of runs."""
+    own = sorted(records, key=lambda r: (r.spec, r.run_id))
+    spec = own[0].spec
+    order = stream("reproduce", spec.method, spec.task, spec.generator, seed).permutation(len(own))
+    return [own[int(i)] for i in sorted(order[: max(1, math.ceil(share * len(own)))])]
+
+
+def seed_of(commit: str) -> int:
+    """The seed of the sample that a commit's hash gives."""
+    return int(commit[:8], 16)
 
 
 def records_digest(records: Iterable[Record]) -> str:
@@ -116,18 +137,41 @@ def told(verdicts: Sequence[Verdict], records: Iterable[Record]) -> str:
     parts: dict[Part, list[Record]] = {}
     for record in records:
         parts.setdefault(part(record.spec), []).append(record)
-    found = [v for own in parts.values() if (v := standing(verdicts, own)) is not None]
+    found = [(v, own) for own in parts.values() if (v := standing(verdicts, own)) is not None]
     if not found:
         return SUBMITTED
-    cells = [cell for v in found for cell in v.cells]
+    cells = [cell for v, _ in found for cell in v.cells]
     state = _worst(cell.verdict for cell in cells)
     if len(found) < len(parts) and state != CONTRADICTED:
         state = SUBMITTED
     same = sum(cell.verdict == REPRODUCED for cell in cells)
-    of, total = sum(v.of for v in found), sum(map(len, parts.values()))
+    of, total = sum(v.of for v, _ in found), sum(map(len, parts.values()))
     among = f"{of} of the {total} records" if of < total else str(of)
-    dates = dict.fromkeys((min(v.date for v in found), max(v.date for v in found)))
-    return f"{state} ({same} of {len(cells)} re-run cells found again, of {among}; {' to '.join(dates)})"
+    where = " and ".join(sorted({place for v, own in found for place in _places(v, own)}))
+    chosen = "" if all(v.commit for v, _ in found) else "cells not chosen by a commit"
+    days = sorted({v.date for v, _ in found})
+    dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    how = ", ".join(filter(None, (f"{same} of {len(cells)} re-run cells found again", f"of {among}", where, chosen)))
+    return f"{state} ({how}; {dates})"
+
+
+def _places(verdict: Verdict, records: Iterable[Record]) -> set[str]:
+    """Where the cells were re-run, seen from where they had been made."""
+    ids = {cell.run_id for cell in verdict.cells}
+    return {_place(verdict.environment, _environment(record)) for record in records if record.run_id in ids}
+
+
+def _place(here: Mapping[str, str], there: Any) -> str:
+    there = there if isinstance(there, Mapping) else {}
+    apart = {name for name in {*here, *there} if here.get(name) != there.get(name)}
+    if not apart:
+        return "on the same kind of machine"
+    if apart & {"device", "gpu", "capability", "cuda"}:
+        return f"on another device ({here.get('gpu') or here.get('device', 'not told')})"
+    if apart & {"machine", "instructions"}:
+        return f"on another kind of CPU ({here.get('instructions', 'not told')})"
+    name = min(apart)
+    return f"with other libraries ({name} {here.get(name, 'not told')})"
 
 
 def _worst(states: Iterable[str]) -> str:
@@ -148,7 +192,12 @@ def from_json(text: str) -> tuple[Verdict, ...]:
     Raises:
         ValueError: not JSON, another schema, or a field that is missing, unknown or odd; the sentence names it.
     """
-    value = parsed(text)
+    try:
+        value = parsed(text)
+    except ValueError as error:
+        if str(error).startswith("not JSON"):
+            raise
+        raise ValueError("not JSON: a number has too many digits") from error
     if not isinstance(value, dict) or value.get("schema") != SCHEMA or not isinstance(value.get("verdicts"), list):
         raise ValueError(f"schema: must be {SCHEMA}, with a list of verdicts by task and generator")
     found = tuple(_verdict(entry) for entry in value["verdicts"])
@@ -157,10 +206,44 @@ def from_json(text: str) -> tuple[Verdict, ...]:
     return found
 
 
+def odd(verdict: Verdict, records: Sequence[Record], today: str) -> str:
+    """What `reproduce` would not have written about these records of the part; empty if nothing.
+
+    Args:
+        records: all of the part's that are of the present version.
+        today: date that no verdict may come after.
+    """
+    if verdict.date > today:
+        return f"date: {verdict.date} of {verdict.method!r} is to come; run `cod-bench reproduce` again"
+    there = {record.run_id: record for record in records}
+    for cell in verdict.cells:
+        if cell.run_id not in there:
+            return f"cell {cell.run_id} of {verdict.method!r} is no record of its; run `cod-bench reproduce` again"
+        record = there[cell.run_id]
+        rows = len(record.predictions)
+        if not rows or round(round(cell.agreement * rows) / rows, 6) != cell.agreement:
+            return f"cells.agreement: {cell.agreement} is no share of the {rows} rows of cell {cell.run_id}"
+        if cell.verdict == CONTRADICTED and verdict.environment != _environment(record):
+            return f"cells.verdict: {CONTRADICTED!r} of cell {cell.run_id} needs the environment of its record"
+    if verdict.records != records_digest(records):
+        return ""  # it is about other records, and no table counts it
+    if verdict.of != len(records):
+        return f"of: {verdict.of} records of {verdict.method!r}, and there are {len(records)}"
+    newest = max(str(record.provenance.get("date", "")) for record in records)
+    if verdict.date < newest:
+        return f"date: {verdict.date} of {verdict.method!r} is before its records, of which one is of {newest[:40]!r}"
+    drawn = {record.run_id for record in sample(records, verdict.sample, verdict.seed)}
+    if drawn != {cell.run_id for cell in verdict.cells}:
+        return f"cells: of {verdict.method!r} are not those that seed {verdict.seed} draws; run `cod-bench reproduce`"
+    return ""
+
+
 _TYPES: Mapping[str, Any] = {
     "protocol": str, "track": str, "task": str, "method": str, "generator": str, "records": str, "of": int,
-    "tolerance": float, "sample": float, "seed": int, "environment": dict, "date": str, "cells": list,
+    "tolerance": float, "sample": float, "seed": int, "commit": str, "environment": dict, "date": str, "cells": list,
 }  # fmt: skip
+_WORDS = re.compile(r"[A-Za-z0-9._+:/@=~ -]{0,100}")
+"""What any of the strings may be: they are printed in tables."""
 
 
 def _verdict(entry: Any) -> Verdict:
@@ -168,25 +251,47 @@ def _verdict(entry: Any) -> Verdict:
     for cell in entry["cells"]:
         _demand(cell, Cell, {"run_id": str, "verdict": str, "agreement": float})
         if cell["verdict"] not in (REPRODUCED, ELSEWHERE, CONTRADICTED):
-            raise ValueError(f"cells.verdict: unknown value {cell['verdict']!r}")
-        # a re-run by another teacher is ELSEWHERE whatever it predicts
-        fits = cell["verdict"] == (REPRODUCED if cell["agreement"] >= entry["tolerance"] else CONTRADICTED)
-        if not 0 <= cell["agreement"] <= 1 or not (fits or cell["verdict"] == ELSEWHERE):
-            raise ValueError(f"cells.agreement: {cell['agreement']!r} is not {cell['verdict']!r}")
+            raise ValueError(f"cells.verdict: unknown value {_short(cell['verdict'])}")
+        fits = (cell["verdict"] == REPRODUCED) == (cell["agreement"] >= TOLERANCE)
+        if not 0 <= cell["agreement"] <= 1 or not fits:
+            raise ValueError(f"cells.agreement: {_short(cell['agreement'])} is not {cell['verdict']!r}")
     if not 0 < len({cell["run_id"] for cell in entry["cells"]}) == len(entry["cells"]) <= entry["of"]:
         raise ValueError("cells: must be at least one and at most `of`, each once")
-    if not (0 < entry["tolerance"] <= 1 and 0 < entry["sample"] <= 1 and entry["seed"] >= 0):
-        raise ValueError("tolerance, sample, seed: must be shares and a seed")
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", entry["date"]):
-        raise ValueError(f"date: {entry['date'][:40]!r} is no date")
+    if entry["tolerance"] != TOLERANCE:
+        raise ValueError(f"tolerance: must be {TOLERANCE}, and is {_short(entry['tolerance'])}")
+    if not (0 < entry["sample"] <= 1 and 0 <= entry["seed"] < SEEDS):
+        raise ValueError(f"sample, seed: must be a share and a seed below {SEEDS}")
+    if not re.fullmatch(r"([0-9a-f]{40})?", entry["commit"]):
+        raise ValueError(f"commit: {_short(entry['commit'])} is not the 40 hex digits of one")
+    if entry["commit"] and entry["seed"] != seed_of(entry["commit"]):
+        raise ValueError(f"seed: must be {seed_of(entry['commit'])}, of the first 8 digits of its commit")
+    for name, said in entry["environment"].items():
+        if not isinstance(said, str) or not _WORDS.fullmatch(name) or not _WORDS.fullmatch(said):
+            raise ValueError(f"environment: {_short(name)}: {_short(said)} is not a name and a few words")
+    if not _is_date(entry["date"]):
+        raise ValueError(f"date: {_short(entry['date'])} is no date")
     return Verdict(**{**entry, "cells": tuple(Cell(**cell) for cell in entry["cells"])})
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _short(value: object) -> str:
+    """A value in a sentence; of a list or an object its kind, since it may be deep."""
+    return repr(value)[:40] if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
 
 
 def _demand(entry: Any, kind: type[Verdict] | type[Cell], types: Mapping[str, Any]) -> None:
     names = {f.name for f in fields(kind)}
     if not isinstance(entry, dict) or set(entry) != names:
-        off = sorted(set(entry) ^ names)[0] if isinstance(entry, dict) else kind.__name__
-        raise ValueError(f"{off}: field is missing or unknown")
+        off = min(set(entry) ^ names) if isinstance(entry, dict) else kind.__name__
+        raise ValueError(f"{off if _WORDS.fullmatch(off) else _short(off)}: field is missing or unknown")
     for name, wanted in types.items():
         if type(entry[name]) is not wanted and not (wanted is float and type(entry[name]) is int):
             raise ValueError(f"{name}: is a {type(entry[name]).__name__}")
+        if wanted is str and not _WORDS.fullmatch(entry[name]):
+            raise ValueError(f"{name}: {_short(entry[name])} is not a few words")

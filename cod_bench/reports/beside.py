@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cod_bench.analysis import aggregate, compare
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.reports import page
+from cod_bench.reports import page, standing
 from cod_bench.reports.tables import NONE, code, escape, interval, markdown, p_value, percent, points
 
 ALONE = "No declared method of its suite has a counted run here. "
@@ -58,7 +58,7 @@ def figures(own: Grid, declared: Grid | None) -> list[str]:
             for method in grid.methods:
                 if condition in grid.conditions(method):
                     name = f"**{escape(method)}**" if grid is own else escape(method)
-                    state = grid.states.get(method, "").partition(" (")[0] or (NONE if grid is own else "declared")
+                    state = standing.short(grid, method)
                     rows.append(
                         [code(condition), name, escape(state), teacher, *_accuracies(grid, method, condition, ks)]
                     )
@@ -67,7 +67,8 @@ def figures(own: Grid, declared: Grid | None) -> list[str]:
     caption = (
         f"Accuracy in %, mean over tasks of the mean over seeds; `mean over k`: also over k = {primary}. A mean that "
         f"lacks a task is {NONE}. `its teacher`: whether the declared methods learnt from the submission's teacher. "
-        f"{page.states(own)}{'' if declared else ALONE}Track {code(own.track)}, protocol {code(own.protocol)}."
+        f"{page.states(own)}{'' if declared else ALONE}Track {code(own.track)}, protocol {code(own.protocol)}. "
+        f"{escape(standing.words(own))}"
     )
     return [markdown(headers, rows, left=4), caption]
 

@@ -13,7 +13,7 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Claim, Gain
 from cod_bench.design.suite import Suite
 from cod_bench.records.results import BadFile
-from cod_bench.reports import beside, exports, page, plots
+from cod_bench.reports import beside, exports, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
 from cod_bench.store import write_atomic
@@ -21,6 +21,7 @@ from cod_bench.store import write_atomic
 States = Callable[[Grid], Mapping[str, str]]
 
 INDEX = "README.md"
+MAIN_PAIR = ("cod", "standard")
 MAIN = "main.txt"
 """The main figure of a section as plain lines, for the terminal."""
 INTRODUCTION = (
@@ -39,14 +40,14 @@ def render(
 ) -> dict[str, str]:
     """Every file of the leaderboard, by its path under the output folder.
 
-    A suite's folder holds its main section: protocol `last` on the track with most counted runs. Every other (protocol,
-    track) with records has a folder of its own inside, `<protocol>-<track>`.
+    A suite's folder holds its main section, the first of `grids.sections`: as a rule protocol `last` on the suite's
+    main track. Every other (protocol, track) with records has a folder of its own inside, `<protocol>-<track>`.
 
     Args:
         found: what to render, each suite with its `sections`; one without a counted run gets one line in the index.
         bad: files that should be records and are not; listed by name.
         figures: draw the curves; without, their names stand with empty text (enough for `check`).
-        states: grid -> method -> whether its records are submitted or have been re-run, where that is to be said.
+        states: grid -> method -> whether its records are submitted or have been re-run; submitted where none is told.
     """
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
@@ -69,14 +70,31 @@ def render(
             shown.append((f"{folder}/{INDEX}", grid))
             if place == 0:
                 index.append(f"## [{page.heading(grid)}]({quote(folder)}/README.md)")
-                index += [page.state(grid), page.main(grid, gains, stated, level=3)]
+                index += [*headline(grid, gains), page.state(grid), page.main(grid, gains, stated, level=3)]
             else:
-                index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {len(grid.runs)} runs.")
+                told = f"{len(grid.runs)} runs, {escape(standing.brief(grid))}"
+                index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {told}.")
     files[INDEX] = "\n\n".join(index) + "\n"
     for name, grid in shown:  # once every grid is there to stand beside
         if (other := beside.counterpart(grid, [grid for _, grid in shown])) is not None:
             files[name] += "".join(f"\n{part}\n" for part in beside.parts(grid, other))
     return files
+
+
+def headline(grid: Grid, gains: Sequence[Gain]) -> list[str]:
+    """What `cod` gains over `standard` in a line, by the reproduced methods if there are any; none before all is there.
+
+    Where none is reproduced, the line says that nobody has re-run the records.
+    """
+    asked = [gain for gain in gains if (gain.condition, gain.over) == MAIN_PAIR and gain.mean is not None]
+    own = standing.headed(grid, asked)
+    if not own or not grid.complete:
+        return []
+    values = sorted(gain.mean or 0.0 for gain in own)
+    span = " to ".join(dict.fromkeys(points(value) for value in (values[0], values[-1])))
+    methods = [gain.method for gain in own]
+    text = f"**`cod` - `standard`: {span} accuracy points ({', '.join(map(escape, methods))}).**"
+    return [f"{text} {escape(standing.words(grid, methods))}"]
 
 
 def section(
@@ -125,8 +143,9 @@ def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
 def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
     """The figure that `run` prints at its end: what `cod` gains over `standard`, a line a method.
 
-    In a variant that tries a condition of one's own, every gain that is asked of it. `gains` are those of
-    `claims.gains`, computed here if not given.
+    In a variant that tries a condition of one's own, every gain that is asked of it. Reproduced methods stand first.
+    Each line says the state of its records, or the last one that of all. `gains` are those of `claims.gains`, computed
+    here if not given.
     """
     tried = bool(grid.suite.tried)
     what = "exploratory, accuracy points" if tried else "cod - standard, accuracy points"
@@ -134,20 +153,26 @@ def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
     n, tasks, seeds = page.units(grid)
     if not grid.complete:
         lines[0] += f" (PARTIAL: {len(grid.runs)} of {len(grid.declared)} runs; no interval or p before all are there)"
-    for gain in claims.gains(grid) if gains is None else gains:
-        if not tried and (gain.condition, gain.over) != ("cod", "standard"):
-            continue
+    found = claims.gains(grid) if gains is None else gains
+    asked = [gain for gain in found if tried or (gain.condition, gain.over) == MAIN_PAIR]
+    first = standing.headed(grid, asked)
+    states = {gain.method: standing.full(grid, gain.method) for gain in asked}
+    alike = len(set(states.values())) == 1
+    for gain in [*first, *(gain for gain in asked if not any(gain is one for one in first))]:
+        state = "" if alike else f", records: {standing.short(grid, gain.method)}"
         method, ks, e = " ".join(gain.method.split()), ", ".join(map(str, gain.ks)), gain.effect
         method += f" {gain.condition} - {gain.over}" if tried else ""
         if e is None:
-            lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}")
+            lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}{state}")
             continue
         bounds = interval(e.low, e.high)
         design = f"n = {e.units} units ({counted(tasks, 'task')} x {counted(seeds, 'seed')})"
         lines.append(
             f"{method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
-            f"(Holm {p_value(gain.holm)}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}"
+            f"(Holm {p_value(gain.holm)}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}{state}"
         )
+    if alike:
+        lines.append(standing.words(grid, list(states)))
     if len(lines) == 1 and grid.methods:
         lines.append("not in this suite: it does not declare both conditions")
     lines += [f"{method}: not applicable on this track: it {why}" for method, why in grid.excluded.items()]

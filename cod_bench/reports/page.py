@@ -11,6 +11,8 @@ from cod_bench.analysis import aggregate, quality, stats
 from cod_bench.analysis.aggregate import About, Grid
 from cod_bench.analysis.claims import ALPHA, CLAIMS, MEANINGS, Claim, Gain
 from cod_bench.design.suites import in_order
+from cod_bench.records.verdicts import REPRODUCED
+from cod_bench.reports import standing
 from cod_bench.reports.tables import NONE, code, counted, escape, interval, markdown, number, p_value, percent, points
 from cod_bench.spec import LOCAL, PROTOCOLS
 
@@ -78,7 +80,14 @@ def state(grid: Grid) -> str:
     apart = "".join(
         f" {code(method)} is not applicable on this track: it {why}." for method, why in grid.excluded.items()
     )
-    return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked}"
+    told = escape(standing.words(grid))
+    return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked} {told}"
+
+
+def named(grid: Grid, method: str) -> str:
+    """A method's name in a table; with its state where others of the table are reproduced and it is not."""
+    state = standing.short(grid, method)
+    return escape(method) if state == REPRODUCED or not standing.mixed(grid) else f"{escape(method)} *{escape(state)}*"
 
 
 def main(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], *, level: int) -> str:
@@ -106,7 +115,7 @@ def accuracy(grid: Grid) -> str:
             share = NONE if not runs else f"{percent(collapsed / len(runs))} ({collapsed}/{len(runs)})"
             valid = percent(quality.validity(grid, condition)) if grid.generated(condition) else NONE
             mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
-            rows.append([escape(method), code(condition), *cells, mean, str(len(runs)), share, valid])
+            rows.append([named(grid, method), code(condition), *cells, mean, str(len(runs)), share, valid])
     rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 4)] for method in grid.excluded]
     headers = [
         "method",
@@ -134,11 +143,10 @@ def accuracy_caption(grid: Grid) -> str:
 
 
 def states(grid: Grid) -> str:
-    """Whether somebody else has found the records again; empty where nothing is to be said."""
-    if not grid.states:
-        return ""
-    told = "; ".join(f"{escape(method)} {escape(state)}" for method, state in grid.states.items())
-    return f"Records: {told}. `submitted`: no maintainer has re-run any of them. "
+    """What the re-runs of the records found, figures included; empty where nobody has re-run any."""
+    found = {method: standing.full(grid, method) for method in grid.methods}
+    told = "; ".join(f"{escape(m)} {escape(state)}" for m, state in found.items() if state != standing.short(grid, m))
+    return f"Re-runs: {told}. " if told else ""
 
 
 def _scale(grid: Grid) -> str:
@@ -160,7 +168,8 @@ def conditional(grid: Grid) -> str:
     )
     return (
         "Conditional on one teacher and one generator per task. "
-        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks}"
+        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks} "
+        f"Records: {escape(standing.brief(grid))}."
     )
 
 
@@ -168,7 +177,7 @@ def gain_table(grid: Grid, gains: Sequence[Gain]) -> str:
     """One line a comparison over the primary budgets."""
     rows = []
     for gain in gains:
-        row = [escape(gain.method), f"{code(gain.condition)} - {code(gain.over)}", ", ".join(map(str, gain.ks))]
+        row = [named(grid, gain.method), f"{code(gain.condition)} - {code(gain.over)}", ", ".join(map(str, gain.ks))]
         e = gain.effect
         if e is None:
             rows.append([*row, points(gain.mean), str(gain.pairs)])
@@ -229,7 +238,7 @@ def claim_parts(grid: Grid, claims: Sequence[Claim]) -> list[str]:
     stated = [name for name in CLAIMS if name not in absent]
     by_key = {(claim.method, claim.name): claim for claim in claims}
     rows = [
-        [escape(m), *(_claim_cell(by_key.get((m, name))) for name in stated)]
+        [named(grid, m), *(_claim_cell(by_key.get((m, name))) for name in stated)]
         for m in grid.methods
         if any((m, name) in by_key for name in stated)
     ]
@@ -264,7 +273,7 @@ def per_task(grid: Grid) -> list[str]:
     for task in grid.suite.tasks:
         for method in methods:
             cells = [_task_cell(grid, task, method, k, marks) for k in ks]
-            rows.append([escape(task), escape(method), *cells])
+            rows.append([escape(task), named(grid, method), *cells])
     what = "mean over seeds (standard error over seeds; seeds won)" if grid.complete else "mean over seeds (n seeds)"
     return [
         "## Per task: `cod` - `standard` (accuracy points)",
@@ -316,7 +325,7 @@ def _own_table(grid: Grid, task: str, metric: str) -> str:
             overall = float(np.mean([means[k] for k in primary])) if primary and set(primary) <= set(means) else None
             texts = [number(means.get(k), 3) for k in grid.ks]
             n = str(sum(len(runs) for runs in cells.values()))
-            rows.append((overall, [escape(method), code(condition), *texts, number(overall, 3), n]))
+            rows.append((overall, [named(grid, method), code(condition), *texts, number(overall, 3), n]))
     if grid.complete:  # sorting keeps the suite's order among equals
         rows.sort(key=lambda row: -np.inf if row[0] is None else round(row[0], 9), reverse=True)
     headers = ["method", "condition", *(f"k={k}" for k in grid.ks), "mean over k", "n runs"]

@@ -38,26 +38,21 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     """Every leaderboard file of the chosen suites by its name under the output folder."""
     records, bad = results.scan()
     references, there = results.references(), {record.spec.track for record in records}
+    first = sorted(chosen, key=lambda suite: suite.name != suites.DEFAULT_SUITE)  # records of others' never come first
     found = [
         (suite, grids.of(suite, records=records, references=references))
-        for suite in (suite.on_tracks(there) for suite in chosen)
+        for suite in (suite.on_tracks(there) for suite in first)
     ]
     return leaderboard.render(found, bad=bad, figures=figures, states=states(results, records))
 
 
-def states(
-    results: Results, records: Sequence[Record], *, everyone: bool = False
-) -> Callable[[Grid], Mapping[str, str]]:
-    """Grid -> method -> the state of its records, for submitted methods and, once somebody re-ran any, for all.
-
-    Args:
-        everyone: also for declared methods that nobody has re-run yet.
+def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapping[str, str]]:
+    """Grid -> method -> the state of its records, of every method that has some: whose it is makes no difference.
 
     Raises:
         UsageError: the verdicts are corrupt.
     """
     known = results.verdicts()
-    declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     by_part: dict[verdicts.Part, list[Record]] = {}
     for record in records:
         if not outdated(record.spec.condition, record.identity):
@@ -67,11 +62,7 @@ def states(
         own: dict[str, list[Record]] = {method: [] for method in grid.methods}
         for part in dict.fromkeys(map(verdicts.part, grid.declared)):
             own[part[3]] += by_part.get(part, ())
-        return {
-            method: verdicts.told(known, found)
-            for method, found in own.items()
-            if found and (everyone or known or method not in declared)
-        }
+        return {method: verdicts.told(known, found) for method, found in own.items() if found}
 
     return of
 
@@ -81,7 +72,9 @@ def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) ->
     records, _ = results.scan()
     own = [record for record in records if (record.spec.track, record.spec.protocol) == (track, protocol)]
     found = grids.of(suite.on_tracks([track]), records=own, references=results.references())
-    return leaderboard.main_figure(found[0]) if found else []
+    if not found:
+        return []
+    return leaderboard.main_figure(replace(found[0], states=states(results, own)(found[0])))
 
 
 def published_figure(suite: Suite) -> list[str]:
@@ -115,7 +108,7 @@ def build(results: Results, out: Path, *, examples: Callable[[Sequence[Record]],
         # of each grid the first seed's largest budget first: its slots are those of every smaller one
         own = [sorted(grid.runs.items(), key=lambda item: (item[0].seed, -item[0].k)) for grid in found]
         shown = examples([run.record for runs in own for _, run in runs])
-    told = states(results, records, everyone=True)
+    told = states(results, records)
     found = [replace(grid, states=told(grid)) for grid in found]
     about = {name: _about(name) for name in dict.fromkeys(name for grid in found for name in grid.methods)}
     text = site.page(found, about=about, examples=shown, bad=bad, repository=_repository())

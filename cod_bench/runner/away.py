@@ -12,16 +12,18 @@ import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cod_bench import registry
+from cod_bench.data.checkpoints import HEAVIEST
 from cod_bench.design import tracks
 from cod_bench.errors import RunError
 from cod_bench.records.provenance import environment
-from cod_bench.store import Artifacts, block_name, home, write_atomic
+from cod_bench.store import Artifacts, block_name, home, read_bytes, write_atomic
 
 OWN = ("COD_BENCH_HOME", "COD_BENCH_WHEELS")
 """Variables that name folders of a machine; all other COD_BENCH_* are those of the coordinator everywhere."""
@@ -107,8 +109,12 @@ def held(payload: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def pack(paths: Iterable[Path]) -> dict[str, bytes]:
-    """Files of the cache folder by their path under it."""
-    return {path.relative_to(home()).as_posix(): path.read_bytes() for path in sorted(paths)}
+    """Files of the cache folder by their path under it; what is no regular file does not travel."""
+    found = {}
+    for path in sorted(paths):
+        with suppress(ValueError):
+            found[path.relative_to(home()).as_posix()] = read_bytes(path, HEAVIEST)
+    return found
 
 
 def unpack(files: Files) -> None:

@@ -167,13 +167,15 @@ def _settings() -> Iterator[Ill]:
 
 
 def _answers() -> Iterator[Ill]:
+    seen: set[str] = set()  # generators of one kind share what they keep
     for name in registry.names("generator"):
         try:
             own = registry.load("generator", name)
         except UsageError as error:
             yield f"generator {name}", str(error), None
             continue
-        for told in own.faults():
+        for told in [told for told in own.faults() if told not in seen]:
+            seen.add(told)
             yield f"generator {name}", told, partial(_mend, own)
 
 

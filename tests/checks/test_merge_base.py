@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cod_bench.checks.records import check
 from cod_bench.errors import UsageError
+from cod_bench.records import verdicts
+from cod_bench.records.record import Record
+from cod_bench.records.results import Results
 from tests.checks.test_records import failed, first, folder, forge_gold, submitted  # noqa: F401 - fixtures
 
 
@@ -57,11 +61,47 @@ class TestMergeBase:
         git(top, "checkout", "-q", "mine")
         assert {r.check: r for r in check(repository, base="trunk")}["nothing removed"].state == "ok"
 
-    def test_verdicts_do_not_come_with_records(self, repository: Path) -> None:
-        (repository / "reproduced.json").write_text('{"schema": 2, "verdicts": []}')
-        assert failed(check(repository, base="trunk")) == []
-        shutil.copy(first(repository), repository / "new.json")
-        assert "verdicts" in failed(check(repository, base="trunk"))
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_verdicts_are_neither_added_changed_nor_removed(self, alone: bool, repository: Path) -> None:
+        def told() -> str:
+            return {r.check: r for r in check(repository, base="trunk")}["verdicts"].reason
+
+        assert told() == ""
+        if not alone:
+            shutil.copy(first(repository), repository / "new.json")
+        path, top = repository / "reproduced.json", repository.parent
+        path.write_text('{"schema": 3, "verdicts": []}')
+        assert "reproduced.json: was added; only a maintainer's `cod-bench reproduce` on the merged records" in told()
+        git(top, "checkout", "-q", "trunk")
+        git(top, "add", "results/reproduced.json")
+        git(top, "commit", "-q", "-m", "verdicts")
+        assert told() == ""
+        path.write_text('{"schema": 3, "verdicts": [ ]}')
+        assert "was changed; only a maintainer's" in told()
+        path.unlink()
+        assert "was removed; only a maintainer's" in told()
+
+    def test_without_a_base_sound_verdicts_pass_and_odd_ones_do_not(self, repository: Path) -> None:
+        results = Results(repository)
+        parts: dict[verdicts.Part, list[Record]] = {}
+        for record in results.scan()[0]:
+            parts.setdefault(verdicts.part(record.spec), []).append(record)
+        (about, own), *_ = parts.items()
+        cells = tuple(verdicts.Cell(r.run_id, verdicts.REPRODUCED, 1.0) for r in verdicts.sample(own, 0.05, 1))
+        date = max(r.provenance["date"] for r in own)
+        known = verdicts.Verdict(
+            *about, verdicts.records_digest(own), len(own), verdicts.TOLERANCE, 0.05, 1, "", {}, date, cells
+        )
+        for changes, reason in (
+            ({}, ""),
+            ({"date": "9999-01-01"}, "date: 9999-01-01 of 'mine' is to come"),
+            ({"date": "2000-01-01"}, "date: 2000-01-01 of 'mine' is before its records"),
+            ({"of": 9}, "of: 9 records of 'mine'"),
+            ({"sample": 1.0}, "are not those that seed 1 draws"),
+        ):
+            results.reproduced_path().write_text(verdicts.to_json([replace(known, **changes)]))
+            assert failed(check(repository)) == (["verdicts"] if reason else [])
+            assert reason in {r.check: r for r in check(repository)}["verdicts"].reason
 
     def test_an_unknown_ref_and_no_repository_are_sentences(self, repository: Path, submitted: Path) -> None:  # noqa: F811
         with pytest.raises(UsageError, match="--base nowhere: git finds no merge base"):

@@ -171,6 +171,21 @@ def test_a_full_disk_ends_the_command_and_fails_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "runs" / "failures").rglob("*.json"))
 
 
+def test_a_run_that_hangs_is_ended_told_and_failed(tmp_path: Path) -> None:
+    path = tmp_path / "hangs.py"
+    path.write_text(
+        "import time\nfrom cod_bench.baselines.kd import KD\n\n\nclass Hangs(KD):\n    name = 'hangs'\n\n"
+        "    def loss(self, student, batch):\n        time.sleep(3600)\n\n\nDISTILLER = Hangs\n"
+    )
+    one = ("--suite", "toy", "--method", "hangs", "--condition", "standard", "--k", "8", "--seed", "0")
+    done = call("run", *one, "--plugin", str(path), "--timeout", "4", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "still at work after 2 s; it is ended after 4 s" in done.stderr
+    assert "FAILED toy hangs standard k=8 seed=0: did not end within 4 s and was ended" in done.stderr
+    (failure,) = (tmp_path / "runs" / "failures").rglob("*.json")
+    assert "name more by --timeout SECONDS" in json.loads(failure.read_text())["reason"]
+
+
 def test_counterfactuals_that_are_not_had_leave_their_runs_missing(tmp_path: Path) -> None:
     path = tmp_path / "boom.py"
     path.write_text(

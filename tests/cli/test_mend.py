@@ -11,6 +11,7 @@ import pytest
 
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.records.results import Results
+from cod_bench.spec import canonical
 from cod_bench.store import seal, unseal
 from tests.cli.test_app import call
 
@@ -167,3 +168,23 @@ def test_a_pool_file_that_was_sealed_for_another_is_found(here: Path) -> None:
     path = next((here / "home").rglob("state.json"))
     path.write_text(seal(unseal(path.read_text(), block_key(path)), "another"))
     assert "is of 'another' and not of" in "".join(wrong(here)[1])
+
+
+def test_answers_of_an_earlier_version_are_taken_over_once_for_all_generators(here: Path) -> None:
+    from cod_bench.generators._llm.ledger import Ledger, Request
+
+    request = Request({"model": "m", "messages": [], "sample": 0, "parameters": {}}, {"kind": "edit"})
+    path = here / "home" / "generations" / "m.jsonl"
+    path.parent.mkdir()
+    answer = {"text": "a fine film", "finish_reason": "stop", "served": "m", "usage": None, "time": "", "seconds": 1.0}
+    row = {"key": request.key, **request.body, "of": request.of, **answer, "retries": 0}
+    path.write_text(canonical(row) + "\n")
+    assert Ledger(path).find(request.key) is None
+    _, lines = wrong(here)
+    assert len(lines) == 1
+    assert "m.jsonl: 1 lines" in lines[0]
+    assert "1 answers taken over as they are" in wrong(here, "--fix")[1][0]
+    assert wrong(here)[1] == []
+    reply = Ledger(path).find(request.key)
+    assert reply is not None
+    assert reply.text == "a fine film"

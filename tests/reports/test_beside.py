@@ -47,7 +47,7 @@ def test_across_teachers_it_is_unpaired_and_says_so():
 def test_nothing_is_compared_before_both_grids_are_complete():
     half = collect(submission()[:-1], MINE)
     assert beside.differences(half, collect(hand_records())) == ["Not compared before both grids are complete."]
-    assert "| **mine** | – " in " ".join(beside.figures(half, collect(hand_records()))[0].split())
+    assert "| **mine** | submitted | – " in " ".join(beside.figures(half, collect(hand_records()))[0].split())
     assert "[" not in "".join(beside.parts(half, collect(hand_records())))
 
 
@@ -60,13 +60,13 @@ def test_its_accuracies_stand_beside_those_of_the_declared_methods(same: bool):
     teacher = "same" if same else "another"
     assert rows == [
         ["`standard`", "**mine**", "reproduced", "–", "75.0", "75.0", "4"],
-        ["`standard`", "kd", "declared", teacher, "62.5", "62.5", "4"],
-        ["`standard`", "lwd", "declared", teacher, "70.0", "70.0", "4"],
+        ["`standard`", "kd", "submitted", teacher, "62.5", "62.5", "4"],
+        ["`standard`", "lwd", "submitted", teacher, "70.0", "70.0", "4"],
         ["`cod`", "**mine**", "reproduced", "–", "75.0", "75.0", "4"],
-        ["`cod`", "kd", "declared", teacher, "77.5", "77.5", "4"],
-        ["`cod`", "lwd", "declared", teacher, "70.0", "70.0", "4"],
+        ["`cod`", "kd", "submitted", teacher, "77.5", "77.5", "4"],
+        ["`cod`", "lwd", "submitted", teacher, "70.0", "70.0", "4"],
     ]
-    assert "Records: mine reproduced (4 of 4 re-run cells found again, of 8; 2026-11-24)." in caption
+    assert "Re-runs: mine reproduced (4 of 4 re-run cells found again, of 8; 2026-11-24)." in caption
 
 
 def test_what_another_generator_made_is_not_put_beside():
@@ -96,14 +96,15 @@ def test_a_submission_stands_beside_its_own_suite_and_never_beside_another_submi
     assert beside.counterpart(grids["hand+mine"], [replace(grids["hand"], protocol="dev")]) is None
 
 
-@pytest.mark.parametrize("state", ["", "submitted"])
-def test_only_a_submissions_page_has_the_table_and_its_state(state: str):
+@pytest.mark.parametrize("state", ["", "submitted", "reproduced (1 of 1)"])
+def test_only_a_submissions_page_has_the_table_and_every_page_the_state(state: str):
     records = [*hand_records(), *submission()]
     files = leaderboard.render(
         made["found"]([HAND, MINE], records, REFERENCES), figures=False,
         states=lambda grid: {m: state for m in grid.methods if state and m == "mine"},
     )  # fmt: skip
     assert "## Beside" not in files["hand/README.md"]
-    assert "Records:" not in files["hand/README.md"]
+    assert "Submitted: nobody has re-run these records." in files["hand/README.md"]
     assert "## Beside" in files["hand+mine/README.md"]
-    assert ("Records: mine submitted." in files["hand+mine/README.md"]) == bool(state)
+    mine = files["hand+mine/README.md"]
+    assert ("Submitted: nobody has re-run these records." in mine) != state.startswith("reproduced")

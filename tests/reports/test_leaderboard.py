@@ -130,7 +130,8 @@ def test_main_figure_complete_and_partial():
     records = made["records"](SUITE)
     lines = leaderboard.main_figure(collected(SUITE, records))
     assert lines[0] == "suite tiny, track minilm, protocol last: cod - standard, accuracy points"
-    assert len(lines) == 3
+    assert len(lines) == 4
+    assert lines[-1] == "Submitted: nobody has re-run these records."
     assert re.match(
         r"kd: \+\d\.\d\d, 95 % interval \[.*\], p = 0\.\d+ \(Holm .*n = 10 units \(2 tasks x 5 seeds\)", lines[1]
     )
@@ -141,17 +142,31 @@ def test_main_figure_complete_and_partial():
 
 
 def test_protocols_and_tracks_never_share_a_table():
-    suite = replace(SMOKE, tracks=("minilm", "toy"), protocols=("last", "paper"))
+    suite = replace(SMOKE, tracks=("minilm", "toy"), protocols=("last", "paper"), main_track="toy")
     references = made["references"](suite.tasks) | made["references"](suite.tasks, track="toy")
     toy = made["records"](suite, track="toy")
     records = made["records"](suite)[:2] + toy + made["records"](suite, protocol="paper")
     files = rendered(suite, records, references=references)
     folders = {name.rpartition("/")[0] for name in files}
     assert folders == {"", "smoke", "smoke/last-minilm", "smoke/paper-minilm"}
-    # The main section is protocol `last` on the track with most runs.
+    # The main section is protocol `last` on the suite's main track.
     assert files["smoke/README.md"].startswith("# Smoke (suite `smoke`): track `toy`, protocol `last`")
     assert "Unranked protocol." in files["smoke/paper-minilm/README.md"]
-    assert "(smoke/last-minilm/README.md), 2 runs." in files["README.md"]
+    assert "(smoke/last-minilm/README.md), 2 runs, submitted." in files["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("main", "own", "other", "first"),
+    [("minilm", 2, 4, "minilm"), ("", 2, 4, "minilm"), ("toy", 4, 4, "toy"), ("minilm", 0, 4, "toy")],
+)
+def test_the_main_section_is_the_main_tracks_while_it_has_a_run_and_else_of_most_runs(
+    main: str, own: int, other: int, first: str
+):
+    suite = replace(SMOKE, tracks=("minilm", "toy"), main_track=main)
+    references = made["references"](suite.tasks) | made["references"](suite.tasks, track="toy")
+    records = made["records"](suite)[:own] + made["records"](suite, track="toy")[:other]
+    files = rendered(suite, records, references=references)
+    assert files["smoke/README.md"].startswith(f"# Smoke (suite `smoke`): track `{first}`")
 
 
 def test_no_runs_and_only_stale_runs():
@@ -181,7 +196,7 @@ def test_names_are_escaped_everywhere():
     for name, text in files.items():
         # CSV and plain text are not markup.
         assert name.endswith((".csv", ".txt")) or "<script>" not in text
-    assert len(files["smoke/main.txt"].splitlines()) == 2
+    assert len(files["smoke/main.txt"].splitlines()) == 3
     text = files["smoke/README.md"]
     assert "<img" not in text
     assert "\\|\\`\\$x\\$ \\_y\\_" in text

@@ -132,7 +132,8 @@ def test_what_a_method_says_and_the_state_of_its_records_stand_in_table_and_sect
     rows = list(site_data.rows(site_data.section(found)))
     assert table.count("<td>reproduced<td") == sum(row.method == "kd" for row in rows) > 0
     assert table.count("<td>submitted &lt;script&gt;") == sum(row.method == "lwd" for row in rows)
-    assert {row.state for row in site_data.rows(site_data.section(grid(SUITE, made["records"](SUITE))))} == {""}
+    nobody = site_data.section(grid(SUITE, made["records"](SUITE)))
+    assert {row.state for row in site_data.rows(nobody)} == {"submitted"}
 
 
 def submitted(teacher: str = "") -> list[aggregate.Grid]:

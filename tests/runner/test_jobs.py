@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from cod_bench.executor import Job, Outcome, Ready
+from dataclasses import replace
+
+import pytest
+
+from cod_bench.executor import Clock, Job, Outcome, Ready
 from cod_bench.runner.jobs import jobs_for
 from cod_bench.spec import RunSpec
 
@@ -40,7 +44,7 @@ def test_a_failure_takes_what_depends_on_it() -> None:
     pool = ready.take()
     assert pool is not None
     outcomes = list(ready.settle(Outcome(pool, error="boom")))
-    assert [(o.job.key, o.error) for o in outcomes] == [("pool", "boom"), ("cod", "boom")]
+    assert [(o.job.key, o.error, o.blocked) for o in outcomes] == [("pool", "boom", False), ("cod", "boom", True)]
     left = ready.take()
     assert left is not None
     assert left.key == "standard"
@@ -74,3 +78,29 @@ def test_protocols_that_keep_wrong_rows_have_pools_of_their_own() -> None:
     specs = [RunSpec(p, "toy", "toy", "kd", "cod", "substitution", 8, 0) for p in ("last", "dev", "paper")]
     pools = [j for j in jobs_for(specs, {}) if j.stage == "pool"]
     assert [j.payload["kept_wrong"] for j in pools] == [False, True]
+
+
+def test_a_clock_tells_of_what_lasts_and_ends_what_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    clock = Clock(now=lambda: now[0])
+    late, free = replace(job("late"), limit=100.0), job("free")
+    for one in (late, free):
+        clock.start(one)
+    told = []
+    for second in (49.0, 50.0, 60.0, 99.9):
+        now[0] = second
+        assert clock.over([late, free]) == []
+        told.append(caplog.text.count("late: still at work after"))
+    assert told == [0, 1, 1, 1]
+    now[0] = 100.0
+    assert clock.over([late, free]) == [late]
+    clock.start(late)
+    assert clock.over([late, free]) == []
+    now[0] = 1e9
+    clock.stop(late)
+    assert clock.over([late, free]) == []
+
+
+def test_runs_are_given_their_limits() -> None:
+    spec = RunSpec("last", "toy", "toy", "kd", "standard", "", 8, 0)
+    assert [j.limit for j in jobs_for([spec], {}, {spec: 700.0})] == [0.0, 700.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from cod_bench.design import suites
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import identify, run_id
-from cod_bench.records.record import Record
+from cod_bench.records.record import Record, summary
 from cod_bench.records.results import Results
 from cod_bench.runner import plan
 from cod_bench.spec import RunSpec, digest
@@ -50,3 +51,15 @@ def test_time_left_is_that_of_like_runs(tmp_path: Path) -> None:
     results.write(toy_record(done))
     assert plan.make(TOY, filters, results).seconds == {missing: 2.0}
     assert plan.make(TOY, filters, results).hours(2) == pytest.approx(1 / 3600)
+
+
+def test_a_run_hangs_after_ten_times_the_longest_of_its_kind_and_ten_minutes_at_least() -> None:
+    quick, slow, other = (
+        RunSpec("last", "toy", "toy", method, "standard", "", 8, 0) for method in ("kd", "lwd", "ted")
+    )
+    seen = [
+        summary(replace(toy_record(replace(spec, seed=seed)), cost={"seconds": 1.0, "cpu_seconds": seconds}))
+        for spec, seed, seconds in ((quick, 1, 2.0), (slow, 1, 90.0), (slow, 2, 100.0))
+    ]
+    assert plan.limits([quick, slow, other], seen, {other: 120.0}) == {quick: 600.0, slow: 1000.0, other: 1200.0}
+    assert plan.limits([quick, slow], seen, {}, 5.0) == {quick: 5.0, slow: 5.0}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from cod_bench.checks import records as check_records
 from cod_bench.design import suites
 from cod_bench.errors import UsageError
+from cod_bench.records import verdicts
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
 from cod_bench.records.verdicts import CONTRADICTED, REPRODUCED, Cell
@@ -17,6 +20,7 @@ from cod_bench.reports import render
 from cod_bench.runner import reproduce
 from cod_bench.spec import RunSpec
 from tests import submissions
+from tests.checks.test_merge_base import git
 from tests.cli.test_app import call
 from tests.samples import forged, sample_record
 
@@ -37,7 +41,9 @@ def results(finished: Path, tmp_path: Path) -> Results:
 
 
 def test_random_cells_are_found_again_and_the_tables_say_so(results: Results) -> None:
-    assert "Records:" not in render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
+    before = render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
+    assert "Records: submitted." in before
+    assert "Re-runs:" not in before
     seen: list[Cell] = []
     made = reproduce.reproduce(results, share=0.3, seed=3, listen=lambda _, cell: seen.append(cell))
     assert [(v.method, v.generator, v.of, v.state, len(v.cells)) for v in made] == [
@@ -46,7 +52,7 @@ def test_random_cells_are_found_again_and_the_tables_say_so(results: Results) ->
     assert {cell.agreement for cell in seen} == {1.0}
     assert results.verdicts() == tuple(made)
     text = render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
-    assert "Records: kd reproduced (2 of 2 re-run cells found again, of 4" in text
+    assert "Re-runs: kd reproduced (2 of 2 re-run cells found again, of 4, on the same kind of machine" in text
     assert not results.scan()[1]
     # records of another generator void nothing
     replayed = submissions.record(RunSpec("last", "toy", "toy", "kd", "cod", "replay", 8, 0), submissions.reference(),
@@ -75,15 +81,126 @@ def records(tasks: tuple[str, ...], seeds: int) -> list[Record]:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.01, 1), (0.05, 1), (0.051, 2), (1.0, 20)])
 def test_every_task_is_looked_at(share: float, expected: int) -> None:
-    parts = reproduce.groups(records(("a", "b"), 20), ())
-    found = {task: reproduce.sample(own, share, seed=0) for (_, _, task, _, _), own in parts.items()}
+    parts = reproduce.groups(records(("a", "b"), 20))
+    found = {task: verdicts.sample(own, share, seed=0) for (_, _, task, _, _), own in parts.items()}
     assert {task: len(own) for task, own in found.items()} == {"a": expected, "b": expected}
     assert all(len({r.spec.seed for r in own}) == expected for own in found.values())
 
 
 def test_another_seed_is_another_sample() -> None:
-    drawn = {str([r.spec.seed for r in reproduce.sample(records(("a",), 40), 0.1, seed)]) for seed in range(20)}
+    drawn = {str([r.spec.seed for r in verdicts.sample(records(("a",), 40), 0.1, seed)]) for seed in range(20)}
     assert len(drawn) > 15
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell is found again without being trained."""
+
+    def run(stored: dict[RunSpec, Record], *_: object) -> dict[RunSpec, Cell]:
+        return {spec: verdicts.settle(record, record) for spec, record in stored.items()}
+
+    monkeypatch.setattr(reproduce, "_run", run)
+
+
+@pytest.fixture
+def committed(results: Results) -> Results:
+    """The same folder in a repository of its own."""
+    git(results.root.parent, "init", "-q", "-b", "trunk")
+    commit(results)
+    return results
+
+
+def commit(results: Results) -> str:
+    git(results.root.parent, "add", "-A")
+    git(results.root.parent, "commit", "-q", "--allow-empty", "-m", "records")
+    return head(results)
+
+
+def head(results: Results) -> str:
+    return reproduce.head(results)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_the_commit_that_holds_the_records_draws_the_cells(committed: Results) -> None:
+    first = head(committed)
+    assert re.fullmatch("[0-9a-f]{40}", first)
+    made = reproduce.reproduce(committed, share=0.5, listen=lambda *_: None)
+    assert {(v.commit, v.seed) for v in made} == {(first, int(first[:8], 16))}
+    assert head(committed) == first  # neither the verdicts nor what `run` leaves there are records
+    text = render.files(committed, [suites.suite("toy")], figures=False)["toy/README.md"]
+    assert "of 4, on the same kind of machine; " in text
+    assert "cells not chosen" not in text
+    assert not [r for r in check_records.check(committed.root) if r.check == "verdicts" and r.state != "ok"]
+    assert commit(committed) != first
+
+
+@pytest.mark.parametrize("way", ["added", "ignored", "changed", "removed", "reference"])
+def test_records_that_are_not_committed_are_refused(way: str, committed: Results) -> None:
+    first, *_ = committed.record_paths()
+    if way == "ignored":
+        (committed.root.parent / ".gitignore").write_text("*seed9*\n")
+        commit(committed)
+    if way in ("added", "ignored"):
+        shutil.copy(first, first.with_name("k008-seed9-x.json"))
+    elif way == "changed":
+        first.write_text(first.read_text() + " ")
+    elif way == "removed":
+        first.unlink()
+    else:
+        next((committed.root / "_reference").rglob("*.json")).write_text("{}")
+    with pytest.raises(UsageError, match=r"is not as HEAD has it, and records from after it .* or name a --seed"):
+        head(committed)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_outside_a_repository_or_with_a_seed_the_verdict_says_so(results: Results) -> None:
+    assert head(results) == ""
+    made = reproduce.reproduce(results, share=0.1, listen=lambda *_: None)
+    assert {v.commit for v in made} == {""}
+    git(results.root.parent, "init", "-q")  # a repository without a commit
+    assert head(results) == ""
+    commit(results)
+    made = reproduce.reproduce(results, share=0.1, seed=7, listen=lambda *_: None)
+    assert {(v.commit, v.seed) for v in made} == {("", 7)}
+    text = render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
+    assert "on the same kind of machine, cells not chosen by a commit; " in text
+
+
+def test_what_is_not_at_hand_is_told_and_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
+    monkeypatch.delenv("COD_BENCH_DATA", raising=False)
+    found = reproduce.groups([
+        *records(("toy", "imdb+local-7178505d", "strange"), 1),
+        sample_record(spec=RunSpec("last", "toy", "toy", "mine", "standard", "", 8, 0)),
+    ])  # fmt: skip
+    said: list[str] = []
+    left = reproduce.at_hand(found, (), (), said.append)
+    assert [(task, method) for _, _, task, method, _ in left] == [("toy", "kd")]
+    assert said == [
+        "left out: method 'mine': is not installed here; read its file and name it by --plugin",
+        (
+            "left out: task 'imdb+local-7178505d': its rows are not at hand; name it by --task, or the folder of its "
+            "files by --data"
+        ),
+        "left out: task 'strange': is not installed here; read its file and name it by --plugin",
+    ]
+    for methods, tasks, sentence in (
+        (("mine",), (), "method 'mine': is not installed here"),
+        ((), ("strange",), "task 'strange': is not installed here"),
+        ((), ("imdb",), "no source for its rows: name the folder"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            reproduce.at_hand(found, methods, tasks, said.append)
+    with pytest.raises(UsageError, match="nothing is left of these records"):
+        reproduce.at_hand(reproduce.groups(records(("strange",), 1)), (), (), said.append)
+
+
+def test_tasks_are_named_with_or_without_their_slice() -> None:
+    own = records(("a", "imdb+local-7178505d"), 2)
+    assert [part[2] for part in reproduce.groups(own, (), ("imdb",))] == ["imdb+local-7178505d"]
+    assert [part[2] for part in reproduce.groups(own, (), ("imdb+local-7178505d", "a"))] == ["a", "imdb+local-7178505d"]
+    with pytest.raises(UsageError, match="unknown task with records 'b'"):
+        reproduce.groups(own, (), ("b",))
 
 
 def test_mistakes_are_sentences(results: Results, tmp_path: Path) -> None:
@@ -92,6 +209,8 @@ def test_mistakes_are_sentences(results: Results, tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"--sample 0: choose a share above 0"):
         run(share=0)
+    with pytest.raises(UsageError, match=r"--seed -1: choose a whole number from 0 to 4294967295"):
+        reproduce.reproduce(results, share=0.05, seed=-1, listen=lambda *_: None)
     with pytest.raises(UsageError, match="has no records to re-run"):
         run(Results(tmp_path / "empty"))
     with pytest.raises(UsageError, match="unknown method with records 'kdd'"):
@@ -101,8 +220,13 @@ def test_mistakes_are_sentences(results: Results, tmp_path: Path) -> None:
         results.verdicts()
 
 
-def test_a_method_that_is_not_installed_must_be_named(results: Results) -> None:
+def test_a_method_that_is_not_installed_is_left_out_unless_it_is_named(results: Results) -> None:
     stranger = sample_record(spec=RunSpec("last", "toy", "toy", "strange", "standard", "", 8, 0))
     results.write(stranger)
     with pytest.raises(UsageError, match="method 'strange': is not installed here; read its file and name it"):
-        reproduce.reproduce(results, share=0.05, listen=lambda *_: None)
+        reproduce.reproduce(results, share=0.05, methods=("strange",), listen=lambda *_: None)
+    done = call("reproduce", "--results", "runs", "--task", "toy", "--seed", "3", cwd=results.root.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("left out: method 'strange': is not installed here; read its file and name it by")
+    assert done.stdout.rstrip().endswith("sample of seed 3, of no commit, which the verdicts tell")
+    assert {v.method for v in results.verdicts()} == {"kd"}

@@ -150,7 +150,7 @@ def _sound(path: Path) -> Note | None:
         raise UsageError(f"batch note {path}: {error.strerror}; allow it to be read or move it away") from error
     except ValueError as error:
         tag = path.stem.rpartition("-")[2]
-        set_aside(path, "batch note", f"{error}; if its batch was sent, the provider has it under {TAG}={tag}")
+        set_aside(path, "batch note", f"{error}; if its batch was sent, the provider has it under {TAG}={tag}", then="")
         return None
 
 

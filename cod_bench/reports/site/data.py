@@ -12,14 +12,15 @@ from cod_bench.analysis import aggregate, claims
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Claim, Gain
 from cod_bench.records.results import BadFile
-from cod_bench.reports import leaderboard, page
+from cod_bench.records.verdicts import REPRODUCED
+from cod_bench.reports import leaderboard, page, standing
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site.charts import Forest, Panel
 from cod_bench.reports.tables import counted, p_value, percent
 
 ALL_TASKS = "all tasks"
 MEAN_K = "mean"
-MAIN_PAIR = ("cod", "standard")
+MAIN_PAIR = leaderboard.MAIN_PAIR
 HALF = "half"
 SHOWN = ("agreement", "macro_f1", "mcc", "kl", "ece")
 """Metrics beside accuracy in the main table."""
@@ -33,7 +34,7 @@ class Section:
     gains: tuple[Gain, ...]
     claims: tuple[Claim, ...]
     answer: Forest
-    """What `cod` gains over `standard`, a row a method."""
+    """What `cod` gains over `standard`, a row a method: of the reproduced ones if there are any."""
     groups: tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]
     """Every comparison, in titled groups: (condition, over, a row a method), all on one scale."""
     panels: tuple[tuple[Panel, ...], ...]
@@ -72,7 +73,7 @@ class Row:
     """Over `standard`, paired."""
     collapsed: float | None
     state: str
-    """Of the method's records, in short; empty where it is not told."""
+    """Of the method's records, in short."""
     metrics: Mapping[str, float | None]
 
 
@@ -93,12 +94,17 @@ def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] =
     }
     return Section(
         grid, tuple(gains), tuple(stated),
-        answer=site_charts.forest([g for g in gains if (g.condition, g.over) == MAIN_PAIR]),
+        answer=site_charts.forest(_main(grid, gains)),
         groups=_groups(grid, gains),
         panels=tuple(tuple(row) for row in site_charts.panels(grid, [*grid.shown, *conditions])),
         conditions=grid.shown,
         parts=parts,
     )  # fmt: skip
+
+
+def _main(grid: Grid, gains: Sequence[Gain]) -> list[Gain]:
+    """What the headline is made of."""
+    return standing.headed(grid, [gain for gain in gains if (gain.condition, gain.over) == MAIN_PAIR])
 
 
 def _groups(grid: Grid, gains: Sequence[Gain]) -> tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]:
@@ -118,12 +124,15 @@ def headline(shown: Section) -> Headline:
     """The main answer: what `cod` gains over `standard`, or why nothing can be said."""
     grid = shown.grid
     done, declared = len(grid.runs), len(grid.declared)
-    main = [gain for gain in shown.gains if (gain.condition, gain.over) == MAIN_PAIR]
+    main = _main(grid, shown.gains)
     where = f"Suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: {done} of {declared} trainings."
+    where += f" Records: {standing.brief(grid)}."
     tried = [gain for gain in shown.gains if gain.condition in grid.suite.tried and gain.mean is not None]
+    tried = standing.headed(grid, tried)
     if not main and tried:
         named = ", ".join(dict.fromkeys(f"{gain.condition} over {gain.over}" for gain in tried))
-        return Headline(f"Exploratory, no claim: {named} {_range(tried)} accuracy points.", where)
+        said = f"Exploratory, no claim: {named} {_range(tried)} accuracy points."
+        return Headline(f"{said}{_unproven(grid, tried)}", where)
     if not main:
         return Headline("Not asked here: this suite does not compare cod with standard.", where)
     n, tasks, seeds = page.units(grid)
@@ -133,13 +142,22 @@ def headline(shown: Section) -> Headline:
         f"{counted(tasks, 'task')} × {counted(seeds, 'seed')}. "
     )
     ending = f"Conditional on one teacher and one generator per task. {where}"
+    others = [m for m in grid.methods if grid.primary(m, *MAIN_PAIR) and all(gain.method != m for gain in main)]
+    left_out = f" Not in this headline: {', '.join(others)}. {standing.words(grid, others)}" if others else ""
     if not grid.complete:
         what = "Means so far; no interval, p or claim before every declared run is there. "
-        return Headline(f"Not decided yet: {done} of {declared} trainings are there.", basis + what + ending)
+        return Headline(f"Not decided yet: {done} of {declared} trainings are there.", basis + what + ending + left_out)
     verdicts = {c.method: c.verdict for c in shown.claims if c.name == "helps"}
     p = max((gain.holm for gain in main if gain.holm is not None), default=None)
-    basis += f"Bars: 95 % intervals, n = {n} units; Holm p at most {p_value(p)}. {ending}"
-    return Headline(_sentence(main, verdicts), basis)
+    basis += f"Bars: 95 % intervals, n = {n} units; Holm p at most {p_value(p)}. {ending}{left_out}"
+    return Headline(f"{_sentence(main, verdicts)}{_unproven(grid, main)}", basis)
+
+
+def _unproven(grid: Grid, gains: Sequence[Gain]) -> str:
+    """What a headline says behind its numbers where they are of records that were not found again."""
+    if any(standing.short(grid, gain.method) == REPRODUCED for gain in gains):
+        return ""
+    return f" {standing.words(grid, list(dict.fromkeys(gain.method for gain in gains)))}"
 
 
 def _sentence(main: Sequence[Gain], verdicts: Mapping[str, str | None]) -> str:
@@ -207,7 +225,7 @@ def _row(
         sd=_spread(grid, method, condition, ks, tasks),
         gain=gain,
         collapsed=mean("collapsed_share"),
-        state=grid.states.get(method, "").partition(" (")[0],
+        state=standing.short(grid, method),
         metrics={name: mean(name) for name in SHOWN},
     )  # fmt: skip
 

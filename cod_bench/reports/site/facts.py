@@ -10,7 +10,7 @@ from typing import Any
 
 from cod_bench.analysis import aggregate
 from cod_bench.analysis.aggregate import Grid, Run
-from cod_bench.reports import beside
+from cod_bench.reports import beside, standing
 from cod_bench.reports.paper import analogues as paper_analogues
 from cod_bench.reports.paper import claims as paper_claims
 from cod_bench.reports.paper import page as paper_page
@@ -47,7 +47,7 @@ class Method:
     about: tuple[str, ...]
     """Paragraphs: its summary, then its docstring."""
     states: tuple[tuple[Section, str], ...]
-    """What is known of its records where that is told."""
+    """What is known of its records, section by section."""
     recipes: tuple[Recipe, ...]
     results: tuple[Results, ...]
 
@@ -83,6 +83,8 @@ class Claims:
     analogues: str
     """Every figure that decides nothing, once; empty without any."""
     parts: str
+    records: str
+    """Whether the records behind all of this are submitted or have been re-run, grid by grid; empty without any."""
 
 
 def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Method]:
@@ -96,7 +98,7 @@ def methods(sections: Sequence[Section], about: Mapping[str, str]) -> list[Metho
         Method(
             name,
             tuple(" ".join(part.split()) for part in about.get(name, "").split("\n\n") if part.strip()),
-            tuple((s, s.grid.states[name]) for s in sections if name in s.grid.states),
+            tuple((s, standing.full(s.grid, name)) for s in sections if any(r.method == name for r in s.grid.runs)),
             tuple(_recipes(sections, name)),
             tuple(_results(s, name) for s in sections if any(spec.method == name for spec in s.grid.runs)),
         )
@@ -163,12 +165,14 @@ def paper_answers(grids: Sequence[Grid]) -> Claims:
     """The paper's claims with the records' answers; the main grid, if complete, is an analogue of each."""
     told: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
     places: list[range] = []
+    used: list[Grid] = []
     for claim in paper_claims.claims():
         own = paper_claims.settings(claim, grids)
         answers = [(sides, paper_page.decides(claim, sides)) for sides in own]
         if grids[0].complete and not any(grids[0] is grid for sides in own for grid in sides):
             answers.append(((grids[0],) * len(claim.parts), False))  # nothing to see before every run is there
         found = [(claim, paper_claims.answer(claim, sides, decides=decides)) for sides, decides in answers]
+        used += [side for sides, _ in answers for side in sides if side is not None]
         start = len(told)
         told += found if own else [(claim, []), *found]
         places.append(range(start, len(told)))
@@ -184,7 +188,8 @@ def paper_answers(grids: Sequence[Grid]) -> Claims:
         labels = dict.fromkeys(label for (place, _), label in analogues.labels.items() if place in own_places)
         verdicts.append(Verdict(claim.text, claim.kind, claim.suite, (first, second), ", ".join(labels) or NONE))
     parts = "\n\n".join([paper_page.claims_parts(told, analogues), *paper_page.not_run(told)])
-    return Claims(tuple(verdicts), paper_analogues.text(analogues) if analogues.found else "", parts)
+    states = dict.fromkeys(f"suite {g.suite.name} on track {g.track} {standing.brief(g)}" for g in used)
+    return Claims(tuple(verdicts), paper_analogues.text(analogues) if analogues.found else "", parts, "; ".join(states))
 
 
 def teachers(grids: Sequence[Grid]) -> list[tuple[str, ...]]:

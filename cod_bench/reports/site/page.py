@@ -18,7 +18,7 @@ from cod_bench.design import suites
 from cod_bench.errors import RunError
 from cod_bench.records.results import BadFile
 from cod_bench.reports import page as markdown
-from cod_bench.reports import tables
+from cod_bench.reports import standing, tables
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import facts as site_facts
@@ -179,7 +179,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.globals.update(
         percent=tables.percent, points=tables.points, number=tables.number, counted=tables.counted, inline=_inline,
-        blocks=_blocks,
+        blocks=_blocks, brief=standing.brief,
     )  # fmt: skip
     return made
 
