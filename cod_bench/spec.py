@@ -134,7 +134,7 @@ def parsed(text: str, *, strict: bool = True) -> Any:
     return value
 
 
-_TOO_DEEP = f"not JSON that is read: nested too deeply, and at most {DEEPEST} levels are read"
+_TOO_DEEP = f"not JSON: nested too deeply, and at most {DEEPEST} levels are read"
 
 
 def _is_deep(value: Any) -> bool:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from cod_bench.records.record import record_from_json, reference_from_json, seal
 from cod_bench.records.results import INDEX, Results
 from cod_bench.spec import digest
 from tests import fuzz
+from tests.records.test_verdicts import verdict
 from tests.samples import forged, sample_record, sample_reference
 
 COUNT = int(os.environ.get("COD_BENCH_FUZZ", "600"))
@@ -90,20 +91,15 @@ def _failure(folder: Path) -> fuzz.Target:
 
 
 def _verdicts(folder: Path) -> fuzz.Target:
-    cell = verdicts.Cell(NEW.run_id, verdicts.REPRODUCED, 1.0)
-    one = {
-        "protocol": "last", "track": "toy", "task": "toy", "method": "kd", "generator": "", "records": "0" * 12,
-        "of": 4, "tolerance": verdicts.TOLERANCE, "sample": 0.5, "seed": 1, "environment": {"machine": "one"},
-        "date": "2026-01-01", "cells": [asdict(cell)],
-    }  # fmt: skip
-    text = {"schema": verdicts.SCHEMA, "verdicts": [one, {**one, "method": "lwd"}]}
+    own = verdict([NEW], verdicts.Cell(NEW.run_id, verdicts.REPRODUCED, 1.0))
+    text = verdicts.to_json([own, replace(own, method="lwd")])
 
     def read(data: bytes) -> None:
         store.write_atomic(folder / "reproduced.json", data)
         found = Results(folder).verdicts()
         verdicts.told(found, [NEW, FULL])
 
-    return fuzz.Target("verdicts", [json.dumps(text).encode()], read, (UsageError,))
+    return fuzz.Target("verdicts", [text.encode()], read, (UsageError,))
 
 
 def _index(folder: Path) -> fuzz.Target:

@@ -64,7 +64,7 @@ GOOD = {"original": "a dull film", "label": 0, "cfe": "a great film", "target": 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("[" * 100_000, "line 2: is no pair .not JSON that is read: nested too deeply"),
+        ("[" * 100_000, "line 2: is no pair .not JSON: nested too deeply"),
         ("[]", "line 2: is no pair .a field is missing or of the wrong kind"),
         ("5", "line 2: is no pair .not one JSON object"),
         ('"\\u001b"', "line 2: is no pair"),
