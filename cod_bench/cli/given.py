@@ -215,9 +215,10 @@ def failure(path: Path) -> tuple[str, str]:
     """
     try:
         found = json.loads(read_text(path, FAILURE))
-        reason, retry = found["reason"], found["retry"]
-        if not (isinstance(reason, str) and isinstance(retry, str) and retry.startswith(("cod-bench ", "cod_bench."))):
-            raise ValueError("says no reason")
+        reason, retry = found["reason"], found.get("retry")
+        if not isinstance(reason, str):
+            raise TypeError("reason")
     except (OSError, *UNFIT):
         return f"{path} is corrupt", AGAIN
-    return reason, AGAIN if SHELL.intersection(retry) else retry
+    ours = isinstance(retry, str) and retry.startswith(("cod-bench ", "cod_bench.")) and not SHELL.intersection(retry)
+    return reason, retry if ours else AGAIN
