@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["plan", "--suite", "toy", "--k", "0-9999999999"], "--k '0-9999999999': write whole numbers"),
         (["plan", "--suite", "toy", "--method", ""], "--method '': name at least one value or leave the option out"),
         (["plan", "--suite", "toy", "--k", "8,16"], "--k 16: suite 'toy' has only 8"),
-        (["status", "--suite", "toy", "--results", ""], "--results '.': is not a folder of its own"),
+        (["status", "--suite", "toy", "--results", "."], "--results '.': is not a folder of its own"),
         (["run", "--all", "--workers", "0"], "Invalid value for '--workers'"),
         (["plan", "--nonsense"], "No such option"),
         (["run", "--all", "--suite", "toy", "--track", "mine"], "made by --track mine --teacher MODEL --student MODEL"),
