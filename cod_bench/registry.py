@@ -28,6 +28,8 @@ EXPORTS = {
 """Kind -> the one name that a plugin's module exports."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]", re.IGNORECASE)
+"""What Windows takes for a device, whatever the folder and whatever follows a dot."""
 
 _plugin_files: dict[tuple[str, str], Path] = {}
 
@@ -35,6 +37,13 @@ _plugin_files: dict[tuple[str, str], Path] = {}
 def name_of(kind: str, stem: str) -> str:
     """What a plugin in a file of that stem is called: conditions have - for _, as tables and folders do."""
     return stem.replace("_", "-") if kind == "condition" else stem
+
+
+def unfit_name(name: str) -> str:
+    """What is wrong with the name of a plugin, to be told after "its name"; empty if nothing is."""
+    if not NAME.fullmatch(name):
+        return "must be letters, digits, _ or -"
+    return "is what Windows calls a device" if DEVICE.fullmatch(name) else ""
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -66,8 +75,8 @@ def add_plugin(path: Path) -> tuple[str, str]:
     """
     if not path.is_file():
         raise UsageError(f"--plugin {path}: no such file")
-    if not NAME.fullmatch(path.stem):
-        raise UsageError(f"--plugin {path}: its name must be letters, digits, _ or -; rename the file")
+    if told := unfit_name(path.stem):
+        raise UsageError(f"--plugin {path}: its name {told}; rename the file")
     module = _guarded(f"--plugin {path}", lambda: _import_file(path.resolve()))
     kinds = [kind for kind, export in EXPORTS.items() if hasattr(module, export)]
     if len(kinds) != 1:

@@ -19,6 +19,14 @@ def sample_cfe(**changes: Any) -> dict[str, Any]:
     return {**values, **changes}
 
 
+def sample_cost(**changes: float) -> dict[str, float]:
+    values = {
+        "seconds": 1.0, "cpu_seconds": 0.9, "rows_seconds": 0.1, "prepare_seconds": 0.0, "train_seconds": 0.7,
+        "evaluate_seconds": 0.1, "steps": 2.0, "prepare_steps": 0.0, "teacher_passes": 8.0,
+    }  # fmt: skip
+    return {**values, **changes}
+
+
 def sample_record(**changes: Any) -> Record:
     spec = changes.pop("spec", RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 8, 0))
     generator = None if not spec.generator else {"version": 1, "params": {}}

@@ -17,7 +17,7 @@ from cod_bench.records import evaluate
 from cod_bench.records.record import SCALE, Record, Reference
 from cod_bench.records.results import Results
 from cod_bench.spec import RunSpec, digest, stream
-from tests.samples import sample_cfe, sample_record, sample_reference
+from tests.samples import sample_cfe, sample_cost, sample_record, sample_reference
 
 PAIRS = {"pairs_sha256": "a" * 64}
 
@@ -45,14 +45,16 @@ def flips(name: str) -> bool:
 
 
 def rows(spec: RunSpec) -> dict[str, Any]:
-    """What a record says of its rows: the first of the training pool, class by class in turn, and their partners."""
-    columns = [[row.id for row in origin.corpus(spec.task).train if row.label == label] for label in (0, 1)]
+    """What a record says of its rows: the first that the seed draws, class by class in turn, and their partners."""
+    train = origin.corpus(spec.task).train
+    drawn = [train[place] for place in stream("draw", spec.task, spec.seed).permutation(len(train))]
+    columns = [[row.id for row in drawn if row.label == label] for label in (0, 1)]
     found: list[tuple[str, int, str]] = []
     for slot in range(spec.k // 2):
-        label, place = slot % 2, slot // 2 + 20 * spec.seed
+        label, place = slot % 2, slot // 2
         found.append((columns[label][place], label, "o"))
         if spec.condition == "standard":
-            found.append((columns[1 - label][10 + place], 1 - label, "p"))
+            found.append((columns[1 - label][spec.k // 4 + place], 1 - label, "p"))
         elif spec.condition != "half":
             found.append((columns[label][place], 1 - label if flips(spec.condition) else label, "p"))
     sources, labels, roles = (list(column) for column in zip(*found, strict=True))
@@ -84,7 +86,9 @@ def record(
     gold = evaluate.digits(target.gold)
     right = stream("student", *map(str, (spec.method, spec.condition, spec.generator, spec.seed))).random(len(gold))
     predicted = [int(g) if draw < 0.75 else 1 - int(g) for g, draw in zip(gold, right, strict=True)]
-    probabilities = [SCALE * 8 // 10 if v else SCALE * 2 // 10 for v in predicted]
+    sure = [int(SCALE * (0.7 + 0.2 * draw)) for draw in stream("sure", digest(identity)).random(len(gold))]
+    probabilities = [p if v else SCALE - p for p, v in zip(sure, predicted, strict=True)]
+    steps = int(identity["method"]["hparams"].get("steps", 2))
     digits = "".join(map(str, predicted))
     task = origin.find(spec.task)
     return sample_record(
@@ -92,7 +96,7 @@ def record(
         probabilities=probabilities, metrics=dict(evaluate.metrics(digits, probabilities, target)),
         reference=f"{spec.task}-{target.teacher_hash}", eval_hash=target.eval_hash, train_hash=task.pool_sha256[:12],
         rows=rows(spec), cfe=sample_cfe(slots=spec.k // 2, valid=spec.k // 2) if spec.generator else None,
-        cost={"seconds": 1.0, "steps": 2.0}, history={"loss": [float(v) for v in right[:2]]},
+        cost=sample_cost(steps=float(steps)), history={"loss": [float(v) for v in right[:steps]]},
         provenance={"git": None, "date": "2026-01-01", "cod_bench": "0.1.0", "environment": {"machine": "one"}},
     )  # fmt: skip
 
@@ -111,7 +115,7 @@ def many_sources(results: Results) -> None:
     toy, teacher = suites.suite("toy"), reference()
     write(results, toy, teacher)
     write(results, toy.variant(generator="replay"), teacher, params=PAIRS)
-    method = None if "mine" in registry.names("baseline") else {"version": 1, "hparams": {}}
+    method = None if "mine" in registry.names("baseline") else {"version": 1, "hparams": {"steps": 2}}
     write(results, toy.variant(submitted=("mine",)), reference("fedcba987654"), method=method)
 
 

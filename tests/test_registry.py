@@ -74,3 +74,25 @@ class TestPluginFiles:
         registry.add_plugin(self.write(tmp_path, "other", source))
         with pytest.raises(UsageError, match="must be the file's name 'other'"):
             registry.load("baseline", "other")
+
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [
+            ("mine", ""),
+            ("console", ""),
+            ("com10", ""),
+            ("con", "is what Windows calls a device"),
+            ("NUL", "is what Windows calls a device"),
+            ("lpt9", "is what Windows calls a device"),
+            ("-x", "must be letters, digits, _ or -"),
+            ("a b", "must be letters, digits, _ or -"),
+            ("", "must be letters, digits, _ or -"),
+        ],
+    )
+    def test_a_name_that_some_system_cannot_hold_is_none(self, tmp_path: Path, name: str, sentence: str) -> None:
+        assert registry.unfit_name(name) == sentence
+        if not sentence:
+            return
+        path = self.write(tmp_path, name, "raise SystemExit(5)")
+        with pytest.raises(UsageError, match=f"its name {sentence}; rename the file"):
+            registry.add_plugin(path)

@@ -43,11 +43,20 @@ def write(table: pd.DataFrame, path: Path) -> None:
     Raises:
         UsageError: the name ends neither in .csv nor in .parquet, or it cannot be written.
     """
+    check(path)
     if path.suffix == ".csv":
         write_atomic(path, table.to_csv(index=False, lineterminator="\n"))
-    elif path.suffix == ".parquet":
+    else:
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         write_atomic(path, buffer.getvalue())
-    else:
+
+
+def check(path: Path) -> None:
+    """Refuse a name that says no form.
+
+    Raises:
+        UsageError: it ends neither in .csv nor in .parquet.
+    """
+    if path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"{path}: the name must end in .csv or .parquet")

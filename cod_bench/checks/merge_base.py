@@ -1,14 +1,24 @@
-"""Folder, git ref -> which of its files the merge base has and how they differ now. Starts git, changes nothing."""
+"""Folder, git ref -> what the repository knows of its files and commits. Starts git, changes nothing."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cod_bench.checks.rows import COMMIT
 from cod_bench.errors import UsageError
+from cod_bench.records.record import Record
+from cod_bench.store import read_bytes
+
+LARGEST = 4_000_000
+"""Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
+OWN = "cod_bench/registry.py"
+"""What a repository of this package holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,8 @@ class Changes:
     removed: tuple[str, ...]
     before: Mapping[str, str] = field(default_factory=dict)
     """Text of the wanted files as the merge base has them."""
+    there: tuple[str, ...] = ()
+    """Every path that the merge base has."""
 
 
 def changes(folder: Path, ref: str, wanted: str = "") -> Changes:
@@ -41,7 +53,7 @@ def changes(folder: Path, ref: str, wanted: str = "") -> Changes:
         about, _, path = entry.partition("\t")
         before[path.removeprefix(f"{inside}/")] = about.split()[2]
     kind = "sha256" if len(base) == hashlib.sha256().digest_size * 2 else "sha1"
-    there = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    there = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]  # no pipe, no device
     now = {path.relative_to(folder).as_posix(): _blob(path, kind) for path in there}
     return Changes(
         added=tuple(sorted(now.keys() - before.keys())),
@@ -52,24 +64,64 @@ def changes(folder: Path, ref: str, wanted: str = "") -> Changes:
             for name, blob in before.items()
             if wanted and name.startswith(f"{wanted}/")
         },
+        there=tuple(sorted(before)),
     )
 
 
+def uncommitted(folder: Path, records: Mapping[str, Record], *, new: bool = False) -> dict[str, str] | None:
+    """Records, by path, that tell of a commit which the repository that holds the folder does not have.
+
+    None where that tells nothing: no repository, a shallow one, one that is not of this package, or one whose history
+    begins anew, so that it has none of these commits.
+
+    Args:
+        new: the records are those that the merge base does not have; they must be of this very history.
+    """
+    named: dict[str, list[str]] = {}
+    for path, record in records.items():
+        git = record.provenance.get("git")
+        commit = git.get("commit") if isinstance(git, Mapping) else None
+        if isinstance(commit, str) and COMMIT.fullmatch(commit):
+            named.setdefault(commit, []).append(path)
+    if not named:
+        return {}
+    try:
+        top = Path(_run(folder, "rev-parse", "--show-toplevel").strip())
+        if not (top / OWN).is_file() or _run(top, "rev-parse", "--is-shallow-repository").strip() != "false":
+            return None
+        told = _run(top, "cat-file", "--batch-check", given="".join(f"{commit}\n" for commit in named)).splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    absent = [commit for commit, line in zip(named, told, strict=True) if line.split()[1:2] != ["commit"]]
+    if len(absent) == len(named) and not new:
+        return None
+    remedy = "is not in this repository; commit the code and run it again"
+    return {path: f"provenance.git.commit: {commit} {remedy}" for commit in absent for path in named[commit]}
+
+
 def _blob(path: Path, kind: str) -> str:
-    """The id that git gives a file's content."""
-    data = path.read_bytes()
-    return hashlib.new(kind, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    """The id that git gives a file's content; none for what is no longer a file or is larger than any record."""
+    with suppress(ValueError, OSError):
+        data = read_bytes(path, LARGEST)
+        return hashlib.new(kind, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return ""
 
 
 def _git(folder: Path, ref: str, *arguments: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace", check=True
-        )
+        return _run(folder, *arguments)
     except (OSError, subprocess.CalledProcessError) as error:
         told = (getattr(error, "stderr", "") or "").strip().splitlines()
         raise UsageError(
             f"--base {ref}: git finds no merge base of it and HEAD for {folder} ({(told or ['unknown ref'])[-1]}); "
             "name a branch or commit of the repository that holds the folder"
         ) from error
-    return done.stdout
+
+
+def _run(folder: Path, *arguments: str, given: str = "") -> str:
+    """What git answers; it fetches nothing, and takes no folder that looks like a repository's inside for one."""
+    return subprocess.run(
+        ["git", "-c", "safe.bareRepository=explicit", "-C", str(folder), *arguments],
+        input=given, capture_output=True, text=True, errors="surrogateescape", check=True,
+        env={**os.environ, "GIT_NO_LAZY_FETCH": "1"},
+    ).stdout  # fmt: skip

@@ -7,27 +7,29 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cod_bench import registry
 from cod_bench.analysis import aggregate, grids
-from cod_bench.checks import gold, rows
+from cod_bench.checks import prepared, rows
 from cod_bench.checks import suites as check_suites
-from cod_bench.checks.merge_base import Changes, changes
+from cod_bench.checks.merge_base import LARGEST, Changes, changes, uncommitted
 from cod_bench.checks.report import Check, Result, first, judge
-from cod_bench.checks.texts import text_in
+from cod_bench.checks.texts import colliding, text_in, unfit_path
 from cod_bench.condition import outdated
 from cod_bench.data import origin
 from cod_bench.design import suites
-from cod_bench.errors import UsageError
+from cod_bench.errors import UsageError, plain
 from cod_bench.records import evaluate, verdicts
 from cod_bench.records.record import Record, Reference, record_from_json, reference_from_json
 from cod_bench.records.results import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
 from cod_bench.reports.render import PUBLISHED
-from cod_bench.spec import PROTOCOLS, RunSpec, digest
+from cod_bench.spec import PROTOCOLS, digest
+from cod_bench.store import read_text
 
-LARGEST = 4_000_000
-"""Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
+LARGEST_INDEX = 1 << 26
+"""Bytes of an index that is read, which has some hundreds a record."""
+Looked = TypeVar("Looked")
 TEACHER_METRICS = ("accuracy", "auroc", "ece", "macro_f1", "mcc")
 """What a reference file tells of its teacher."""
 
@@ -46,8 +48,12 @@ class Folder:
     broken: dict[str, str] = field(default_factory=dict)
     misplaced: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    """Paths of all files."""
     changes: Changes | None = None
     """Against the merge base; None where none was named."""
+    known: dict[str, Any] = field(default_factory=dict)
+    """What took long to find out and two lines tell of."""
 
 
 def check(root: Path, *, base: str = "") -> list[Result]:
@@ -63,7 +69,7 @@ def check(root: Path, *, base: str = "") -> list[Result]:
         raise UsageError(f"check {root}: no such folder; name a plugin file or a folder of records")
     plugins = sorted(root.glob("*.py"))
     if plugins:
-        raise UsageError(f"check {root}: holds code, and only a file that you name is run; name {plugins[0]}")
+        raise UsageError(f"check {root}: holds code, and only a file that you name is run; name {plain(plugins[0])}")
     found = read(root.resolve())
     if not found.records and not found.broken:
         raise UsageError(f"check {root}: has no records; name a plugin file or a folder of records")
@@ -79,27 +85,28 @@ def read(root: Path) -> Folder:
         if path.is_dir() and not path.is_symlink():
             continue
         name = path.relative_to(root).as_posix()
+        found.names.append(name)
+        if told := unfit_path(name):
+            found.misplaced[name] = told
         try:
             _read(found, path, name)
         except UNREADABLE as error:
-            found.broken[name] = str(error)
+            found.broken[name] = (error.strerror if isinstance(error, OSError) else "") or str(error)
     return found
 
 
 def _read(found: Folder, path: Path, name: str) -> None:
     parts = name.split("/")
-    if name in (".lock", INDEX) and path.is_file():
-        lines = path.read_text(encoding="utf-8").splitlines()
+    if name in (".lock", INDEX):
+        lines = read_text(path, LARGEST_INDEX).splitlines()
         if told := next(filter(None, map(text_in, filter(None, lines))), ""):
             found.texts[name] = f"{told} reads like a text; remove the file"
         return
     if parts[0] == "leaderboard" and found.results.root.name != PUBLISHED:
         return  # `run` and `status` leave these in a folder of their own
-    if path.is_symlink() or not path.is_file() or path.suffix != ".json" or parts[0] == FAILURES:
+    if path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"has {path.stat().st_size} bytes; a record has less than {LARGEST}")
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, LARGEST)
     if told := text_in(text):
         found.texts[name] = f"{told} reads like a text; records hold none"
     if name == REPRODUCED:
@@ -196,23 +203,7 @@ def _apart(told: Mapping[str, float], given: Mapping[str, float], names: Iterabl
 
 
 def _mixed(found: Folder) -> Mapping[str, str]:
-    """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
-    known: dict[RunSpec, list[Record]] = {}
-    for record in found.records.values():
-        if not _installed(record) and not outdated(record.spec.condition, record.identity):
-            known.setdefault(record.spec, []).append(record)
-    reasons = {}
-    for (protocol, track), here in check_suites.places(found.records).items():
-        for suite in check_suites.suites_of(here, track):
-            own = [
-                record for spec in check_suites.declared_runs(suite, track, protocol) for record in known.get(spec, ())
-            ]
-            try:
-                aggregate.refuse_mixtures(own)
-                grids.one_value(own)
-            except UsageError as error:
-                reasons[f"{protocol}/{track}, suite {suite.name}"] = str(error)
-    return reasons
+    return check_suites.mixed({path: one for path, one in found.records.items() if not _installed(one)})
 
 
 def _gold(found: Folder) -> Mapping[str, str] | None:
@@ -223,27 +214,78 @@ def _gold(found: Folder) -> Mapping[str, str] | None:
     return None if found.changes is None else judged.unknown
 
 
-def _judge_gold(found: Folder) -> gold.Judged:
+def _judge_gold(found: Folder) -> prepared.Judged:
     before = {} if found.changes is None else found.changes.before
     trusted = []
     for text in before.values():
         with suppress(ValueError):  # what else the merge base has there vouches for nothing
             trusted.append(reference_from_json(text))
-    return gold.compare(found.by_path, trusted)
+    return prepared.compare(found.by_path, trusted)
+
+
+def _once(find: Callable[[Folder], Looked]) -> Callable[[Folder], Looked]:
+    """What took a while to find out is kept, for the lines that also tell of it."""
+
+    def look(found: Folder) -> Looked:
+        if find.__name__ not in found.known:
+            found.known[find.__name__] = find(found)
+        known: Looked = found.known[find.__name__]
+        return known
+
+    return look
 
 
 def _drawn(found: Folder) -> Mapping[str, str]:
-    wrong = _each(found, rows.alone)
-    sound = {path: record for path, record in found.records.items() if path not in wrong}
-    return wrong | rows.together(sound) | rows.strangers(sound)[0]
+    return _alone(found) | rows.together(_sound(found)) | _strangers(found)[0]
+
+
+@_once
+def _alone(found: Folder) -> dict[str, str]:
+    return _each(found, rows.alone)
+
+
+def _sound(found: Folder) -> dict[str, Record]:
+    wrong = _alone(found)
+    return {path: record for path, record in found.records.items() if path not in wrong}
+
+
+@_once
+def _strangers(found: Folder) -> tuple[dict[str, str], set[str]]:
+    return prepared.strangers(_sound(found))
+
+
+@_once
+def _copies(found: Folder) -> rows.Copies:
+    return rows.copies(found.records)
+
+
+@_once
+def _uncommitted(found: Folder) -> dict[str, str] | None:
+    if found.changes is None:
+        return uncommitted(found.results.root, found.records)
+    new = {path: found.records[path] for path in found.changes.added if path in found.records}
+    return uncommitted(found.results.root, new, new=True)
+
+
+def _clean(found: Folder) -> Mapping[str, str]:
+    """Records that no committed code of this repository made, as far as that can be told."""
+    return {**(_uncommitted(found) or {}), **_each(found, rows.provenance)}
+
+
+def _misplaced(found: Folder) -> Mapping[str, str]:
+    before = () if found.changes is None else found.changes.there
+    return {**found.misplaced, **colliding(found.names, before)}
 
 
 def _named(record: Record) -> str:
     """Why a method's name and what it says of itself are unfit, installed or not."""
     name, own = record.spec.method, record.identity["method"]
     installed = registry.names("baseline")
-    if not registry.NAME.fullmatch(name) or (name not in installed and name.lower() in map(str.lower, installed)):
-        return f"method {name!r}: must be letters, digits, _ or -, and differ from others in more than capitals"
+    if registry.unfit_name(name) or (name not in installed and name.lower() in map(str.lower, installed)):
+        return (
+            f"method {name!r}: must be letters, digits, _ or -, no device of Windows, and differ from others in more "
+            "than capitals; rename it"
+        )
     if type(own.get("version")) is not int or not isinstance(own.get("hparams"), Mapping):
         return f"identity.method: method {name!r} must tell version and hparams; run it again"
     return ""
@@ -251,7 +293,7 @@ def _named(record: Record) -> str:
 
 def _not_looked_up(found: Folder) -> str:
     """The tasks whose training pools are not at hand, so that nobody has looked whether their rows are in them."""
-    absent = sorted(rows.strangers(found.records)[1])
+    absent = sorted(_strangers(found)[1])
     return f"rows not looked up in the training pools of {', '.join(absent)}, which are not at hand" if absent else ""
 
 
@@ -304,7 +346,7 @@ _COMPARE = "name --base REF to compare with"
 
 CHECKS: tuple[Check[Folder], ...] = (
     Check("schema", "every file is a record, a reference file or the verdicts", _told("broken")),
-    Check("path equals content", "every file lies where its content belongs", _told("misplaced")),
+    Check("path equals content", "every file lies where its content belongs, on every system", _misplaced),
     Check("no text", "no corpus text stands in a file", _told("texts")),
     Check("condition and generator known", "both are installed here", _by_record(_installed)),
     Check("identity", "run ids are those that this version gives", _by_record(_identity)),
@@ -318,9 +360,19 @@ CHECKS: tuple[Check[Folder], ...] = (
     Check("metrics recompute", "metrics follow from predictions and reference file", _metrics),
     Check("one teacher", "one teacher, data and environment wherever runs are compared", _mixed),
     Check("training rows", "k rows, the same originals on both sides of every pair", _drawn, _not_looked_up),
-    Check("no copies", "no run ends as one that was trained on other rows", lambda f: rows.copies(f.records)),
-    Check("history", "losses are numbers", _by_record(rows.history)),
-    Check("clean code", "made by committed code", _by_record(rows.provenance)),
+    Check(
+        "no copies",
+        "no run ends as one that was trained on other rows",
+        lambda found: _copies(found).wrong,
+        lambda found: _copies(found).told,
+    ),
+    Check("history", "losses and costs are those of the recipe's steps", _by_record(rows.history)),
+    Check(
+        "clean code",
+        "made by committed code",
+        _clean,
+        lambda found: "commits not looked up: no whole repository" if _uncommitted(found) is None else "",
+    ),
     Check("ranked protocol", "no protocol that only replicates", _by_record(_ranked)),
     Check(
         "grid complete",

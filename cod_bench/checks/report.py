@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from cod_bench.errors import plain
+
 State = Literal["ok", "FAILED", "skipped"]
+LONGEST = 2000
+"""Characters of a reason that are printed."""
 Found = TypeVar("Found")
 """What is looked at: a plugin that was probed, a folder that was read."""
 
@@ -21,8 +25,10 @@ class Result:
 
     @property
     def line(self) -> str:
-        """As it is printed."""
-        return f"{self.state:7} {self.check}" + (f": {self.reason}" if self.reason else "")
+        """As it is printed: nothing that a file brought steers who reads it, or fills its screen."""
+        told = plain(self.reason)
+        cut = f"{told[:LONGEST]} ..." if len(told) > LONGEST else told
+        return f"{self.state:7} {self.check}" + (f": {cut}" if cut else "")
 
 
 @dataclass(frozen=True, slots=True)

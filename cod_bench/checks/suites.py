@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cod_bench import registry
-from cod_bench.analysis.grids import on_slices
+from cod_bench.analysis import aggregate
+from cod_bench.analysis.grids import on_slices, one_value
 from cod_bench.condition import outdated
 from cod_bench.design import suites
 from cod_bench.design.identity import not_applicable
 from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
 from cod_bench.reports.tables import counted
 from cod_bench.spec import LOCAL, RunSpec
@@ -27,6 +29,24 @@ def complete(records: Mapping[str, Record]) -> Mapping[str, str]:
             lacks = sorted(wanted.get(near, set()) - here)
             told = f"; suite {near} lacks {len(lacks)} runs such as {lacks[0].label}" if lacks else ""
             reasons[f"{protocol}/{track}/*/{method}"] = f"{len(left)} records belong to no complete suite{told}"
+    return reasons
+
+
+def mixed(records: Mapping[str, Record]) -> dict[str, str]:
+    """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
+    known: dict[RunSpec, list[Record]] = {}
+    for record in records.values():
+        if not outdated(record.spec.condition, record.identity):
+            known.setdefault(record.spec, []).append(record)
+    reasons = {}
+    for (protocol, track), here in places(records).items():
+        for suite in suites_of(here, track):
+            own = [record for spec in declared_runs(suite, track, protocol) for record in known.get(spec, ())]
+            try:
+                aggregate.refuse_mixtures(own)
+                one_value(own)
+            except UsageError as error:
+                reasons[f"{protocol}/{track}, suite {suite.name}"] = str(error)
     return reasons
 
 

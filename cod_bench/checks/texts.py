@@ -1,16 +1,20 @@
-"""A file of records -> its first string that no record needs: texts of corpora are never published. Pure.
+"""A file of records -> its first string that no record needs, or why no system can hold its name. Pure.
 
-Numbers, hashes and names are single words of few characters; what else a field may hold is said field by field.
+Texts of corpora are never published. Numbers, hashes and names are single words of few characters; what else a field
+may hold is said field by field.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cod_bench.records import verdicts
+from cod_bench.registry import DEVICE
 
 NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,100}")
 """What a string may be wherever nothing else is said: no blank, no comma, no letter outside ASCII."""
@@ -47,8 +51,7 @@ def text_in(content: str) -> str:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"field {twice[:40]!r} stands twice in one object; write it once")
     return found
 
@@ -65,3 +68,33 @@ def _strange(value: Any, where: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
             yield from _strange(item, where)
     elif isinstance(value, str) and not FIELDS.get(where, NAME).fullmatch(value):
         yield where, value
+
+
+def unfit_path(name: str) -> str:
+    """Why some system cannot hold a file of that path; empty if all can."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
+    for part in name.split("/"):
+        if DEVICE.fullmatch(part.partition(".")[0].rstrip()):
+            return f"{part!r} is what Windows calls a device; rename it"
+        if part.endswith((".", " ")):
+            return f"{part!r} ends in a dot or blank, which Windows leaves out; rename it"
+    return ""
+
+
+def colliding(names: Sequence[str], before: Iterable[str] = ()) -> dict[str, str]:
+    """Paths that differ from an earlier one, or one of `before`, in capitals or the form of their letters alone.
+
+    Some systems take the two for one file, or their folders for one folder.
+    """
+    known: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for name in (*before, *names):
+        parts = name.split("/")
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            if (other := known.setdefault(unicodedata.normalize("NFKC", path).casefold(), path)) != path:
+                reasons.setdefault(name, f"differs from {other} in capitals or form alone; rename it")
+    return {name: reasons[name] for name in names if name in reasons}

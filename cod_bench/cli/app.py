@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,9 +48,10 @@ from cod_bench.cli.options import (
     TeacherOption,
     TimeoutOption,
     TrackOption,
-    Verbs,
     YesOption,
 )
+from cod_bench.cli.terminal import say, settle
+from cod_bench.cli.verbs import App
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
 from cod_bench.design.filters import Filters, suite_for
@@ -57,10 +60,7 @@ from cod_bench.runner import energy as energies
 from cod_bench.runner import plan as plans
 from cod_bench.spec import PROTOCOLS
 
-app = typer.Typer(
-    cls=Verbs,
-    no_args_is_help=True,
-    rich_markup_mode=None,
+app = App(
     pretty_exceptions_enable=False,
     help="Few-shot distillation with counterfactual explanations, measured honestly.",
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
@@ -68,6 +68,11 @@ app = typer.Typer(
 
 STOPPED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C and SIGTERM, as shells have them."""
+
+UNUSABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG,
+)  # fmt: skip
+"""What a path answers that was named wrongly."""
 
 _asked_to_end: list[int] = []
 
@@ -81,36 +86,35 @@ def _end(number: int, _: object) -> None:
 def main() -> None:
     """Run the command line; every expected failure is one sentence on standard error."""
     signal.signal(signal.SIGTERM, _end)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who called
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
+    settle()
     try:
         # by the name that shells complete, however it was started
         code = app(prog_name="cod-bench", standalone_mode=False)
         sys.stdout.flush()
     except (UsageError, RunError) as error:
-        print(f"cod-bench: {error}", file=sys.stderr)
+        say(f"cod-bench: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            print(f"cod-bench: {error.filename}: {error.strerror}; name another folder or allow it", file=sys.stderr)
+        if error.errno in UNUSABLE:
+            say(f"cod-bench: {error.filename}: {error.strerror}; name another folder or allow it", err=True)
             sys.exit(2)
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's own flush fails again
         if error.errno == errno.ENOSPC:
-            print(f"cod-bench: cannot write: {error.strerror}; make room, then run again", file=sys.stderr)
+            say(f"cod-bench: cannot write: {error.strerror}; make room, then run again", err=True)
         sys.exit(1)
     except Exception as error:
         # Typer's own errors know their sentence and exit code; anything else is a defect and shows its traceback.
         if not hasattr(error, "format_message"):
             raise
-        print(f"cod-bench: {error.format_message()}", file=sys.stderr)
+        told = f"cod-bench: {error.format_message()}"
+        say(*(told.split("\n") if told.startswith("cod-bench: Usage: ") else (told,)), err=True)  # all of the help
         sys.exit(2)
     if code == STOPPED:  # typer turns Ctrl-C into this code
-        print("cod-bench: stopped; the same command goes on from here", file=sys.stderr)
+        say("cod-bench: stopped; the same command goes on from here", err=True)
         code = TERMINATED if _asked_to_end else STOPPED
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -119,33 +123,33 @@ def main() -> None:
 def list_(plugin: PluginOption = None) -> None:
     """What there is: suites, tracks, tasks, methods, conditions, generators."""
     given.plugins(plugin)
-    print("suites")
+    say("suites")
     for suite in suites.SUITES.values():
         runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
-        print(f"  {suite.name:14} {runs:5} runs  {suite.title}")
-    print("tracks")
+        say(f"  {suite.name:14} {runs:5} runs  {suite.title}")
+    say("tracks")
     for track in map(tracks.track, tracks.names()):
         pinned = "" if track.pinned else " (unpinned: its first use pins the hub's current models)"
         others = f"; other recipes: {', '.join(track.variants)}" if track.variants else ""
-        print(f"  {track.name:18} {track.title}{others}{pinned}")
-    print("tasks")
+        say(f"  {track.name:18} {track.title}{others}{pinned}")
+    say("tasks")
     for name in registry.names("task"):
         task = registry.load("task", name)
         said = f"{' / '.join(task.classes)}: {task.title}; licence: {task.licence}{origin.mark(task)}"
-        print(f"  {name:15} version {task.version}, {said}")
-    print("methods")
+        say(f"  {name:15} version {task.version}, {said}")
+    say("methods")
     for name in registry.names("baseline"):
-        print(f"  {name:14} {_summary(name)}")
-    print("conditions")
+        say(f"  {name:14} {_summary(name)}")
+    say("conditions")
     for name in suites.in_order(registry.names("condition")):
-        print(f"  {name:16} {registry.load('condition', name).meaning}")
-    print("generators")
+        say(f"  {name:16} {registry.load('condition', name).meaning}")
+    say("generators")
     for name in registry.names("generator"):
         generator = registry.load("generator", name)
-        print(f"  {name:14} version {generator.version}: {generator.card}")
-    print("protocols")
+        say(f"  {name:14} version {generator.version}: {generator.card}")
+    say("protocols")
     for protocol in PROTOCOLS.values():
-        print(f"  {protocol.name:14} {'ranked' if protocol.ranked else 'not ranked'}: {protocol.meaning}")
+        say(f"  {protocol.name:14} {'ranked' if protocol.ranked else 'not ranked'}: {protocol.meaning}")
 
 
 @app.command()
@@ -154,14 +158,14 @@ def assets(verify: Annotated[bool, typer.Option("--verify", help="Hash every fil
     from cod_bench.data import assets as assets_
 
     for row in assets_.rows():
-        print(f"{row['name']}: {row['state']}, {row['size']}, {row['source']}")
-        print(f"  {row['about']}")
-        print(f"  licence of the wheel: {row['wheel licence']}; of the content: {row['content licence']}")
+        say(f"{row['name']}: {row['state']}, {row['size']}, {row['source']}")
+        say(f"  {row['about']}")
+        say(f"  licence of the wheel: {row['wheel licence']}; of the content: {row['content licence']}")
     if verify:
         for name in assets_.ASSETS:
             if assets_.state(name) != "absent":
                 assets_.verify(name)
-        print("every asset that is here has the pinned sha256 sums")
+        say("every asset that is here has the pinned sha256 sums")
 
 
 @app.command()
@@ -179,19 +183,22 @@ def plan(
     """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
     given.plugins(plugin, data)
     given.endpoint(model, "", pairs, False, attempts)
-    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    made = plans.make(suite_for(suite, filters), filters, given.results_folder(results))
-    print(show.plan_line(made, workers, given.results_folder(results).root))
+    chosen, folder = suite_for(suite, filters), given.results_folder(results)
+    given.apply([chosen.generator])
+    # a track is made when every other word is known to be one
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
+    made = plans.make(chosen, replace(filters, track=track), folder)
+    say(show.plan_line(made, workers, folder.root))
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
-        print(f"not applicable on {made.track}: {method_} {reason}")
+        say(f"not applicable on {made.track}: {method_} {reason}")
     for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
-        print(note)
+        say(note)
     for line in show.bills(made):
-        print(line)
+        say(line)
     if runs:
         for planned in made.runs:
-            print(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
+            say(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
 
 
 @app.command()
@@ -207,24 +214,27 @@ def status(
     given.endpoint(attempts=attempts)
     folder = given.results_folder(results)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    made = plans.make(suite_for(suite, filters), filters, folder)
-    print(show.plan_line(made, devices.cores(), folder.root))
+    chosen = suite_for(suite, filters)
+    given.apply([chosen.generator])
+    made = plans.make(chosen, filters, folder)
+    say(show.plan_line(made, devices.cores(), folder.root))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for planned in made.runs:
         spec = planned.spec
         groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
     for (task_, method_, condition_), states in groups.items():
         counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(sorted(states)))
-        print(f"  {task_:14} {method_:10} {condition_:16} {counts}")
+        say(f"  {task_:14} {method_:10} {condition_:16} {counts}")
     for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
-        print(f"not applicable on {made.track}: {method_} {reason}")
+        say(f"not applicable on {made.track}: {method_} {reason}")
     for planned in made.runs:
         if planned.state == "failed":
             failure = folder.failure(planned.spec, planned.run_id)
-            same = f" --results {results}{origin.options()}" + "".join(f" --plugin {file}" for file in plugin or ())
-            print(f"failed: {planned.spec.label}: {failure.reason}\n  retry: {failure.retry}{same}")
+            files = "".join(f" --plugin {shlex.quote(str(file))}" for file in plugin or ())
+            same = f" --results {shlex.quote(str(results))}{origin.options()}{files}"
+            say(f"failed: {planned.spec.label}: {failure.reason}", f"  retry: {failure.retry}{same}")
     for file in made.bad:
-        print(f"corrupt: {file.line}")
+        say(f"corrupt: {file.line}")
 
 
 @app.command()
@@ -253,6 +263,8 @@ def run(
     devices.ask(device)
     if energy:
         energies.ask()
+    asked = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
+    given.apply([suite_for(suite, asked).generator])  # before a track is made
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     if filters.empty and not all_:
@@ -285,21 +297,23 @@ def leaderboard(
     if not chosen:
         raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
+    if not check:
+        given.out_folder("--out", target)
     files = render.files(folder, chosen, figures=not check)
     for file in folder.scan()[1]:
-        print(f"not counted, corrupt: {file.path}: {file.reason}", file=sys.stderr)
+        say(f"not counted, corrupt: {file.path}: {file.reason}", err=True)
     if not check:
         boards.write(target, files)
-        print(f"wrote {len(files)} files; start with {target / 'README.md'}")
+        say(f"wrote {len(files)} files; start with {target / 'README.md'}")
         return
     stale = boards.check(target, files)
     for line in stale:
-        print(line)
+        say(line)
     if stale:
         raise RunError(
             f"leaderboard {target}: {len(stale)} files are stale or missing; render it again without --check"
         )
-    print(f"{target}: {len(files)} files are what the records say")
+    say(f"{target}: {len(files)} files are what the records say")
 
 
 @app.command()
@@ -316,16 +330,17 @@ def judge(
     if len(chosen.tasks) < 2:
         raise UsageError(f"--suite {suite}: has one task, and its judge is the teacher of another; name another suite")
     where = chosen.choose_track(track)
+    given.ready([chosen.generator], chosen.tasks)
     devices.set_threads()
     k = max(k for block in chosen.blocks for k in block.ks)
     for task, other in zip(chosen.tasks, (*chosen.tasks[1:], chosen.tasks[0]), strict=True):
         q = judges.measure(where, task, other, chosen.generator, k=k, seeds=chosen.seeds)
-        print(
+        say(
             f"{task} on {where}, {q.slots} originals: valid {q.valid:.1%}, first answers flip {q.first_flips:.1%}, "
             f"edited {q.edit_fraction:.1%} of the words ({q.edits:.2f} words), {q.teacher_passes:.0f} teacher passes"
         )
         for v in q.verdicts:
-            print(
+            say(
                 f"  {v.kind}: {q.judge}'s teacher says target {v.before:.1%} -> {v.after:.1%}, "
                 f"moved towards it {v.moved:.1%} ({v.texts} texts)"
             )
@@ -354,14 +369,17 @@ def recipe(
     # Rows of a package run anywhere; the paper's suites have none of these, and take theirs from the user or the hub.
     tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks) or tasks)]
     methods = given.words("method", method) or list(registry.names("baseline"))
+    for name in methods:
+        registry.load("baseline", name)  # whoever is unknown is told before a teacher is trained
+    given.trials(given.out_folder("--out", out) / "recipe.csv")
     todo = recipes.trials(chosen, methods, tasks)
-    rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: print(line, file=sys.stderr))
+    rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: say(line, err=True))
     write_atomic(out / "recipe.md", recipes.markdown(rows))
     for name in methods:
         rate, steps = recipes.choose(rows, track, name)
         if chosen.recipe_for(name).rates:
             tracks.keep_rate(track, name, rate)
-        print(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
+        say(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
 for verb in (*read.VERBS, *contribute.VERBS, *mend.VERBS, *bench.VERBS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 from cod_bench import device as devices
 from cod_bench.benchmarks import report as bench
+from cod_bench.cli import given
+from cod_bench.cli.terminal import say
 from cod_bench.errors import UsageError, unknown
 
 
@@ -29,22 +32,29 @@ def bench_(
     from cod_bench.benchmarks import parts as timed
 
     if parts:
+        given.only(
+            "with --parts, which measures nothing", "only", "quick", "out", "compare", "gpu", "workers_per_device"
+        )
         for name, about in timed.ABOUT.items():
-            print(f"  {name:9} {about}")
+            say(f"  {name:9} {about}")
         return
+    if gpu:
+        given.only("with --gpu, which is one part of its own", "only")
+    else:
+        given.only("without --gpu", "workers_per_device")
     if gpu and not devices.visible():
         raise UsageError("--gpu: torch sees no CUDA device here; leave it out to measure the CPU")
     if gpu:
         devices.ask("cuda")
-    chosen = [word.strip() for word in only.split(",") if word.strip()] or list(timed.PARTS)
+    chosen = given.words("only", only or None) or list(timed.PARTS)
     for name in chosen:
         if name not in timed.PARTS:
             raise unknown("--only", name, timed.PARTS)
     before = None if compare is None else bench.read(compare)
-    if out is not None and out.is_dir():
-        raise UsageError(f"--out {out}: is a folder; name a file")
-    print(bench.heading(bench.machine()))
-    print("seconds of CPU (wall), ratios in CPU time (wall)\n")
+    if out is not None:
+        given.out_file("--out", out)
+    say(bench.heading(bench.machine()))
+    say("seconds of CPU (wall), ratios in CPU time (wall)", "")
     lines: list[bench.Line] = []
     asked: list[Callable[[bool], Iterable[bench.Line]]]
     asked = [timed.PARTS[name] for name in chosen]
@@ -53,15 +63,16 @@ def bench_(
     for part in asked:
         for line in part(quick):
             lines.append(line)
-            print(bench.row(line), flush=True)
+            say(bench.row(line))
+            sys.stdout.flush()
     made = bench.report(lines, quick=quick)
     if before is not None:
-        print("\n" + "\n".join(bench.comparison(made, before)))
+        say("", *bench.comparison(made, before))
     if out is not None:
         from cod_bench.store import write_atomic
 
         write_atomic(out, bench.to_json(made))
-        print(f"\nwrote {out}")
+        say("", f"wrote {out}")
 
 
 bench_.__name__ = "bench"

@@ -32,15 +32,16 @@ from cod_bench.cli.options import (
     SuiteOption,
     TaskOption,
     TrackOption,
-    Verbs,
     YesOption,
 )
+from cod_bench.cli.terminal import COLOURS, say
+from cod_bench.cli.verbs import App
 from cod_bench.counterfactuals import diff
 from cod_bench.counterfactuals import purchase as cfes
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
 from cod_bench.design.filters import suite_for
-from cod_bench.errors import UsageError
+from cod_bench.errors import UsageError, plain
 from cod_bench.generator import Terms
 from cod_bench.runner import plan as plans
 from cod_bench.store import usable_home
@@ -49,12 +50,7 @@ if TYPE_CHECKING:
     from cod_bench.generator import Bill
     from cod_bench.training.teacher import Teacher
 
-verbs = typer.Typer(
-    cls=Verbs,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Counterfactuals: make, judge, show, compare.",
-)
+verbs = App(help="Counterfactuals: make, judge, show, compare.")
 
 BudgetOption = Annotated[str, typer.Option("--budget", help="Of this command: 500 (requests), 5usd, or 500,5usd.")]
 ConcurrencyOption = Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Requests at once.")]
@@ -89,24 +85,29 @@ def generate(
     devices.ask(device)
     given.endpoint(model, base_url, pairs, False, attempts)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator)
-    made = plans.make(suite_for(suite, filters), filters, given.results_folder(results))
+    chosen = suite_for(suite, filters)
+    given.apply([chosen.generator])
+    terms = _terms(budget, concurrency, rate, batch, poll)
+    if export is not None:
+        given.out_file("--export", export)
+    made = plans.make(chosen, filters, given.results_folder(results))
     needs = cfes.needs(planned.spec for planned in made.runs if planned.state != "done")
     if not needs:
-        print("nothing to make: every run that needs counterfactuals is done")
+        say("nothing to make: every run that needs counterfactuals is done")
         return
     usable_home()
+    given.ready({need.generator for need in needs}, {need.task for need in needs})
     devices.set_threads()
-    terms = _terms(budget, concurrency, rate, batch, poll)
     with beat.step(f"counterfactuals of {len(needs)} draws", _say):
         ready = cfes.generate(needs, terms, lambda found: _confirm(found, yes=yes))
     for one in ready:
-        print(
+        say(
             f"{one.need.task} seed={one.need.seed}{' with teacher-wrong rows' if one.need.kept_wrong else ''}: "
             f"{one.valid} of {one.slots} counterfactuals by {one.need.generator} valid, "
             f"{one.first_flips} first answers flip"
         )
     if export:
-        print(f"wrote {pair_files.write(export, cfes.exported(needs))} pairs to {export}")
+        say(f"wrote {pair_files.write(export, cfes.exported(needs))} pairs to {export}")
 
 
 @verbs.command()
@@ -114,7 +115,7 @@ def validate(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
     pairs: PairsOption = None,
     texts: TextsOption = 20, seed: OneSeedOption = 0,
-    longest: Annotated[int, typer.Option("--longest", help="Only pairs with so short an original; 0 is all.")] = 0,
+    longest: Annotated[int, typer.Option("--longest", min=0, help="Only pairs of so short originals; 0: all.")] = 0,
     model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
@@ -124,14 +125,20 @@ def validate(
     given.plugins(plugin, data)
     devices.ask(device)
     given.endpoint(model, base_url)
-    where = _chosen(track, task, [generator])
-    _teacher(where, task)
-    if pairs:
+    if pairs is not None:
+        given.only("with --pairs, every pair of which is judged", "generator", "texts", "seed", "model", "base_url")
+        given.pairs_file(pairs)
         found = [p for p in pair_files.read(pairs).pairs if not longest or len(p.original) <= longest]
         if not found:
             raise UsageError(f"--longest {longest}: no original of {pairs} is as short; choose more characters")
+        where = _chosen(track, task, [])
+        _teacher(where, task)
         _table([(pairs.name, _figures(where, task, cfes.of_pairs(where, task, found)))])
         return
+    given.only("without --pairs", "longest")
+    given.apply([generator])
+    where = _chosen(track, task, [generator])
+    _teacher(where, task)
     slots = cfes.slots_known(where, task, seed, texts, [generator])
     cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
     _table([(generator, _figures(where, task, cfes.cases(where, task, generator, slots)))])
@@ -150,6 +157,7 @@ def inspect(
     given.plugins(plugin, data)
     devices.ask(device)
     given.endpoint(model, base_url, pairs)
+    given.apply([generator])
     where = _chosen(track, task, [generator])
     judge, classes = _teacher(where, task), warm.corpus(task).task.classes
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -160,8 +168,9 @@ def inspect(
         shown = case.cfe or next(iter(case.answer.attempts), case.answer.first)
         p = [judge.probability(text, target) for text in (original.text, shown)]
         state = "valid" if case.cfe else "NOT VALID"
-        print(f"{classes[original.label]} -> {classes[target]}, {state}, p({classes[target]}) {p[0]:.3f} -> {p[1]:.3f}")
-        print(f"  {diff.drawn(diff.words(original.text, shown), colour=colour)}")
+        say(f"{classes[original.label]} -> {classes[target]}, {state}, p({classes[target]}) {p[0]:.3f} -> {p[1]:.3f}")
+        drawn = diff.drawn(diff.words(plain(original.text), plain(shown)), colour=colour)
+        say(f"  {drawn}", keep=COLOURS)
 
 
 @verbs.command()
@@ -181,15 +190,21 @@ def compare(
     given.plugins(plugin, data)
     devices.ask(device)
     given.endpoint(model, base_url, pairs, False, attempts)
-    names = given.words("generator", generator)
+    names = list(dict.fromkeys(given.words("generator", generator)))
+    given.apply(names)
+    terms = _terms(budget, concurrency, rate, batch, poll)
+    for option, folder in (("--fluency", fluency), ("--similarity", similarity)):
+        if folder is not None and not (folder / "config.json").is_file():
+            raise UsageError(f"{option} {folder}: holds no config.json; name the folder of a saved model")
     where = _chosen(track, task, names)
+    for name in names:
+        registry.load("generator", name).reach([task])  # a key is missed before a teacher is fitted
     scorers = {
         "fluency": figures.perplexity_ratio(fluency) if fluency else None,
         "similarity": figures.embedding_cosine(similarity) if similarity else None,
     }
     _teacher(where, task)
     slots = cfes.slots_known(where, task, seed, texts, names)
-    terms = _terms(budget, concurrency, rate, batch, poll)
     cfes.buy_cases(where, task, names, slots, terms, lambda quoted: _confirm(quoted, yes=yes))
     _table([(name, _figures(where, task, cfes.cases(where, task, name, slots), **scorers)) for name in names])
 
@@ -203,8 +218,10 @@ def originals(
     """Write the originals of a file of pairs as the training rows of a local task, so that each has its pair."""
     from cod_bench.counterfactuals import pairs as pair_files
 
+    given.pairs_file(pairs)
+    given.out_folder("--out", out.parent)
     rows = pair_files.write_originals(out, pair_files.read(pairs).pairs, longest or None)
-    print(f"wrote {rows} rows to {out}; put a test.jsonl beside it")
+    say(f"wrote {rows} rows to {out}; put a test.jsonl beside it")
 
 
 @verbs.command()
@@ -212,7 +229,7 @@ def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123)
     """Serve the SmolLM2 asset on this machine as an OpenAI-compatible endpoint: weak, but needs no key."""
     from cod_bench.counterfactuals import serve as server
 
-    raise typer.Exit(server.serve(port, print))
+    raise typer.Exit(server.serve(port, say))
 
 
 def _chosen(track: str, task: str, generators: Sequence[str]) -> str:
@@ -222,10 +239,10 @@ def _chosen(track: str, task: str, generators: Sequence[str]) -> str:
         UsageError: an unknown name, or a cache folder that cannot be used.
     """
     origin.find(task)
-    for name in generators:
-        registry.load("generator", name)
+    named = tracks.track(track).name if track else suites.suite(suites.DEFAULT_SUITE).choose_track()
+    given.ready(generators, [task])
     usable_home()
-    return tracks.track(track).name if track else suites.suite(suites.DEFAULT_SUITE).choose_track()
+    return named
 
 
 def _teacher(track: str, task: str) -> Teacher:
@@ -237,7 +254,7 @@ def _teacher(track: str, task: str) -> Teacher:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, err=True)
 
 
 def _terms(budget: str, concurrency: int, rate: float, batch: bool, poll: float) -> Terms:
@@ -255,7 +272,7 @@ def _confirm(found: Sequence[Bill], *, yes: bool) -> None:
         UsageError: nobody is there to be asked, or the answer is no.
     """
     bill = cfes.total(found)
-    print(f"to be asked for: {cfes.told(bill)}", file=sys.stderr)
+    say(f"to be asked for: {cfes.told(bill)}", err=True)
     if yes:
         return
     if not sys.stdin.isatty():
@@ -284,4 +301,4 @@ def _table(found: Sequence[tuple[str, Any]]) -> None:
     from cod_bench.counterfactuals.figures import rows
 
     heading, *body = rows(found)
-    print(tabulate(body, heading, tablefmt="github", disable_numparse=True))
+    say(*tabulate(body, heading, tablefmt="github", disable_numparse=True).split("\n"))

@@ -11,6 +11,7 @@ from cod_bench import device as devices
 from cod_bench import registry
 from cod_bench.cli import given
 from cod_bench.cli.options import DEFAULT_RESULTS, DeviceOption, PluginOption, ResultsOption
+from cod_bench.cli.terminal import say
 from cod_bench.data import checkpoints as sources
 from cod_bench.data import locks, origin
 from cod_bench.design import tracks
@@ -29,7 +30,7 @@ def new(
     from cod_bench.cli import new as news
 
     path = news.write(kind, name, out)
-    print(f"wrote {path}; change it, then: cod-bench check {path}")
+    say(f"wrote {path}; change it, then: cod-bench check {path}")
 
 
 def check(
@@ -48,9 +49,9 @@ def check(
     failed = 0
     for path in paths:
         results = check_records.check(path, base=base) if path.is_dir() else plugins.check(path)
-        print(path)
+        say(path)
         for result in results:
-            print(f"  {result.line}")
+            say(f"  {result.line}")
         failed += sum(result.state == "FAILED" for result in results)
     raise typer.Exit(1 if failed else 0)
 
@@ -61,14 +62,14 @@ def lock() -> None:
     for part, entries in taken.items():
         for name in locks.add(part, entries):
             value = entries[name]
-            print(f"{part}: {name} {value if part == 'rates' else value['revision']}")
+            say(f"{part}: {name} {value if part == 'rates' else value['revision']}")
         for name, own in entries.items():
             if locks.committed(part)[name] != own:
-                print(f"{part}: {name} stays as {locks.LOCK} has it, not as here; delete the entry to replace it")
+                say(f"{part}: {name} stays as {locks.LOCK} has it, not as here; delete the entry to replace it")
     kept = {part: len(locks.committed(part)) for part in ("tasks", "models", "rates")}
     if not any(kept.values()):
         raise UsageError("lock: no hub task, hub model or learning rate was taken on this machine yet; run them first")
-    print(f"{locks.LOCK}: {', '.join(f'{count} {part}' for part, count in kept.items())}; commit it")
+    say(f"{locks.LOCK}: {', '.join(f'{count} {part}' for part, count in kept.items())}; commit it")
 
 
 def reproduce(
@@ -96,15 +97,15 @@ def reproduce(
     found = again.reproduce(
         given.results_folder(results, there=True),
         share=share, methods=_words(method), tasks=_words(task), seed=seed, workers=workers, executor=executor,
-        say=print,
-        listen=lambda spec, cell: print(f"  {spec.label}: {cell.verdict}, {cell.agreement:.1%} of the rows alike"),
+        say=say,
+        listen=lambda spec, cell: say(f"  {spec.label}: {cell.verdict}, {cell.agreement:.1%} of the rows alike"),
     )  # fmt: skip
     for verdict in found:
         how = f"generator {verdict.generator}" if verdict.generator else "without generator"
         where = f"{verdict.task}, track {verdict.track}, protocol {verdict.protocol}"
-        print(f"{verdict.method}, {how}, on {where}: {verdict.state}")
+        say(f"{verdict.method}, {how}, on {where}: {verdict.state}")
     drawn = f"of commit {found[0].commit}" if found[0].commit else "of no commit, which the verdicts tell"
-    print(
+    say(
         f"one result: the same class predicted on at least {TOLERANCE:.1%} of the rows (1 in 1,000 for a logit's"
         f" last bits); sample of seed {found[0].seed}, {drawn}"
     )
@@ -125,9 +126,9 @@ def merge(
     target = given.results_folder(results)
     done = merges.merge([Results(folder.resolve()) for folder in folders], target)
     failed = f", {done.failures} failures" if done.failures else ""
-    print(f"{done.records} records copied, {done.there} were there already{failed}: {target.root}")
-    print(f"whether the suite is whole: cod-bench plan --results {results}")
-    print(f"tables: cod-bench leaderboard --results {results}")
+    say(f"{done.records} records copied, {done.there} were there already{failed}: {target.root}")
+    say(f"whether the suite is whole: cod-bench plan --results {results}")
+    say(f"tables: cod-bench leaderboard --results {results}")
 
 
 VERBS = (new, check, lock, reproduce, merge)

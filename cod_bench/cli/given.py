@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from cod_bench import registry
+from cod_bench.cli.verbs import named
 from cod_bench.data import origin
 from cod_bench.design import shard
 from cod_bench.design.filters import Filters
 from cod_bench.errors import UsageError
 from cod_bench.records.results import results_folder as results_folder
+from cod_bench.store import UNFIT
 
 LONGEST_RANGE = 10_000
 """Values of one range: a slip such as 0-4000000000 is told instead of expanded."""
+BOUGHT = ("model", "base_url", "attempts", "yes", "budget", "concurrency", "rate", "batch", "poll")
+"""Parameters of verbs that only generators take which ask a model."""
 MOST = 10**9
 """The largest budget or seed."""
 
@@ -44,11 +50,8 @@ def numbers(name: str, text: str | None) -> tuple[int, ...]:
     """Whole numbers of an option, separated by commas; 0-4 is a range."""
     found: list[int] = []
     for word in words(name, text):
-        low, dash, high = word.partition("-")
-        try:
-            values = range(int(low), int(high if dash else low) + 1)
-        except ValueError:
-            values = range(0)
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", word, re.ASCII)
+        values = range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
         if not 0 < len(values) <= LONGEST_RANGE or values[-1] > MOST:
             raise UsageError(f"--{name} {word!r}: write whole numbers up to {MOST:,} such as 8 or 8,16 or 0-4")
         found += values
@@ -66,12 +69,106 @@ def endpoint(
     model: str = "", base_url: str = "", pairs: Path | None = None, yes: bool = False, attempts: str = ""
 ) -> None:
     """Options of generators as the environment variables by which they and all worker processes know them."""
+    if attempts and not re.fullmatch(r"0*([1-9]|1[0-9]|20)", attempts, re.ASCII):
+        raise UsageError(f"--attempts {attempts!r}: choose a whole number from 1 to 20")
+    pairs_file(pairs)
     for name, value in {
         "COD_BENCH_LLM_MODEL": model, "COD_BENCH_LLM_BASE_URL": base_url, "COD_BENCH_LLM_ATTEMPTS": attempts,
         "COD_BENCH_PAIRS": str(pairs.resolve()) if pairs else "", "COD_BENCH_LLM_YES": "1" if yes else "",
     }.items():  # fmt: skip
         if value:
             os.environ[name] = value
+
+
+def pairs_file(path: Path | None) -> None:
+    """Refuse what is no file of pairs before anything reads it: a pipe would be waited for.
+
+    Raises:
+        UsageError: nothing is there, or no file.
+    """
+    if path is not None and not path.is_file():
+        raise UsageError(f"--pairs {path}: no such file; name a JSONL file of pairs")
+
+
+def apply(names: Iterable[str]) -> None:
+    """Hold the generators' options that the command line names against the generators that it uses.
+
+    Raises:
+        UsageError: an option that none of them takes, and which would be ignored without a word.
+    """
+    asked = [name for name in dict.fromkeys(names) if name]
+    made = [registry.load("generator", name) for name in asked]
+    bought = any(generator.costly for generator in made)
+    told = f"with {' and '.join(asked) or 'no generator'}"
+    if not bought:
+        only(f"{told}, which asks no model and buys nothing", *BOUGHT)
+    if not any(generator.carries_data and not generator.costly for generator in made):
+        only(f"{told}, which reads no file of pairs", "pairs")
+
+
+def ready(names: Iterable[str], tasks: Collection[str]) -> None:
+    """Ask generators whether they can answer at all, before a teacher is fitted; paid ones say so when they are asked.
+
+    Raises:
+        UsageError: an unknown generator, or a file of pairs that is not there or holds none.
+    """
+    for name in names:
+        generator = registry.load("generator", name)
+        if not generator.costly:
+            generator.ready(tasks)
+
+
+def trials(file: Path) -> None:
+    """Look at the trials of an earlier `recipe`, which go on from there.
+
+    Raises:
+        UsageError: something else lies there.
+    """
+    from cod_bench.runner import recipe
+
+    try:
+        recipe.read(file)
+    except (OSError, *UNFIT) as error:
+        raise UsageError(f"--out {file}: holds no trials of `cod-bench recipe`; name another folder") from error
+
+
+def only(where: str, *parameters: str) -> None:
+    """Refuse options that the command line names and that do nothing there.
+
+    Raises:
+        UsageError: one is named.
+    """
+    for name in parameters:
+        if named(name):
+            raise UsageError(f"--{name.replace('_', '-')}: has no effect {where}; leave it out")
+
+
+def out_folder(option: str, path: Path) -> Path:
+    """A folder that is to be written to: looked at before any work, and not made.
+
+    Raises:
+        UsageError: something else is there, or it cannot be written or made.
+    """
+    at = path if os.path.lexists(path) else next((a for a in path.absolute().parents if os.path.lexists(a)), path)
+    if not at.is_dir():
+        raise UsageError(f"{option} {path}: {at} is no folder; name another one")
+    if not os.access(at, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {path}: {at} cannot be written; name another folder or allow it")
+    return path
+
+
+def out_file(option: str, path: Path) -> Path:
+    """A file that is to be written into a folder that is there: looked at before any work.
+
+    Raises:
+        UsageError: a folder or something else than a file is there, or its folder is not or cannot be written.
+    """
+    if os.path.lexists(path) and not path.is_file():
+        raise UsageError(f"{option} {path}: is no file; name a file")
+    if not path.parent.exists():
+        raise UsageError(f"{option} {path}: its folder {path.parent} is not there; make it first")
+    out_folder(option, path.parent)
+    return path
 
 
 def executor(address: str, gpus_per_run: float | None, workers_per_device: int | None = None) -> dict[str, Any]:
@@ -86,20 +183,18 @@ def parse_budget(text: str) -> tuple[int | None, float | None]:
     Raises:
         UsageError: it is none of these.
     """
-    requests: int | None = None
-    dollars: float | None = None
+    found: dict[str, str] = {}
     for word in text.lower().replace(" ", "").split(","):
-        bare = word.removeprefix("$").removesuffix("usd")
-        try:
-            if bare != word:
-                dollars = float(bare)
-            else:
-                requests = int(bare)
-        except ValueError:
-            raise _no_budget(text) from None
-    if not all(value is None or 0 <= value < float("inf") for value in (requests, dollars)):
-        raise _no_budget(text)
-    return requests, dollars
+        match = re.fullmatch(r"(?P<usd>\$)?(?P<value>[0-9]{1,9}(?P<part>\.[0-9]{1,9})?)(?P<unit>usd)?", word, re.ASCII)
+        dollars = bool(match and (match["usd"] or match["unit"]))
+        kind = "dollars" if dollars else "requests"
+        if not match or kind in found or (match["part"] and not dollars):
+            raise _no_budget(text)
+        found[kind] = match["value"]
+    return (
+        int(found["requests"]) if "requests" in found else None,
+        float(found["dollars"]) if "dollars" in found else None,
+    )
 
 
 def _no_budget(text: str) -> UsageError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from cod_bench import device as devices
 from cod_bench.cli import given
 from cod_bench.cli.options import DataOption, DeviceOption, PluginOption
+from cod_bench.cli.terminal import say
 from cod_bench.errors import plain
 
 
@@ -27,11 +27,11 @@ def doctor(
     wrong = 0
     for finding in doctors.examine(folder, fix=fix):
         told = f": {plain(finding.told)}" if finding.told else ""
-        print(f"{finding.state:6} {finding.place}{told}")
+        say(f"{finding.state:6} {finding.place}{told}")
         wrong += finding.state == "wrong"
     if wrong:
         remedy = "do what they say" if fix else "do what they say, or add --fix"
-        print(f"{wrong} things are wrong; {remedy}", file=sys.stderr)
+        say(f"{wrong} things are wrong; {remedy}", err=True)
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -45,13 +45,13 @@ def verify(
     stored = again.read(record)
     given.plugins(plugin, data)
     devices.ask(device)
-    print(f"{stored.spec.label}, run {stored.run_id}")
-    made = again.again(stored, listen=lambda stage: print(f"  {stage} done", file=sys.stderr))
+    say(f"{stored.spec.label}, run {stored.run_id}")
+    made = again.again(stored, listen=lambda stage: say(f"  {stage} done", err=True))
     stages = again.compare(stored, made)
     for stage in stages:
-        print(f"  {stage.state:8} {stage.name}{f': {plain(stage.told)}' if stage.told else ''}")
+        say(f"  {stage.state:8} {stage.name}{f': {plain(stage.told)}' if stage.told else ''}")
     parted = [stage.name for stage in stages if stage.state == "departs" and stage.name != "environment"]
-    print(f"the two part at: {parted[0]}" if parted else "found again: the same to the last digit")
+    say(f"the two part at: {parted[0]}" if parted else "found again: the same to the last digit")
     raise typer.Exit(1 if parted else 0)
 
 

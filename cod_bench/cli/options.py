@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
 ResultsOption = Annotated[
@@ -54,19 +53,6 @@ DataOption = Annotated[
 ]
 
 DEFAULT_RESULTS = Path("runs")
-LONGEST_SUMMARY = 300
-"""Characters of a verb's first sentence."""
-
-
-class Verbs(TyperGroup):
-    """A group whose list of verbs says what each does in a whole sentence, over several lines where need be."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """The list of verbs."""
-        rows = [(name, verb.get_short_help_str(LONGEST_SUMMARY)) for name, verb in self.commands.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
 
 ModelOption = Annotated[str, typer.Option("--model", help="Of the llm generators, else COD_BENCH_LLM_MODEL.")]
 BaseUrlOption = Annotated[str, typer.Option("--base-url", help="Endpoint, else COD_BENCH_LLM_BASE_URL or OpenAI's.")]

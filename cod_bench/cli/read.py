@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +10,11 @@ import typer
 
 from cod_bench.cli import given
 from cod_bench.cli.options import PluginOption
-from cod_bench.design import suites
-from cod_bench.errors import UsageError
+from cod_bench.cli.terminal import say
+from cod_bench.design import suites, tracks
+from cod_bench.errors import UsageError, unknown
 from cod_bench.reports.tables import interval, p_value, points
+from cod_bench.spec import PROTOCOLS
 
 if TYPE_CHECKING:
     from cod_bench.analysis.aggregate import Grid
@@ -37,17 +38,20 @@ def table(
     from cod_bench.store import write_atomic
 
     shown = paper.table(number)
+    _known(track, protocol)
+    if out is not None:
+        given.out_folder("--out", out)
     name = suite or (shown.suite if shown.suite in suites.SUITES else "")
     grids = _grids(name, results, track, protocol, family=shown.kind in ("prompts", "soft labels")) if name else []
-    _say(results, grids)
+    _where(results, grids)
     rows = paper.rows(number, grids)
     told = paper_page.markdown_text(shown, rows, grids)
-    print(told, end="")
+    say(*told.removesuffix("\n").split("\n"))
     if out is not None:
         write_atomic(out / f"table-{number}.md", told)
         write_atomic(out / f"table-{number}.csv", paper_page.csv_of(rows))
         write_atomic(out / f"table-{number}.tex", paper_page.latex(shown, rows, grids))
-        print(f"wrote table-{number}.md, .csv and .tex to {out}")
+        say(f"wrote table-{number}.md, .csv and .tex to {out}")
 
 
 def claims(
@@ -60,10 +64,13 @@ def claims(
     from cod_bench.reports.paper import page as paper_page
     from cod_bench.store import write_atomic
 
+    if out is not None:
+        given.out_folder("--out", out)
+    _known(track, protocol)
     listed = paper_claims.claims()
     every = {paper_claims.suite_of(claim, part) for claim in listed for part in claim.parts}
     grids = [grid for name in ([suite] if suite else sorted(every)) for grid in _grids(name, results, track, protocol)]
-    _say(results, grids)
+    _where(results, grids)
     found: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
     for claim in listed:
         own: list[tuple[Grid | None, ...]] = (
@@ -75,10 +82,10 @@ def claims(
         if not own:
             found.append((claim, []))
     told = paper_page.claims_text(found)
-    print(told, end="")
+    say(*told.removesuffix("\n").split("\n"))
     if out is not None:
         write_atomic(out / "claims.md", told)
-        print(f"wrote {out / 'claims.md'}")
+        say(f"wrote {out / 'claims.md'}")
 
 
 def compare(
@@ -101,7 +108,7 @@ def compare(
         sides = [((first, left, m, c), (second, right, m, c)) for m in first.methods for c in first.conditions(m)]
     else:
         grid = _one(suite, results, track, protocol)
-        _say(results, [grid])
+        _where(results, [grid])
         conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
         if left in grid.methods and right in grid.methods:
             sides = [((grid, "", left, c), (grid, "", right, c)) for c in grid.conditions(left)]
@@ -120,7 +127,7 @@ def compare(
     if not whole:
         counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
         shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
-    print(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
+    say(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:
@@ -135,7 +142,7 @@ def compare(
             told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
         else:
             told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
-        print(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
+        say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
 
 
 def power(
@@ -148,11 +155,11 @@ def power(
 
     given.plugins(plugin)
     grid = _one(suite, results, track, protocol)
-    _say(results, [grid])
+    _where(results, [grid])
     for need in powers.needs(grid, effect):
         spread = ", ".join(f"{task} {100 * sd:.1f}" for task, sd in zip(grid.suite.tasks, need.spread, strict=True))
         enough = f"{need.seeds} seeds a task" if need.seeds else f"more than {powers.MOST_SEEDS} seeds a task"
-        print(
+        say(
             f"{need.method}, {need.condition} - {need.over} of {points(effect)} points: {enough} for "
             f"{powers.WANTED:.0%} power after Holm over {len(grid.methods)} methods; {len(grid.suite.seeds)} seeds "
             f"have {need.power_now:.0%} (points between seeds: {spread})"
@@ -168,10 +175,11 @@ def export(
     from cod_bench.analysis import frame
 
     given.plugins(plugin)
+    frame.check(given.out_file("OUT", out))
     _one(suite, results, track, protocol)
     table = frame.frame(_grids(suite, results, track, protocol))
     frame.write(table, out)
-    print(f"wrote {len(table)} runs to {out}")
+    say(f"wrote {len(table)} runs to {out}")
 
 
 def site(
@@ -187,9 +195,18 @@ def site(
     from cod_bench.reports import render
 
     given.plugins(plugin)
+    given.out_folder("--out", out)
     shown = site_examples.examples if examples else None
     path = render.build(given.results_folder(results, there=True), out, examples=shown)
-    print(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+    say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _known(track: str, protocol: str) -> None:
+    """Refuse names that nobody knows, where records of ours need not be there to miss them."""
+    if track:
+        tracks.track(track)
+    if protocol and protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
 
 
 def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool = False) -> list[Grid]:
@@ -200,16 +217,17 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     return grids.named(name, results, track=track, protocol=protocol, family=family)
 
 
-def _say(folder: Path, grids: Sequence[Grid]) -> None:
+def _where(folder: Path, grids: Sequence[Grid]) -> None:
     """Which folder was read, where nobody named it or nothing was in it."""
     if folder == DEFAULT_RESULTS or not grids:
         none = "" if grids else "; no run of ours in it, so the paper's side stands alone"
-        print(f"records: {folder.resolve()} (another folder by --results){none}", file=sys.stderr)
+        say(f"records: {folder.resolve()} (another folder by --results){none}", err=True)
 
 
 def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     from cod_bench.analysis import grids
 
+    _known(track, protocol)
     return grids.one(
         name, given.results_folder(folder, there=folder != DEFAULT_RESULTS), track=track, protocol=protocol
     )

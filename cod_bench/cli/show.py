@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from cod_bench import device
 from cod_bench.analysis import grids
 from cod_bench.cli.beat import Beat
+from cod_bench.cli.terminal import say
 from cod_bench.counterfactuals import purchase as cfe
 from cod_bench.design.filters import select
-from cod_bench.errors import UsageError
+from cod_bench.errors import UsageError, plain
 from cod_bench.executor import Outcome
 from cod_bench.reports import leaderboard, render
 from cod_bench.runner import plan
@@ -55,8 +56,8 @@ class Show:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"), console=self._console, transient=True,
+                TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}", markup=False), console=self._console, transient=True,
             )  # fmt: skip
             self._task = self._bar.add_task("teachers", total=tally.total, left="")
             self._bar.start()
@@ -87,7 +88,7 @@ class Show:
     def _line(self, text: str) -> None:
         if self._beat is not None:
             self._beat.heard()
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(plain(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def run(
@@ -146,7 +147,7 @@ def run(
         ("published", render.published_figure(suite)),
     ):
         for line in lines:
-            sys.stdout.write(f"{title}: {line}\n")
+            say(f"{title}: {line}")
     show.say(f"leaderboard: {out / 'README.md'}")
     return tally.unfinished
 

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactuals.perturb import edits
+from cod_bench.data import checkpoints
 from cod_bench.data.near import normal_form
 from cod_bench.errors import UsageError
 
@@ -205,16 +206,18 @@ def embedding_cosine(folder: Path) -> Callable[[Sequence[tuple[str, str]]], floa
 
 def _load(folder: Path, kind: str, option: str) -> tuple[Any, Any]:
     import transformers
+    from safetensors import SafetensorError
 
     if not (folder / "config.json").is_file():
         raise UsageError(f"{option} {folder}: holds no config.json; name the folder of a saved model")
+    checkpoints.check(folder, str(folder))
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     safe = {"local_files_only": True, "trust_remote_code": False}  # None would ask on the terminal
     try:
         model = getattr(transformers, kind).from_pretrained(folder, use_safetensors=True, **safe)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
         raise UsageError(f"{option} {folder}: cannot be loaded ({said}); name the folder of a saved model") from error
     return model.float().eval(), tokenizer

@@ -127,6 +127,8 @@ def check(found: Path, what: str) -> None:
         raise UsageError(f"model {what!r}: the folder is gone; name the track again with --teacher and --student")
     if not (found / "config.json").is_file():
         raise UsageError(f"model {what!r}: has no config.json; name a folder written by save_pretrained")
+    for file in found.glob("*.safetensors.index.json"):
+        _check_shards(file, what)
     if any(found.glob("*.safetensors")):
         return
     if any(next(found.glob(pattern), None) for pattern in PICKLES):
@@ -135,6 +137,20 @@ def check(found: Path, what: str) -> None:
             "with transformers' from_pretrained and save_pretrained, and name the new folder"
         )
     raise UsageError(f"model {what!r}: has no *.safetensors; name a folder written by save_pretrained")
+
+
+def _check_shards(file: Path, what: str) -> None:
+    """Refuse a list of shards that names anything but safetensors beside it: loaders read whatever it names."""
+    try:
+        shards = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UsageError(f"model {what!r}: {file.name} is corrupt; fetch or save the model again") from error
+    odd = sorted(str(name) for name in shards if not str(name).endswith(".safetensors") or Path(str(name)).name != name)
+    if odd:
+        raise UsageError(
+            f"model {what!r}: {file.name} names {odd[0]!r} as weights, and only safetensors beside it are read; save "
+            "the model again with save_pretrained"
+        )
 
 
 def config(found: Path) -> dict[str, Any]:

@@ -43,6 +43,9 @@ FAILURES = "failures"
 REPRODUCED = "reproduced.json"
 LARGEST_FAILURE = 64_000
 """Bytes of a failure file that is read; a traceback has some of them, and a longer one is cut when it is written."""
+AGAIN = "cod-bench run --rerun failed --all"
+SHELL = frozenset("`$;|&<>\\\n")
+"""What a shell acts on and no command of ours holds."""
 LARGEST_VERDICTS = 16_000_000
 """Bytes of reproduced.json; a verdict on a method's records of one task has some thousand."""
 INDEXED, INDEX_HEAD = 1_000, 1_000_000
@@ -172,8 +175,10 @@ class Results:
                 raise TypeError("reason and retry must be words")
         except UNREADABLE as error:
             told = "has no reason and retry" if isinstance(error, (TypeError, KeyError)) else str(error)
-            return Failure(plain(f"{path} is corrupt ({told})"), "cod-bench run --rerun failed --all")
-        return Failure(plain(reason), plain(retry))
+            return Failure(plain(f"{path} is corrupt ({told})"), AGAIN)
+        # to be pasted into a shell, and the file may be somebody else's
+        ours = retry.startswith(("cod-bench ", "cod_bench.")) and not SHELL.intersection(retry)
+        return Failure(plain(reason), plain(retry) if ours else AGAIN)
 
     def read(self, path: Path) -> Record:
         """The record at `path`.

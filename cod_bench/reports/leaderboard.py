@@ -12,6 +12,7 @@ from cod_bench.analysis import claims, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Claim, Gain
 from cod_bench.design.suite import Suite
+from cod_bench.errors import plain
 from cod_bench.records.results import BadFile
 from cod_bench.reports import beside, exports, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
@@ -135,7 +136,8 @@ def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
         parts += ["## Stale records, not counted", markdown(["run", "run id", "reason"], rows, left=3)]
     if bad:
         # The reason may quote the file's content, and the folder stays private.
-        rows = [[escape(file.path.name), escape(file.reason)] for file in sorted(bad, key=lambda file: file.path.name)]
+        found = sorted(bad, key=lambda file: file.path.name)
+        rows = [[escape(plain(file.path.name)), escape(plain(file.reason))] for file in found]
         parts += ["## Unreadable files, not counted", markdown(["file", "reason"], rows, left=2)]
     return "\n\n".join(parts) + "\n"
 

@@ -57,6 +57,7 @@ def load(side: Side, texts: Sequence[str] = (), *, max_length: int) -> Pretraine
 def _from_folder(folder: Path, what: str, max_length: int) -> Pretrained:
     import inspect
 
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     # Never the checkpoint's own code, never a pickle, never the network: the folder has been fetched and checked.
@@ -72,7 +73,7 @@ def _from_folder(folder: Path, what: str, max_length: int) -> Pretrained:
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options, **safe
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UsageError(
             f"model {what!r} cannot be loaded ({reason}); name a model that transformers knows without its own code, "

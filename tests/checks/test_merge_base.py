@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from cod_bench.checks.merge_base import LARGEST, OWN, uncommitted
 from cod_bench.checks.records import check
 from cod_bench.errors import UsageError
 from cod_bench.records import verdicts
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
-from tests.checks.test_records import failed, first, folder, forge_gold, submitted  # noqa: F401 - fixtures
+from tests.checks.test_records import edit, failed, first, folder, forge_gold, submitted  # noqa: F401 - fixtures
+from tests.samples import sample_record
 
 
 def git(top: Path, *arguments: str) -> None:
@@ -121,3 +124,110 @@ class TestMergeBase:
         results = {r.check: r for r in check(repository, base="trunk")}
         assert results["gold labels"].state == "ok"
         assert results["schema"].state == "FAILED"
+
+    def test_a_path_that_differs_from_the_base_in_capitals_is_told(self, repository: Path) -> None:
+        path = first(repository)
+        other = repository / path.relative_to(repository).as_posix().replace("/mine/", "/MINE/")
+        other.parent.mkdir(parents=True)
+        path.rename(other)
+        shutil.rmtree(repository / "last" / "toy" / "toy" / "mine")
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert "differs from last/toy/toy/mine in capitals" in results["path equals content"].reason
+
+    def test_what_is_no_file_and_what_is_too_large_is_not_read(self, repository: Path, tmp_path: Path) -> None:
+        big, pipe, link = (repository / name for name in ("big.json", "pipe.json", "link.json"))
+        with big.open("wb") as file:
+            file.truncate(8 * 10**9)
+        os.mkfifo(pipe)
+        link.symlink_to(tmp_path / "secret")
+        (tmp_path / "secret").write_text("x")
+        results = {r.check: r for r in check(repository, base="trunk")}
+        assert results["nothing removed"].state == "ok"
+        assert "(and 2 more)" in results["schema"].reason
+        path = first(repository)
+        with path.open("ab") as file:
+            file.truncate(LARGEST + 1)
+        assert "was changed" in {r.check: r for r in check(repository, base="trunk")}["nothing removed"].reason
+
+
+class TestCommits:
+    """Whether the commit that a record names is one of the repository that it lies in."""
+
+    @pytest.fixture
+    def repository(self, folder: Path) -> Path:  # noqa: F811
+        top = folder.parent
+        (top / OWN).parent.mkdir()
+        (top / OWN).write_text("")
+        git(top, "init", "-q", "-b", "trunk")
+        git(top, "add", "-A")
+        git(top, "commit", "-q", "-m", "records")
+        return folder
+
+    @staticmethod
+    def say(repository: Path, commit: str, place: int = 0) -> None:
+        path = Results(repository).record_paths()[place]
+        edit(path, lambda v: v["provenance"].update(git={"commit": commit, "dirty": False}))
+
+    @staticmethod
+    def named() -> dict[str, Record]:
+        return {"x": sample_record(provenance={"git": {"commit": "a" * 40}})}
+
+    @staticmethod
+    def head(repository: Path, what: str = "HEAD") -> str:
+        asked = ["git", "rev-parse", what]
+        return subprocess.run(asked, cwd=repository, check=True, capture_output=True, text=True).stdout.strip()
+
+    def test_one_that_is_there_is_ok_and_another_is_not(self, repository: Path) -> None:
+        for place in (0, 1):
+            self.say(repository, self.head(repository), place)
+        assert failed(check(repository)) == []
+        for commit in ("a" * 40, self.head(repository, "HEAD^{tree}")):
+            self.say(repository, commit)
+            results = {r.check: r for r in check(repository)}
+            assert f"provenance.git.commit: {commit} is not in this repository" in results["clean code"].reason
+            assert failed(list(results.values())) == ["clean code"]
+
+    def test_a_new_record_is_of_this_history_and_an_old_one_may_be_of_another(self, repository: Path) -> None:
+        """Where a repository began anew, or a branch was squashed, what was published stays."""
+        self.say(repository, "a" * 40)
+        assert failed(check(repository)) == []
+        path = Results(repository).record_paths()[0]
+        content = path.read_text()
+        path.unlink()
+        git(repository.parent, "commit", "-q", "-am", "without one")
+        path.write_text(content)
+        results = {r.check: r for r in check(repository, base="HEAD")}
+        assert f"provenance.git.commit: {'a' * 40} is not in this repository" in results["clean code"].reason
+        git(repository.parent, "add", "-A")
+        git(repository.parent, "commit", "-q", "-m", "published")
+        assert {r.check: r for r in check(repository, base="HEAD")}["clean code"].state == "ok"
+
+    def test_where_the_history_is_not_whole_nothing_is_told(self, repository: Path, tmp_path: Path) -> None:
+        self.say(repository, "a" * 40)
+        git(repository.parent, "commit", "-q", "-am", "more")
+        git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository.parent}", "shallow")
+        shallow = tmp_path / "shallow" / "results"
+        results = {r.check: r for r in check(shallow)}
+        assert results["clean code"].line == "ok      clean code: commits not looked up: no whole repository"
+        assert uncommitted(shallow, self.named(), new=True) is None
+        assert uncommitted(repository, self.named(), new=True) is not None
+
+    def test_the_repository_of_something_else_tells_nothing(self, repository: Path) -> None:
+        (repository.parent / OWN).unlink()
+        assert uncommitted(repository, self.named(), new=True) is None
+
+    def test_a_folder_that_looks_like_the_inside_of_a_repository_is_none(self, repository: Path) -> None:
+        """Its settings could name commands."""
+        inside = repository.parent / ".git"
+        for name in ("HEAD", "objects", "refs", "config"):
+            (shutil.copytree if (inside / name).is_dir() else shutil.copy)(inside / name, repository / name)
+        with (repository / "config").open("a") as file:
+            file.write(f"[core]\n\tworktree = {repository.parent}\n")
+        assert uncommitted(repository, self.named(), new=True) is None
+
+    def test_all_commits_are_asked_for_at_once(self, repository: Path) -> None:
+        records = {str(n): sample_record(provenance={"git": {"commit": f"{n:040x}"}}) for n in range(2000)}
+        assert uncommitted(repository, records) is None
+        told = uncommitted(repository, records, new=True)
+        assert told is not None
+        assert len(told) == 2000

@@ -75,7 +75,7 @@ def test_a_sound_method_passes_every_check(tmp_path: Path) -> None:
 FROM_THE_FILES = (
     "import json\nfrom cod_bench.store import home\n\ndef held_out():\n"
     "    path = next((home() / 'tasks').glob('toy-*.json'))\n"
-    "    return ' '.join(text for text, _ in json.loads(path.read_text())['evaluation'])\n"
+    "    return ' '.join(text for text, _ in json.loads(path.read_text().partition('\\n')[2])['evaluation'])\n"
 )
 """A plugin that goes to the cache folder itself: no guard notices, only the result tells."""
 STEP = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -40,6 +39,7 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         value = json.loads(path.read_text())
         record = record_from_json(path.read_text())
         value["provenance"]["git"] = None
+        value.pop("digest", None)
         path.write_text(to_json(type(record)(**{**value, "spec": record.spec})))
     return folder / "runs"
 
@@ -58,6 +58,7 @@ def failed(results: list[Result]) -> list[str]:
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     value = json.loads(path.read_text())
     change(value)
+    value.pop("digest", None)  # which is against accidents
     path.write_text(json.dumps(value))
 
 
@@ -134,9 +135,12 @@ def _turned(value: dict[str, Any]) -> None:
         (lambda v: v["provenance"].pop("git"), "clean code", "provenance.git: is missing"),
         (lambda v: v["provenance"].update(git="clean"), "clean code", "provenance.git.commit"),
         (lambda v: v["provenance"].update(date="yesterday"), "clean code", "provenance.date: 'yesterday'"),
+        (lambda v: v["provenance"].update(date="2999-01-01"), "clean code", "provenance.date: '2999-01-01' is yet to"),
         (lambda v: v["provenance"].pop("environment"), "clean code", "environment must be told"),
         (lambda v: v["history"]["loss"].pop(), "history", "values, and cost.steps is"),
         (lambda v: v["history"].update(loss=["x"]), "history", "history.loss: must be a list of numbers"),
+        (lambda v: v["history"].update(loss=5), "history", "history.loss: must be a list of numbers"),
+        (lambda v: v["cost"].update(train_seconds=0.0), "history", "of which its parts tell only"),
         (lambda v: v.update(history={}), "history", "history.loss: 0 values"),
         (lambda v: v.update(rows={}), "training rows", "rows.balance: field is missing"),
         (lambda v: v["rows"]["sources"].pop(), "training rows", "rows.labels: 8 entries, and rows.sources has 7"),
@@ -182,10 +186,10 @@ def test_an_outcome_copied_from_another_seed_is_caught(folder: Path) -> None:
     edit(target, lambda v: v.update({name: copied[name] for name in ("predictions", "probabilities", "metrics")}))
     results = {r.check: r for r in check(folder)}
     assert failed(list(results.values())) == ["no copies"]
-    assert "to the last digit, which was trained on other rows" in results["no copies"].reason
+    assert "100.0 % are the same to the last digit as those of run" in results["no copies"].reason
 
 
-@pytest.mark.parametrize("name", ["KD", "Kd", "con.", "-x", "a+b"])
+@pytest.mark.parametrize("name", ["KD", "Kd", "con", "con.", "-x", "a+b"])
 def test_a_method_whose_name_is_no_name_is_caught(name: str, folder: Path) -> None:
     path = first(folder)
     value = json.loads(path.read_text())
@@ -230,14 +234,6 @@ def test_a_moved_record_and_a_stray_file_are_caught(folder: Path) -> None:
         (folder / name).write_text("{}")
         assert "schema" in failed(check(folder))
         (folder / name).unlink()
-
-
-def test_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
-    path = first(folder)
-    path.rename(tmp_path / "elsewhere.json")
-    path.symlink_to(tmp_path / "elsewhere.json")
-    results = {r.check: r for r in check(folder)}
-    assert "is no record; remove it" in results["schema"].reason
 
 
 def test_a_hole_in_the_grid_is_caught(folder: Path) -> None:
@@ -332,21 +328,6 @@ def test_a_forged_reference_file_is_caught(
     (path,) = (folder / "_reference").rglob("*.json")
     edit(path, change)
     assert reason in {r.check: r for r in check(folder)}[caught_by].reason
-
-
-@pytest.mark.parametrize("name", ["reproduced.json", "last/deep.json", "_reference/toy/deep.json"])
-def test_a_bottomless_file_is_told(name: str, folder: Path) -> None:
-    (folder / name).write_text("[" * 100_000)
-    assert "nested too deeply" in {r.check: r for r in check(folder)}["schema"].reason
-
-
-def test_a_pipe_that_is_named_as_a_record_is_not_waited_for(folder: Path) -> None:
-    path = first(folder).with_name("pipe.json")
-    os.mkfifo(path)
-    assert "is no record; remove it" in {r.check: r for r in check(folder)}["schema"].reason
-    (bad,) = Results(folder).scan()[1]
-    assert Results(folder).glance()[1] == [bad]
-    assert (bad.path, bad.reason) == (path, "is no file; remove it")
 
 
 @pytest.mark.parametrize(

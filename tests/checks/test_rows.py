@@ -1,21 +1,25 @@
-"""What records say of their training rows: equal k and originals, each condition's partners, no copied outcome."""
+"""What records say of rows, steps, costs and making: equal k, the draw's originals, each condition's partners."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cod_bench.checks import prepared
 from cod_bench.checks import rows as check_rows
 from cod_bench.condition import build, describe
 from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.pool import summary
+from cod_bench.data import origin
 from cod_bench.design.suites import CONDITIONS
 from cod_bench.generator import Entry
 from cod_bench.records.record import Record
-from cod_bench.spec import RunSpec, digest, needs_generator
+from cod_bench.spec import RunSpec, digest, needs_generator, stream
 from cod_bench.split import Draw
 from cod_bench.task import Example
 from tests import submissions
@@ -112,12 +116,75 @@ def test_rows_are_looked_up_where_the_pool_is_at_hand() -> None:
     known = record()
     first, *others = known.rows["sources"]
     strange = record(sources=["0" * 12, "0" * 12, *others[1:]])
-    reasons, absent = check_rows.strangers({"known": known, "strange": strange, "far": replace(known, train_hash="x")})
+    reasons, absent = prepared.strangers({"known": known, "strange": strange, "far": replace(known, train_hash="x")})
     assert set(reasons) == {"strange"}
     assert f"{'0' * 12} is no row of the training pool" in reasons["strange"]
     assert absent == {"toy"}
     turned = record(labels="".join("10"[int(label)] for label in known.rows["labels"]))
-    assert f"for row {first}, which the training pool labels" in check_rows.strangers({"x": turned})[0]["x"]
+    assert f"for row {first}, which the training pool labels" in prepared.strangers({"x": turned})[0]["x"]
+
+
+def drawn_by(teacher: Callable[[Example], bool], condition: str = "cod", k: int = 16, protocol: str = "last") -> Record:
+    """A run on what the toy task's draw gives where a teacher is right on some rows alone."""
+    draw = Draw(origin.corpus("toy").train, task="toy", classes=2, seed=0, eligible=teacher)
+    made = record(condition=condition, k=k)
+    found = None if made.cfe is None else entries(draw, k, invalid=(1, 4), exhausted=(0,))
+    return replace(made, spec=replace(made.spec, protocol=protocol), rows=describe(build(draw, condition, k, found)))
+
+
+def half_right(row: Example) -> bool:
+    return int(row.id, 16) % 2 == 0
+
+
+def looked_up(made: Record) -> str:
+    return prepared.strangers({"x": made})[0].get("x", "")
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("k", [8, 16])
+def test_whoever_teaches_passes_rows_over_and_keeps_the_order(condition: str, k: int) -> None:
+    made = drawn_by(half_right, condition, k)
+    assert made.rows["passed_over"] > 0
+    assert looked_up(made) == ""
+    for passed in (made.rows["passed_over"] - 1, made.rows["passed_over"] + 1):
+        assert "rows.passed_over: " in looked_up(replace(made, rows={**made.rows, "passed_over": passed}))
+    assert looked_up(replace(made, spec=replace(made.spec, seed=1)))
+
+
+def _exchanged(made: Record, one: int, other: int) -> Record:
+    sources = list(made.rows["sources"])
+    sources[one], sources[other] = sources[other], sources[one]
+    return replace(made, rows={**made.rows, "sources": sources})
+
+
+@pytest.mark.parametrize(("condition", "one", "other"), [("half", 0, 2), ("standard", 0, 4), ("standard", 1, 5)])
+def test_another_order_is_none_that_the_seed_gives(condition: str, one: int, other: int) -> None:
+    """Of originals, and of the partners of `standard`, which go on where these end."""
+    assert "which the draw of toy, seed 0, does not give there" in looked_up(
+        _exchanged(drawn_by(half_right, condition), one, other)
+    )
+
+
+def test_a_partner_of_standard_comes_after_every_original() -> None:
+    made = drawn_by(half_right, "standard")
+    assert made.rows["roles"][0:2] == "op"
+    assert "does not give there" in looked_up(_exchanged(made, 0, 3))  # an original and a partner of one class
+
+
+def test_a_substitute_comes_after_every_original() -> None:
+    made, train = drawn_by(half_right), origin.corpus("toy").train
+    place = made.rows["roles"].index("s")
+    order = [train[row] for row in stream("draw", "toy", 0).permutation(len(train))]
+    passed = next(row for row in order if not half_right(row) and str(row.label) == made.rows["labels"][place])
+    sources = [passed.id if i == place else source for i, source in enumerate(made.rows["sources"])]
+    assert "does not give there" in looked_up(replace(made, rows={**made.rows, "sources": sources}))
+
+
+@pytest.mark.parametrize("condition", ["half", "standard", "cod"])
+def test_where_wrong_rows_are_kept_nothing_is_passed_over(condition: str) -> None:
+    assert looked_up(drawn_by(lambda _: True, condition, protocol="paper")) == ""
+    made = drawn_by(half_right, condition, protocol="paper")
+    assert "does not give there" in looked_up(made)
 
 
 def there(one: Entry) -> Entry:
@@ -164,29 +231,47 @@ def test_the_making_must_be_told(changes: dict[str, Any], reason: str) -> None:
     assert (reason in told) if reason else told == ""
 
 
-def ended(rows: str, **changes: object) -> Record:
-    return replace(sample_record(), rows={"hash": rows}, **changes)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("days", "told"), [(0, False), (1, False), (2, True), (4000, True)])
+def test_a_day_to_come_is_none(days: int, told: bool) -> None:
+    """Where it is tomorrow already it may be today."""
+    made, day = record(), dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)
+    reason = check_rows.provenance(replace(made, provenance={**made.provenance, "date": day.isoformat()}))
+    assert ("is yet to come; run it again" in reason) == told
 
 
-def test_predictions_of_a_run_on_other_rows_are_told() -> None:
-    one, other = ended("a", history={"loss": [1.0]}), ended("b", history={"loss": [2.0]})
-    assert set(check_rows.copies({"one": one, "other": other})) == {"other"}
-    apart = replace(other, probabilities=[2, *other.probabilities[1:]])
-    assert check_rows.copies({"one": one, "other": apart}) == {}
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"kwh": 0.1, "cpu_kwh": 0.1, "gpu_kwh": 0.0, "ram_kwh": 0.0, "unlabelled_texts": 4.0}, ""),
+        ({"prepare_steps": 4.0, "prepare_seconds": 0.05, "train_seconds": 0.6}, ""),
+        ({"euros": 1.0}, "cost.euros: nobody knows this cost"),
+        ({"evaluate_seconds": None}, "cost.evaluate_seconds: is missing"),
+        ({"cpu_seconds": None}, "cost.cpu_seconds: is missing"),
+        ({"seconds": 0.5}, "cost.seconds: 0.5, and its parts are 0.900"),
+        ({"seconds": 1000.0}, "cost.seconds: 1000.0, of which its parts tell only 0.900"),
+        ({"train_seconds": 0.0}, "its parts tell only 0.200"),
+        ({"cpu_seconds": 0.0}, "cost.cpu_seconds: 0.0, and no training takes none"),
+        ({"prepare_steps": 4.0}, "cost.prepare_steps: 4.0 steps in no time"),
+    ],
+)
+def test_costs_are_those_of_a_run(changes: dict[str, float | None], reason: str) -> None:
+    made = record()
+    cost = {name: value for name, value in {**made.cost, **changes}.items() if value is not None}
+    told = check_rows.history(replace(made, cost=cost))
+    assert told.startswith(reason) if reason.startswith("cost.") else reason in told
+    assert bool(told) == bool(reason)
 
 
-def test_losses_of_a_run_on_other_rows_are_told() -> None:
-    other = ended("b", probabilities=[2, 9999, 5001, 20])
-    assert check_rows.copies({"one": ended("a"), "other": other})["other"].startswith("losses: those of run")
-
-
-def test_equal_rows_and_other_teachers_may_end_alike() -> None:
-    """A submission may do what another method does; `unvalidated` is `cod` where every first answer is valid."""
-    assert check_rows.copies({"one": ended("a"), "other": ended("a")}) == {}
-    assert check_rows.copies({"one": ended("a"), "other": ended("b", teacher_hash="other")}) == {}
+@pytest.mark.parametrize("steps", [11, 13, None, "12", True, float("inf")])
+def test_steps_are_those_of_the_recipe(steps: Any) -> None:
+    made = record()
+    assert made.identity["method"]["hparams"]["steps"] == len(made.history["loss"])
+    forged = replace(made, identity={**made.identity, "method": {"hparams": {"steps": steps}}})
+    assert f"identity.method.hparams.steps is {steps}; run it again" in check_rows.history(forged)
 
 
 @pytest.mark.parametrize(("ties", "told"), [(0, False), (2, False), (3, True)])
 def test_few_rows_may_lie_at_one_half(ties: int, told: bool) -> None:
     p = [5000] * ties + [9000] * (20 - ties)
-    assert bool(check_rows.undecided(ended("a", predictions="1" * 20, probabilities=p))) == told
+    assert bool(check_rows.undecided(sample_record(predictions="1" * 20, probabilities=p))) == told

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cod_bench.checks.texts import text_in
+from cod_bench.checks.texts import colliding, text_in, unfit_path
 from cod_bench.records.record import to_json
 from cod_bench.spec import RunSpec
 from tests.samples import sample_record, sample_reference
@@ -45,3 +45,40 @@ def test_four_megabytes_take_no_time() -> None:
     assert text_in(json.dumps({"x": "a b " * 1_000_000})).startswith("x: ")
     assert text_in(json.dumps({"x": ["ab"] * 700_000})) == ""
     assert time.process_time() - start < 5
+
+
+def test_a_field_that_is_written_twice_is_found_among_many_at_once() -> None:
+    fields = ", ".join(f'"f{number}": 1' for number in range(200_000))
+    start = time.process_time()
+    with pytest.raises(ValueError, match="'f199999' stands twice in one object"):
+        text_in(f'{{{fields}, "f199999": 1}}')
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("last/toy/toy/kd/half/k008-seed0-0123456789ab.json", ""),
+        ("last/console/auxiliary/com/lpt10/nul-1.json", ""),
+        ("last/toy/con/x.json", "'con' is what Windows calls a device"),
+        ("last/toy/Aux.json", "'Aux.json' is what Windows calls a device"),
+        ("last/nul.tar.gz/x.json", "'nul.tar.gz' is what Windows"),
+        ("COM0", "'COM0' is what Windows"),
+        ("last/lpt\u00b2 .json", "is what Windows"),
+        ("last/toy./x.json", "'toy.' ends in a dot or blank"),
+        ("last/toy /x.json", "'toy ' ends in a dot or blank"),
+        ("last/caf\udce9.json", "its name is not UTF-8"),
+    ],
+)
+def test_a_name_is_one_on_every_system(name: str, reason: str) -> None:
+    told = unfit_path(name)
+    assert told.startswith(reason) or reason in told
+    assert bool(told) == bool(reason)
+
+
+def test_names_that_only_some_systems_tell_apart_are_told() -> None:
+    assert colliding(["a/kd/x.json", "a/kd/y.json", "b/KD/x.json"], ["a/kd/z.json"]) == {}
+    told = "differs from {} in capitals or form alone; rename it"
+    assert colliding(["a/kd/x.json", "a/KD/y.json"]) == {"a/KD/y.json": told.format("a/kd")}
+    assert colliding(["a/KD/y.json"], ["a/kd/x.json"]) == {"a/KD/y.json": told.format("a/kd")}
+    assert colliding(["x\u00e9.json", "xe\u0301.json"]) == {"xe\u0301.json": told.format("x\u00e9.json")}

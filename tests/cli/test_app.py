@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 
 from cod_bench.design import suites
-from cod_bench.records.record import record_from_json
 from cod_bench.records.results import Results
 from cod_bench.store import lock
-from tests.samples import forged
 
 COMMAND = [sys.executable, "-m", "cod_bench"]
 
@@ -52,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["plan", "--suite", "toy", "--k", "0-9999999999"], "--k '0-9999999999': write whole numbers"),
         (["plan", "--suite", "toy", "--method", ""], "--method '': name at least one value or leave the option out"),
         (["plan", "--suite", "toy", "--k", "8,16"], "--k 16: suite 'toy' has only 8"),
-        (["status", "--suite", "toy", "--results", ""], "--results '.': is not a folder of its own"),
+        (["status", "--suite", "toy", "--results", "."], "--results '.': is not a folder of its own"),
         (["run", "--all", "--workers", "0"], "Invalid value for '--workers'"),
         (["plan", "--nonsense"], "No such option"),
         (["run", "--all", "--suite", "toy", "--track", "mine"], "made by --track mine --teacher MODEL --student MODEL"),
@@ -123,87 +121,6 @@ def test_a_partial_grid_makes_no_claim(finished: Path) -> None:
     assert "p =" not in text
 
 
-def test_a_corrupt_record_is_told_kept_aside_and_made_again(finished: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(finished / "runs", tmp_path / "runs")
-    path = Results(tmp_path / "runs").record_paths()[0]
-    whole = path.read_text()
-    path.write_text(whole[:50])
-    assert f"corrupt: {path}" in call("status", "--suite", "toy", cwd=tmp_path).stdout
-    done = call("run", "--suite", "toy", "--method", "kd", "--condition", "standard,cod", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"record {path}: not JSON" in done.stderr
-    assert f"set aside as {path.name}.aside and made again" in done.stderr
-    assert path.with_name(f"{path.name}.aside").read_text() == whole[:50]
-    assert record_from_json(path.read_text()).comparable() == record_from_json(whole).comparable()
-
-
-def test_a_plan_that_holds_failures_is_not_done(tmp_path: Path) -> None:
-    path = tmp_path / "broken.py"
-    path.write_text(
-        "from cod_bench.baselines.kd import KD\n\n\nclass Broken(KD):\n    name = 'broken'\n\n"
-        "    def loss(self, student, batch):\n        raise SystemExit(0)\n\n\nDISTILLER = Broken\n"
-    )
-    one = ("--suite", "toy", "--method", "broken", "--condition", "standard", "--k", "8", "--seed", "0")
-    first = call("run", *one, "--plugin", str(path), cwd=tmp_path)
-    assert first.returncode == 1
-    assert "FAILED toy broken standard k=8 seed=0: SystemExit: 0" in first.stderr
-    again = call("run", *one, "--plugin", str(path), cwd=tmp_path)
-    assert again.returncode == 1
-    assert "0 runs done, 0 failed, 1 had failed before" in again.stderr
-    assert "why: cod-bench status; again: cod-bench run --rerun failed" in again.stderr
-
-
-def test_a_full_disk_ends_the_command_and_fails_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "crowded.py"
-    path.write_text(
-        "from cod_bench.baselines.kd import KD\n\n\nclass Crowded(KD):\n    name = 'crowded'\n\n"
-        "    def loss(self, student, batch):\n        raise OSError(28, 'No space left on device')\n\n\n"
-        "DISTILLER = Crowded\n"
-    )
-    one = ("--suite", "toy", "--method", "crowded", "--condition", "standard", "--k", "8", "--seed", "0")
-    done = call("run", *one, "--plugin", str(path), cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == (
-        "cod-bench: OSError: [Errno 28] No space left on device; the same command goes on from here"
-    )
-    assert not list((tmp_path / "runs" / "failures").rglob("*.json"))
-
-
-def test_a_run_that_hangs_is_ended_told_and_failed(tmp_path: Path) -> None:
-    path = tmp_path / "hangs.py"
-    path.write_text(
-        "import time\nfrom cod_bench.baselines.kd import KD\n\n\nclass Hangs(KD):\n    name = 'hangs'\n\n"
-        "    def loss(self, student, batch):\n        time.sleep(3600)\n\n\nDISTILLER = Hangs\n"
-    )
-    one = ("--suite", "toy", "--method", "hangs", "--condition", "standard", "--k", "8", "--seed", "0")
-    done = call("run", *one, "--plugin", str(path), "--timeout", "4", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert "still at work after 2 s; it is ended after 4 s" in done.stderr
-    assert "FAILED toy hangs standard k=8 seed=0: did not end within 4 s and was ended" in done.stderr
-    (failure,) = (tmp_path / "runs" / "failures").rglob("*.json")
-    assert "name more by --timeout SECONDS" in json.loads(failure.read_text())["reason"]
-
-
-def test_counterfactuals_that_are_not_had_leave_their_runs_missing(tmp_path: Path) -> None:
-    path = tmp_path / "boom.py"
-    path.write_text(
-        "from cod_bench.generators.substitution import GENERATOR as LIKE\n\n\nclass Boom(type(LIKE)):\n"
-        "    name = 'boom'\n\n    def prepare(self, train, oracle):\n        raise ArithmeticError('no such luck')\n"
-        "\n\nGENERATOR = Boom()\n"
-    )
-    some = ("--suite", "toy", "--method", "kd", "--k", "8", "--seed", "0", "--condition", "standard,cod")
-    done = call("run", *some, "--generator", "boom", "--plugin", str(path), cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert "FAILED toy pool seed=0 slots 0-4: ArithmeticError: no such luck" in done.stderr
-    assert "not tried toy kd cod k=8 seed=0: ArithmeticError: no such luck" in done.stderr
-    assert "1 runs done, 0 failed, 1 not tried since what they need was not had" in done.stderr
-    assert not list((tmp_path / "runs" / "failures").rglob("*.json"))
-    told = call("plan", *some, "--generator", "boom", "--plugin", str(path), cwd=tmp_path).stdout
-    assert "1 done, 1 missing, 0 failed" in told
-
-
 def test_records_of_another_teacher_are_refused_until_told_to_replace_them(finished: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -211,7 +128,7 @@ def test_records_of_another_teacher_are_refused_until_told_to_replace_them(finis
     results = Results(tmp_path / "runs")
     for path in results.record_paths():
         value = json.loads(path.read_text())
-        path.write_text(forged(json.loads(path.read_text().replace(value["teacher_hash"], "0" * 12))))
+        path.write_text(path.read_text().replace(value["teacher_hash"], "0" * 12))
     arguments = ["run", "--suite", "toy", "--method", "kd", "--condition", "standard,cod,half"]
     refused = call(*arguments, cwd=tmp_path)
     assert refused.returncode == 2, refused.stderr
@@ -305,7 +222,7 @@ def test_records_of_other_rows_are_replaced_when_told_to(finished: Path, tmp_pat
     shutil.copytree(finished / "runs", tmp_path / "runs")
     path = Results(tmp_path / "runs").record_paths()[0]
     value = json.loads(path.read_text())
-    path.write_text(forged({**value, "train_hash": "0" * 12}))
+    path.write_text(path.read_text().replace(f'"train_hash":"{value["train_hash"]}"', f'"train_hash":"{"0" * 12}"'))
     arguments = ["--suite", "toy", "--method", "kd", "--condition", "standard,cod"]
     assert "train_hash differs" in call("run", *arguments, cwd=tmp_path).stderr
     done = call("run", *arguments, "--rerun", "mismatched", cwd=tmp_path)

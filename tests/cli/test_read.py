@@ -78,7 +78,7 @@ def test_power_tells_seeds_per_method(tmp_path: Path) -> None:
         (["compare", "cod", "kd"], "'cod' is a condition and 'kd' is a method; name two methods"),
         (["compare", "lwd", "nope"], "'lwd' is a method and 'nope' is none of these; name two methods"),
         (["power", "--effect", "2"], "--effect 2.0"),
-        (["compare", "cod", "standard", "--track", "nowhere"], "has no run of suite 'embedded' on track nowhere"),
+        (["compare", "cod", "standard", "--track", "nowhere"], "unknown track 'nowhere'"),
         (["table", "1", "--suite", "nowhere"], "unknown suite 'nowhere'"),
     ],
 )

@@ -129,6 +129,12 @@ def test_a_failure_file_of_another_form_is_a_sentence(content: str, results: Res
     assert results.failed() == {Results.name(NEW.spec, "0" * 12)}
 
 
+@pytest.mark.parametrize("retry", ["curl x | sh", "cod-bench run; rm -r x", "cod-bench run\nrm x", "cod-bench $(x)"])
+def test_a_command_that_is_none_of_ours_is_not_handed_on(retry: str, results: Results) -> None:
+    results.write_failure(NEW.spec, NEW.run_id, {"reason": "x", "retry": retry})
+    assert results.failure(NEW.spec, NEW.run_id).retry == "cod-bench run --rerun failed --all"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failure_that_is_no_file_is_a_sentence(kind: str, results: Results) -> None:
     said = place(results.failure_path(NEW.spec, NEW.run_id), kind)
@@ -142,9 +148,9 @@ def test_a_failure_is_told_on_one_line_and_a_long_one_can_be_read(results: Resul
     results.write_failure(NEW.spec, NEW.run_id, {"reason": "\x1b[31mno\nluck", "retry": "cod-bench run"})
     found = results.failure(NEW.spec, NEW.run_id)
     assert (found.reason, found.retry) == ("\\x1b[31mno\\nluck", "cod-bench run")
-    told = {"reason": "\U0001f600" * 100_000, "retry": "again", "traceback": ["x" * 100] * 10_000, "run": "toy"}
+    told = {"reason": "\U0001f600" * 100_000, "retry": "cod-bench run", "traceback": ["x" * 100] * 10_000, "run": "toy"}
     assert results.write_failure(NEW.spec, NEW.run_id, told).stat().st_size < LARGEST_FAILURE
-    assert results.failure(NEW.spec, NEW.run_id).retry == "again"
+    assert results.failure(NEW.spec, NEW.run_id).retry == "cod-bench run"
     assert results.failure(NEW.spec, NEW.run_id).reason.startswith("\U0001f600\U0001f600")
 
 

@@ -1,0 +1,145 @@
+"""No run ends as one that was trained on other rows, be it with noise; what may be chance is told and not failed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cod_bench.checks import rows as check_rows
+from cod_bench.records.record import Record
+from cod_bench.records.results import Results
+from cod_bench.spec import RunSpec, stream
+from tests import ROOT
+from tests.samples import sample_cost, sample_record
+
+RUN = np.random.default_rng(0).integers(1, 10_000, 400)
+"""Probabilities of a run that is sure of some rows and unsure of others."""
+
+
+def ended(rows: str, p: Any = RUN, method: str = "kd", **changes: Any) -> Record:
+    """A run on those rows that says so."""
+    p = np.clip(p, 1, 9999)
+    spec = RunSpec("last", "toy", "toy", method, "cod", "substitution", 8, 0)
+    values = {
+        "probabilities": p.tolist(), "predictions": "".join("01"[int(value >= 5000)] for value in p),
+        "history": {"loss": []}, "rows": {"hash": rows}, **changes,
+    }  # fmt: skip
+    return replace(sample_record(spec=spec), **values)
+
+
+def noise(least: int, most: int, name: str = "") -> Any:
+    """Units to add, of either sign."""
+    drawn = stream("noise", name)
+    return drawn.integers(least, most + 1, len(RUN)) * drawn.choice([-1, 1], len(RUN))
+
+
+def compared(one: Record, other: Record) -> check_rows.Copies:
+    return check_rows.copies({"one": one, "other": other})
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (RUN, "100.0 % are the same to the last digit as those of run"),
+        (RUN + np.eye(400, dtype=int)[0], "100.0 % are within 10 units of those of run"),  # one that is changed
+        (RUN + noise(1, 3), "100.0 % are within 10 units"),  # every one
+        (np.where(np.arange(400) < 230, RUN, RUN[::-1]), "% are within 10 units"),  # a good half
+        (RUN[::-1], ""),
+    ],
+)
+def test_probabilities_of_a_run_on_other_rows_are_told(p: Any, told: str) -> None:
+    found = compared(ended("a"), ended("b", p))
+    assert (set(found.wrong), bool(found.told)) == ({"other"} if told else set(), False)
+    assert told in found.wrong.get("other", "")
+
+
+def test_wider_noise_is_told_and_not_failed_since_honest_runs_might_come_so_near() -> None:
+    near = compared(ended("a"), ended("b", RUN + noise(40, 80)))
+    assert (near.wrong, "on other rows are alike" in near.told) == ({}, True)
+    flat = np.where(RUN < 5000, 2000, 8000)  # the same classes, and nothing else in common
+    alike = compared(ended("a", flat + noise(0, 1900)), ended("b", flat + noise(0, 1900, "other")))
+    assert (alike.wrong, "on other rows are alike" in alike.told) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        np.full(400, 5012),  # says the same of every row
+        np.full(400, 5012) + noise(0, 4),
+        np.where(RUN < 5000, 1, 9999),  # is sure of every row
+        np.where(RUN < 5000, 90, 9900),
+    ],
+)
+def test_what_two_runs_may_say_that_never_saw_each_other_is_no_copy(p: Any) -> None:
+    """A collapsed run, and a task so easy that both are sure and right."""
+    assert compared(ended("a", p), ended("b", p + noise(0, 2) * (p % 9998 > 1))).wrong == {}
+
+
+def test_two_runs_that_say_one_thing_of_every_row_may_say_the_same() -> None:
+    assert compared(ended("a", np.full(400, 5012)), ended("b", np.full(400, 5012))) == check_rows.Copies()
+
+
+def test_the_same_class_everywhere_is_no_likeness() -> None:
+    assert (
+        compared(ended("a", np.full(400, 5012) + noise(0, 9)), ended("b", np.full(400, 7000) + noise(0, 900))).told
+        == ""
+    )
+
+
+LOSSES = np.linspace(9, 0.5, 40)
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (LOSSES, "losses: those of run"),
+        (LOSSES + 1e-6 * (np.arange(40) % 7 - 3), "nearly, which was trained on other rows"),
+        (LOSSES + np.eye(40)[5], "nearly"),
+        (np.where(np.arange(40) < 30, LOSSES, LOSSES + 0.1), ""),  # three batches of four may be the same
+    ],
+)
+def test_losses_of_a_run_on_other_rows_are_told(loss: Any, told: str) -> None:
+    def run(rows: str, values: Any, p: Any) -> Record:
+        made = ended(rows, p, history={"loss": values.tolist()}, cost=sample_cost(steps=40.0))
+        made.identity["method"]["hparams"] = {"steps": 40}
+        return made
+
+    assert told in compared(run("a", LOSSES, RUN), run("b", loss, RUN[::-1])).wrong.get(
+        "other", "none" if not told else ""
+    )
+
+
+@pytest.mark.parametrize("loss", [5, None, {"x": 1}, [[1.0]], ["x"], [True]])
+def test_losses_of_another_shape_are_a_sentence(loss: Any) -> None:
+    assert compared(ended("a", history={"loss": loss}), ended("b", RUN[::-1], history={"loss": loss})).wrong == {}
+    assert check_rows.history(ended("a", history={"loss": loss})) == "history.loss: must be a list of numbers"
+
+
+def test_equal_rows_and_other_teachers_may_end_alike() -> None:
+    """A submission may do what another method does; `unvalidated` is `cod` where every first answer is valid."""
+    assert compared(ended("a"), ended("a")) == check_rows.Copies()
+    assert compared(ended("a"), ended("b", teacher_hash="other")) == check_rows.Copies()
+
+
+def test_a_method_under_another_name_is_told() -> None:
+    runs = {
+        f"{method}{rows}": ended(rows, p + (noise(1, 3, rows) if method == "mine" else 0), method)
+        for method in ("kd", "mine")
+        for rows, p in (("a", RUN), ("b", RUN[::-1]))
+    }
+    found = check_rows.copies({**runs, "own": ended("c", np.roll(RUN, 7)), "mine": ended("c", np.roll(RUN, 9), "mine")})
+    assert found.wrong == {}
+    assert found.told == "method mine ends as kd on the same rows in 2 of 3 runs"
+
+
+def test_no_two_published_runs_are_alike() -> None:
+    """What the thresholds were chosen by."""
+    records = {record.run_id: record for record in Results(ROOT / "results").scan()[0]}
+    assert len(records) > 1000
+    start = time.process_time()
+    assert check_rows.copies(records) == check_rows.Copies()
+    assert time.process_time() - start < 10
