@@ -69,7 +69,7 @@ def faults(target: Target, count: int) -> list[str]:
 
 def fault(target: Target, data: bytes) -> str:
     """What a reader does wrong with one input; empty if nothing. Kind of fault | details."""
-    for _ in range(2):  # a machine that is busy is no fault of the reader
+    for _ in range(4):  # a machine that is busy is no fault of the reader
         start = time.perf_counter()
         try:
             target.read(data)
