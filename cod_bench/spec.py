@@ -123,18 +123,18 @@ def parsed(text: str, *, strict: bool = True) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from error
     except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        raise ValueError(TOO_DEEP) from None
     except UnicodeEncodeError:
         raise ValueError("not JSON: an escape is half of a character") from None
     except ValueError as error:
         told = str(error) if str(error).startswith("not JSON") else "not JSON: a whole number of thousands of digits"
         raise ValueError(told) from None
     if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
-        raise ValueError(_TOO_DEEP)
+        raise ValueError(TOO_DEEP)
     return value
 
 
-_TOO_DEEP = f"not JSON: nested too deeply, and at most {DEEPEST} levels are read"
+TOO_DEEP = f"not JSON: nested too deeply, and at most {DEEPEST} levels are read"
 
 
 def _is_deep(value: Any) -> bool:

@@ -216,7 +216,7 @@ def kept(
     Raises:
         UsageError, InterruptionError: the folder cannot be written; and what `make` raises.
     """
-    with suppress(FileNotFoundError, ValueError):
+    with suppress(OSError, ValueError):
         return sealed(path, key, read)
     with lock(guard or path.with_name(f".{path.name}.lock")):
         try:
@@ -225,6 +225,8 @@ def kept(
             pass
         except ValueError as error:
             set_aside(path, what, str(error))
+        except OSError as error:
+            raise UsageError(f"{what} {path}: cannot be read: {error.strerror}; allow it or move it away") from error
         text = make()
         write_atomic(path, seal(text, key))
         return read(text)  # as the next process will read it

@@ -56,6 +56,8 @@ class Bench:
 
     folder: Path
     chance: random.Random
+    spoilt: dict[Path, bytes] = field(default_factory=dict)
+    """Files that were changed, and what they said then."""
 
     @property
     def home(self) -> Path:
@@ -178,7 +180,10 @@ def _spoil(how: str) -> Fault:
             if path.is_file() and path.suffix in (".json", ".safetensors", ".index", "") and path.stat().st_size
         ]  # fmt: skip
         for path in bench.chance.sample(there, min(3, len(there))):
+            before = path.read_bytes()
             SPOILERS[how](bench, path, there)
+            if path.read_bytes() != before:
+                bench.spoilt[path] = path.read_bytes()
 
     return spoil
 
@@ -281,6 +286,7 @@ def play(trial: Trial, folder: Path, whole: dict[str, dict[str, Any]], seconds: 
             trial.told.append(_last((code, said)))
             if code:
                 trial.lost += 1
+        trial.undetected += _unsaid(bench, trial.told[-len(parts) :])
         found: dict[str, dict[str, Any]] = {}
         for part in parts:
             own = comparable(bench.results(part))
@@ -301,6 +307,19 @@ def _twice(own: dict[str, dict[str, Any]]) -> int:
     """Runs of one spec that have two records."""
     specs = [str(sorted(record["spec"].items())) for record in own.values()]
     return len(specs) - len(set(specs))
+
+
+def _unsaid(bench: Bench, told: list[str]) -> int:
+    """Changed files that were made anew, or taken as they are, without a word."""
+    found = 0
+    for path, changed in bench.spoilt.items():
+        if path.suffix not in (".json", ".safetensors") or "leaderboard" in path.parts or "failures" in path.parts:
+            continue  # no run rests on it
+        named = path.with_name("teacher.json") if path.suffix == ".safetensors" else path
+        said = any(named.name in line for line in told) or any(path.parent.glob(f"{named.name}.aside*"))
+        anew = path.exists() and path.read_bytes() != changed
+        found += anew and not said
+    return found
 
 
 def _unsound(bench: Bench, results: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from cod_bench.checks.rows import COMMIT
 from cod_bench.errors import UsageError
+from cod_bench.records.provenance import ask_git
 from cod_bench.records.record import Record
 from cod_bench.store import read_bytes
 
@@ -86,10 +86,10 @@ def uncommitted(folder: Path, records: Mapping[str, Record], *, new: bool = Fals
     if not named:
         return {}
     try:
-        top = Path(_run(folder, "rev-parse", "--show-toplevel").strip())
-        if not (top / OWN).is_file() or _run(top, "rev-parse", "--is-shallow-repository").strip() != "false":
+        top = Path(ask_git(folder, "rev-parse", "--show-toplevel").strip())
+        if not (top / OWN).is_file() or ask_git(top, "rev-parse", "--is-shallow-repository").strip() != "false":
             return None
-        told = _run(top, "cat-file", "--batch-check", given="".join(f"{commit}\n" for commit in named)).splitlines()
+        told = ask_git(top, "cat-file", "--batch-check", given="".join(f"{commit}\n" for commit in named)).splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
     absent = [commit for commit, line in zip(named, told, strict=True) if line.split()[1:2] != ["commit"]]
@@ -109,19 +109,10 @@ def _blob(path: Path, kind: str) -> str:
 
 def _git(folder: Path, ref: str, *arguments: str) -> str:
     try:
-        return _run(folder, *arguments)
+        return ask_git(folder, *arguments)
     except (OSError, subprocess.CalledProcessError) as error:
         told = (getattr(error, "stderr", "") or "").strip().splitlines()
         raise UsageError(
             f"--base {ref}: git finds no merge base of it and HEAD for {folder} ({(told or ['unknown ref'])[-1]}); "
             "name a branch or commit of the repository that holds the folder"
         ) from error
-
-
-def _run(folder: Path, *arguments: str, given: str = "") -> str:
-    """What git answers; it fetches nothing, and takes no folder that looks like a repository's inside for one."""
-    return subprocess.run(
-        ["git", "-c", "safe.bareRepository=explicit", "-C", str(folder), *arguments],
-        input=given, capture_output=True, text=True, errors="surrogateescape", check=True,
-        env={**os.environ, "GIT_NO_LAZY_FETCH": "1"},
-    ).stdout  # fmt: skip

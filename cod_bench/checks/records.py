@@ -22,7 +22,15 @@ from cod_bench.design import suites
 from cod_bench.errors import UsageError, plain
 from cod_bench.records import evaluate, verdicts
 from cod_bench.records.record import Record, Reference, record_from_json, reference_from_json
-from cod_bench.records.results import FAILURES, INDEX, REFERENCE, REPRODUCED, UNREADABLE, Results
+from cod_bench.records.results import (
+    FAILURES,
+    INDEX,
+    LARGEST_VERDICTS,
+    REFERENCE,
+    REPRODUCED,
+    UNREADABLE,
+    Results,
+)
 from cod_bench.reports.render import PUBLISHED
 from cod_bench.spec import PROTOCOLS, digest
 from cod_bench.store import read_text
@@ -106,7 +114,7 @@ def _read(found: Folder, path: Path, name: str) -> None:
         return  # `run` and `status` leave these in a folder of their own
     if path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
-    text = read_text(path, LARGEST)
+    text = read_text(path, LARGEST_VERDICTS if name == REPRODUCED else LARGEST)
     if told := text_in(text):
         found.texts[name] = f"{told} reads like a text; records hold none"
     if name == REPRODUCED:

@@ -15,6 +15,7 @@ from typing import Any
 
 from cod_bench.records import verdicts
 from cod_bench.registry import DEVICE
+from cod_bench.spec import TOO_DEEP
 
 NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,100}")
 """What a string may be wherever nothing else is said: no blank, no comma, no letter outside ASCII."""
@@ -45,7 +46,7 @@ def text_in(content: str) -> str:
         value = json.loads(content, object_pairs_hook=_once)
         return next((f"{'.'.join(where)}: {told[:40]!r}" for where, told in _strange(value, ())), "")
     except RecursionError:
-        raise ValueError("not JSON: nested too deeply") from None
+        raise ValueError(TOO_DEEP) from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

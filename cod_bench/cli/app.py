@@ -55,7 +55,7 @@ from cod_bench.cli.verbs import App
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
 from cod_bench.design.filters import Filters, suite_for
-from cod_bench.errors import RunError, UsageError
+from cod_bench.errors import NO_ROOM, RunError, UsageError
 from cod_bench.runner import energy as energies
 from cod_bench.runner import plan as plans
 from cod_bench.spec import PROTOCOLS
@@ -100,10 +100,10 @@ def main() -> None:
         if error.errno in UNUSABLE:
             say(f"cod-bench: {error.filename}: {error.strerror}; name another folder or allow it", err=True)
             sys.exit(2)
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+        if error.errno != errno.EPIPE and error.errno not in NO_ROOM:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's own flush fails again
-        if error.errno == errno.ENOSPC:
+        if error.errno in NO_ROOM:
             say(f"cod-bench: cannot write: {error.strerror}; make room, then run again", err=True)
         sys.exit(1)
     except Exception as error:
@@ -256,8 +256,6 @@ def run(
     attempts: AttemptsOption = "", energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Do what is missing of a suite, then render its leaderboard. Ctrl-C stops; the same command goes on."""
-    from cod_bench.cli import show
-
     given.plugins(plugin, data)
     given.endpoint(model, base_url, pairs, yes, attempts)
     devices.ask(device)

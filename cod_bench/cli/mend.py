@@ -11,7 +11,6 @@ from cod_bench import device as devices
 from cod_bench.cli import given
 from cod_bench.cli.options import DataOption, DeviceOption, PluginOption
 from cod_bench.cli.terminal import say
-from cod_bench.errors import plain
 
 
 def doctor(
@@ -26,12 +25,12 @@ def doctor(
     folder = None if results is None else given.results_folder(results, there=True)
     wrong = 0
     for finding in doctors.examine(folder, fix=fix):
-        told = f": {plain(finding.told)}" if finding.told else ""
+        told = f": {finding.told}" if finding.told else ""
         say(f"{finding.state:6} {finding.place}{told}")
         wrong += finding.state == "wrong"
     if wrong:
         remedy = "do what they say" if fix else "do what they say, or add --fix"
-        say(f"{wrong} things are wrong; {remedy}", err=True)
+        say(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong; {remedy}", err=True)
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -49,7 +48,7 @@ def verify(
     made = again.again(stored, listen=lambda stage: say(f"  {stage} done", err=True))
     stages = again.compare(stored, made)
     for stage in stages:
-        say(f"  {stage.state:8} {stage.name}{f': {plain(stage.told)}' if stage.told else ''}")
+        say(f"  {stage.state:8} {stage.name}{f': {stage.told}' if stage.told else ''}")
     parted = [stage.name for stage in stages if stage.state == "departs" and stage.name != "environment"]
     say(f"the two part at: {parted[0]}" if parted else "found again: the same to the last digit")
     raise typer.Exit(1 if parted else 0)

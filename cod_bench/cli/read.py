@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,13 @@ from cod_bench.cli.options import PluginOption
 from cod_bench.cli.terminal import say
 from cod_bench.design import suites, tracks
 from cod_bench.errors import UsageError, unknown
+from cod_bench.reports import standing
 from cod_bench.reports.tables import interval, p_value, points
 from cod_bench.spec import PROTOCOLS
 
 if TYPE_CHECKING:
     from cod_bench.analysis.aggregate import Grid
+    from cod_bench.records.results import Results
 
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of records.")]
 TrackOption = Annotated[str, typer.Option("--track", help="Only this track.")]
@@ -143,6 +146,8 @@ def compare(
         else:
             told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
         say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
+    for words in dict.fromkeys(standing.words(grid) for grid in grids):
+        say(f"records: {words}")
 
 
 def power(
@@ -164,6 +169,7 @@ def power(
             f"{powers.WANTED:.0%} power after Holm over {len(grid.methods)} methods; {len(grid.suite.seeds)} seeds "
             f"have {need.power_now:.0%} (points between seeds: {spread})"
         )
+    say(f"records: {standing.words(grid)}")
 
 
 def export(
@@ -214,7 +220,7 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     from cod_bench.analysis import grids
 
     results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
-    return grids.named(name, results, track=track, protocol=protocol, family=family)
+    return _standing(results, grids.named(name, results, track=track, protocol=protocol, family=family))
 
 
 def _where(folder: Path, grids: Sequence[Grid]) -> None:
@@ -228,9 +234,18 @@ def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     from cod_bench.analysis import grids
 
     _known(track, protocol)
-    return grids.one(
-        name, given.results_folder(folder, there=folder != DEFAULT_RESULTS), track=track, protocol=protocol
-    )
+    results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
+    return _standing(results, [grids.one(name, results, track=track, protocol=protocol)])[0]
+
+
+def _standing(results: Results, found: Sequence[Grid]) -> list[Grid]:
+    """The grids with what is known of their records: whether anybody has re-run them."""
+    from cod_bench.reports import render
+
+    if not found:
+        return []
+    told = render.states(results, results.scan()[0])
+    return [replace(grid, states=told(grid)) for grid in found]
 
 
 VERBS = (table, claims, compare, power, export, site)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from cod_bench import registry
 from cod_bench.data import origin
 from cod_bench.design import tracks
-from cod_bench.errors import UsageError
+from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import RunSpec, canonical, digest, digest_text, identity
 
 
@@ -72,7 +72,8 @@ def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
 
 def not_applicable(track: str, method: str) -> str:
     """Why a method cannot run on a track; empty if it can."""
-    return str(registry.load("baseline", method).not_applicable(tracks.track(track)))
+    own = registry.load("baseline", method)
+    return str(_asked(f"method {method!r}: its not_applicable(track)", own.not_applicable, tracks.track(track)))
 
 
 def excluded(specs: Iterable[RunSpec]) -> dict[tuple[str, str], str]:
@@ -89,22 +90,36 @@ def _track_identity(name: str) -> dict[str, Any]:
 @cache
 def _method_identity(name: str, track: str, k: int) -> dict[str, Any]:
     method = registry.load("baseline", name)
+    hparams = _asked(f"method {name!r}: its hparams(track, k)", method.hparams, tracks.track(track), k)
+    return {"version": method.version, "hparams": hparams}
+
+
+def _asked(what: str, ask: Callable[..., Any], *arguments: Any) -> Any:
+    """What a plugin says: whatever it raises, SystemExit too, is a sentence.
+
+    Raises:
+        UsageError: it raised something.
+    """
     try:
-        return {"version": method.version, "hparams": method.hparams(tracks.track(track), k)}
-    except UsageError:
+        return ask(*arguments)
+    except (UsageError, RunError):
         raise
-    except Exception as error:
-        raise UsageError(f"method {name!r}: its hparams(track, k) raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what} raised {type(error).__name__}: {error}") from error
 
 
 def _generator_identity(name: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
     generator = registry.load("generator", name)
     if params is None:
         # Remembered only where code alone decides: what a user names may change while the process lives.
-        params = generator.params() if generator.carries_data else _code_params(name)
+        params = _params(name) if generator.carries_data else _code_params(name)
     return {"version": generator.version, "params": dict(params)}
 
 
 @cache
 def _code_params(name: str) -> dict[str, Any]:
-    return dict(registry.load("generator", name).params())
+    return _params(name)
+
+
+def _params(name: str) -> dict[str, Any]:
+    return dict(_asked(f"generator {name!r}: its params()", registry.load("generator", name).params))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cod_bench import device
 from cod_bench.errors import RunError, UsageError
 
 ANSWER = 5.0
@@ -36,7 +37,7 @@ def connect(ray: Any, address: str, workers: int) -> None:
         # On the loopback interface, so that no other machine can reach it, and not behind everybody else's processes:
         # Ray's own niceness is 15.
         os.environ.setdefault("RAY_worker_niceness", "0")
-        own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "num_cpus": workers or cores()}
+        own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "num_cpus": workers or device.cores()}
         try:
             ray.init(address="local", **quiet, **own)
         except Exception as error:  # Ray's own kind where a machine is too busy or has too little memory
@@ -69,8 +70,3 @@ def connect(ray: Any, address: str, workers: int) -> None:
 def said(error: Exception) -> str:
     """An error's first words on one line."""
     return " ".join(str(error).split())[:200].rstrip(".")
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -187,6 +187,10 @@ class _Group:
 
     def expire(self, done: Collection[Future[Outcome]], ready: Ready) -> Iterator[Outcome]:
         """End what hangs, and the processes of this device with it; what else was in flight there is done again."""
+        if not all(call.done() for call in self.warming):  # what is imported first is not the job's time
+            for job in self.running.values():
+                self.clock.start(job)
+            return
         late = self.clock.over(job for call, job in self.running.items() if call not in done)
         if not late:
             return

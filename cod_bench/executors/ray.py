@@ -165,12 +165,12 @@ class _Fleet:
             if not calls:
                 time.sleep(LOOK / 10)
                 continue
-            yield from self._expire(ready)
             for call in self.ray.wait(list(calls), timeout=LOOK)[0]:
                 if calls[call] in self.seats:
                     for outcome in self._take(calls[call], ready):
                         working = sum(other.state not in ("starting", "preparing") for other in self.seats)
                         yield replace(outcome, workers=max(1, working))
+            yield from self._expire(ready)  # what has ended is taken before
 
     def _expire(self, ready: Ready) -> Iterator[Outcome]:
         """End what hangs, with its actor."""

@@ -304,7 +304,7 @@ def _model() -> str:
 
 def _attempts() -> int:
     text = os.environ.get("COD_BENCH_LLM_ATTEMPTS") or str(ATTEMPTS)
-    if not text.isdecimal() or not 1 <= int(text) <= 20:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 20:
         raise UsageError(f"--attempts (COD_BENCH_LLM_ATTEMPTS) {text!r}: choose a whole number from 1 to 20")
     return int(text)
 

@@ -40,6 +40,8 @@ def merge(sources: Sequence[Results], target: Results) -> Merged:
             raise UsageError(f"merge {source.root}: is the target itself; leave it out")
         if not source.root.is_dir():
             raise UsageError(f"merge {source.root}: no such folder; name the --results folders of the shards")
+        if not source.record_paths() and not source.failed():
+            raise UsageError(f"merge {source.root}: has no records; name the --results folders of the shards")
     try:
         with lock(target.lock_path(), timeout=0):
             return _merge(sources, target)

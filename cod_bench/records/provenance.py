@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import platform
 import subprocess
 from functools import cache
@@ -48,19 +49,28 @@ def git() -> dict[str, Any] | None:
     """Commit of the checkout this code runs from and whether it was changed; None outside a checkout."""
     package = Path(__file__).resolve().parent
     try:
-        subprocess.run(
-            ["git", "ls-files", "--error-unmatch", "provenance.py"], cwd=package, capture_output=True, check=True
-        )
-        commit = _git(package, "rev-parse", "HEAD")
+        ask_git(package, "ls-files", "--error-unmatch", "provenance.py")
+        commit = ask_git(package, "rev-parse", "HEAD").strip()
         # Published records and leaderboards lie in the same checkout and change no result.
-        changed = _git(package, "status", "--porcelain", "--", ":/cod_bench", ":/tasks", ":/baselines")
+        changed = ask_git(package, "status", "--porcelain", "--", ":/cod_bench", ":/tasks", ":/baselines").strip()
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"commit": commit, "dirty": bool(changed)}
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True, text=True).stdout.strip()
+def ask_git(folder: Path, *arguments: str, given: str = "") -> str:
+    """What git answers in a folder; it fetches nothing and runs nothing that the folder brings.
+
+    A folder that looks like the inside of a repository is not taken for one: its configuration could name programs.
+
+    Raises:
+        subprocess.CalledProcessError, OSError: git says no, or is not there.
+    """
+    return subprocess.run(
+        ["git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments],
+        input=given, capture_output=True, text=True, errors="surrogateescape", check=True,
+        env={**os.environ, "GIT_NO_LAZY_FETCH": "1"},
+    ).stdout  # fmt: skip
 
 
 def _version(package: str) -> str:

@@ -169,16 +169,21 @@ class Results:
         """Why a run failed and how to try it again, or a sentence that its failure file is corrupt."""
         path = self.failure_path(spec, run_id)
         try:
-            value = parsed(read_text(path, LARGEST_FAILURE))
-            reason, retry = (value[name] for name in ("reason", "retry"))
-            if not all(isinstance(told, str) and told.strip() for told in (reason, retry)):
-                raise TypeError("reason and retry must be words")
-        except UNREADABLE as error:
-            told = "has no reason and retry" if isinstance(error, (TypeError, KeyError)) else str(error)
-            return Failure(plain(f"{path} is corrupt ({told})"), AGAIN)
+            reason, retry = _failure(path)
+        except ValueError as error:
+            return Failure(plain(f"{path} is corrupt ({error})"), AGAIN)
         # to be pasted into a shell, and the file may be somebody else's
         ours = retry.startswith(("cod-bench ", "cod_bench.")) and not SHELL.intersection(retry)
         return Failure(plain(reason), plain(retry) if ours else AGAIN)
+
+    @staticmethod
+    def failure_fault(path: Path) -> str:
+        """Why a failure file is corrupt; empty if it is not."""
+        try:
+            _failure(path)
+        except ValueError as error:
+            return plain(error)
+        return ""
 
     def read(self, path: Path) -> Record:
         """The record at `path`.
@@ -337,6 +342,20 @@ class Results:
                 f"verdicts {path} are corrupt ({plain(error)[:200]}); take them from version control again, or delete "
                 "them and run `cod-bench reproduce`"
             ) from error
+
+
+def _failure(path: Path) -> tuple[str, str]:
+    """Reason and retry of a failure file; raises ValueError where it is none."""
+    try:
+        value = parsed(read_text(path, LARGEST_FAILURE))
+        reason, retry = (value[name] for name in ("reason", "retry"))
+    except (TypeError, KeyError):
+        raise ValueError("has no reason and retry") from None
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    if not all(isinstance(told, str) and told.strip() for told in (reason, retry)):
+        raise ValueError("has no reason and retry")
+    return reason, retry
 
 
 def results_folder(folder: Path, *, there: bool = False) -> Results:

@@ -67,10 +67,10 @@ class Verdict:
     method: str
     generator: str
     """Empty for the conditions that never depend on one; they are a part of their own."""
+    runs: tuple[str, ...]
+    """Run ids of the records that it is about: all that the part had. Those that come later are in no verdict."""
     records: str
-    """Digest of all records of the part: the verdict holds for these and no others."""
-    of: int
-    """How many records these are."""
+    """Digest of these records: the verdict holds while all of them are there and say what they said."""
     tolerance: float
     sample: float
     seed: int
@@ -124,32 +124,42 @@ def records_digest(records: Iterable[Record]) -> str:
     return digest(sorted([r.run_id, r.teacher_hash, r.predictions, digest(list(r.probabilities))] for r in records))
 
 
-def standing(verdicts: Iterable[Verdict], records: Sequence[Record]) -> Verdict | None:
-    """The verdict on these records of one part; one on other records does not count."""
-    parts = {part(r.spec) for r in records}
-    own = [v for v in verdicts if {v.part} == parts]
-    known = records_digest(records) if own else ""  # most records have no verdict, and digests take long
-    return next((v for v in reversed(own) if v.records == known), None)
+def holding(verdicts: Iterable[Verdict], records: Iterable[Record]) -> dict[str, Verdict]:
+    """Run id -> the verdict that holds for it: one whose records are all there and say what they said.
+
+    Args:
+        records: all of a folder; others than a verdict's own do not touch it.
+    """
+    there = {record.run_id: record for record in records}
+    found: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        own = [there[run] for run in verdict.runs if run in there]
+        of_it = len(own) == len(verdict.runs) and {part(record.spec) for record in own} == {verdict.part}
+        if of_it and records_digest(own) == verdict.records:
+            found |= dict.fromkeys(verdict.runs, verdict)
+    return found
 
 
-def told(verdicts: Sequence[Verdict], records: Iterable[Record]) -> str:
-    """The state of one method's records, as tables print it: `submitted` while any part of them was never re-run."""
-    parts: dict[Part, list[Record]] = {}
-    for record in records:
-        parts.setdefault(part(record.spec), []).append(record)
-    found = [(v, own) for own in parts.values() if (v := standing(verdicts, own)) is not None]
+def told(held: Mapping[str, Verdict], records: Iterable[Record]) -> str:
+    """The state of one method's records, as tables print it: `submitted` while any of them is in no verdict.
+
+    Args:
+        held: as `holding` gives it.
+    """
+    own = list(records)
+    found = list({id(v): v for record in own if (v := held.get(record.run_id)) is not None}.values())
     if not found:
         return SUBMITTED
-    cells = [cell for v, _ in found for cell in v.cells]
+    cells = [cell for v in found for cell in v.cells]
     state = _worst(cell.verdict for cell in cells)
-    if len(found) < len(parts) and state != CONTRADICTED:
+    of = sum(record.run_id in held for record in own)
+    if of < len(own) and state != CONTRADICTED:
         state = SUBMITTED
     same = sum(cell.verdict == REPRODUCED for cell in cells)
-    of, total = sum(v.of for v, _ in found), sum(map(len, parts.values()))
-    among = f"{of} of the {total} records" if of < total else str(of)
-    where = " and ".join(sorted({place for v, own in found for place in _places(v, own)}))
-    chosen = "" if all(v.commit for v, _ in found) else "cells not chosen by a commit"
-    days = sorted({v.date for v, _ in found})
+    among = f"{of} of the {len(own)} records" if of < len(own) else str(of)
+    where = " and ".join(sorted({place for v in found for place in _places(v, own)}))
+    chosen = "" if all(v.commit for v in found) else "cells not chosen by a commit"
+    days = sorted({v.date for v in found})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     how = ", ".join(filter(None, (f"{same} of {len(cells)} re-run cells found again", f"of {among}", where, chosen)))
     return f"{state} ({how}; {dates})"
@@ -225,21 +235,21 @@ def odd(verdict: Verdict, records: Sequence[Record], today: str) -> str:
             return f"cells.agreement: {cell.agreement} is no share of the {rows} rows of cell {cell.run_id}"
         if cell.verdict == CONTRADICTED and verdict.environment != _environment(record):
             return f"cells.verdict: {CONTRADICTED!r} of cell {cell.run_id} needs the environment of its record"
-    if verdict.records != records_digest(records):
-        return ""  # it is about other records, and no table counts it
-    if verdict.of != len(records):
-        return f"of: {verdict.of} records of {verdict.method!r}, and there are {len(records)}"
-    newest = max(str(record.provenance.get("date", "")) for record in records)
+    own = [there[run] for run in verdict.runs if run in there]
+    if len(own) < len(verdict.runs) or verdict.records != records_digest(own):
+        return f"records of {verdict.method!r}: are not those that it is about; run `cod-bench reproduce` again"
+    newest = max(str(record.provenance.get("date", "")) for record in own)
     if verdict.date < newest:
         return f"date: {verdict.date} of {verdict.method!r} is before its records, of which one is of {newest[:40]!r}"
-    drawn = {record.run_id for record in sample(records, verdict.sample, verdict.seed)}
+    drawn = {record.run_id for record in sample(own, verdict.sample, verdict.seed)}
     if drawn != {cell.run_id for cell in verdict.cells}:
         return f"cells: of {verdict.method!r} are not those that seed {verdict.seed} draws; run `cod-bench reproduce`"
     return ""
 
 
 _TYPES: Mapping[str, Any] = {
-    "protocol": str, "track": str, "task": str, "method": str, "generator": str, "records": str, "of": int,
+    "protocol": str, "track": str, "task": str, "method": str, "generator": str, "runs": list,
+    "records": str,
     "tolerance": float, "sample": float, "seed": int, "commit": str, "environment": dict, "date": str, "cells": list,
 }  # fmt: skip
 _WORDS = re.compile(r"[A-Za-z0-9._+:/@=~ -]{0,100}")
@@ -255,8 +265,11 @@ def _verdict(entry: Any) -> Verdict:
         fits = (cell["verdict"] == REPRODUCED) == (cell["agreement"] >= TOLERANCE)
         if not 0 <= cell["agreement"] <= 1 or not fits:
             raise ValueError(f"cells.agreement: {_short(cell['agreement'])} is not {cell['verdict']!r}")
-    if not 0 < len({cell["run_id"] for cell in entry["cells"]}) == len(entry["cells"]) <= entry["of"]:
-        raise ValueError("cells: must be at least one and at most `of`, each once")
+    runs, cells = entry["runs"], [cell["run_id"] for cell in entry["cells"]]
+    if not all(isinstance(run, str) for run in runs) or len({*runs}) < len(runs):
+        raise ValueError("runs: must be run ids, each once")
+    if not cells or len({*cells}) < len(cells) or not {*cells} <= {*runs}:
+        raise ValueError("cells: must be at least one of its runs, each once")
     if entry["tolerance"] != TOLERANCE:
         raise ValueError(f"tolerance: must be {TOLERANCE}, and is {_short(entry['tolerance'])}")
     if not (0 < entry["sample"] <= 1 and 0 <= entry["seed"] < SEEDS):
@@ -270,7 +283,7 @@ def _verdict(entry: Any) -> Verdict:
             raise ValueError(f"environment: {_short(name)}: {_short(said)} is not a name and a few words")
     if not _is_date(entry["date"]):
         raise ValueError(f"date: {_short(entry['date'])} is no date")
-    return Verdict(**{**entry, "cells": tuple(Cell(**cell) for cell in entry["cells"])})
+    return Verdict(**{**entry, "runs": tuple(runs), "cells": tuple(Cell(**cell) for cell in entry["cells"])})
 
 
 def _is_date(text: str) -> bool:

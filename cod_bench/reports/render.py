@@ -13,7 +13,6 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.analysis import grids
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.condition import outdated
 from cod_bench.design import suites
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
@@ -52,17 +51,13 @@ def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapp
     Raises:
         UsageError: the verdicts are corrupt.
     """
-    known = results.verdicts()
-    by_part: dict[verdicts.Part, list[Record]] = {}
-    for record in records:
-        if not outdated(record.spec.condition, record.identity):
-            by_part.setdefault(verdicts.part(record.spec), []).append(record)
+    held = verdicts.holding(results.verdicts(), records)
 
     def of(grid: Grid) -> Mapping[str, str]:
-        own: dict[str, list[Record]] = {method: [] for method in grid.methods}
-        for part in dict.fromkeys(map(verdicts.part, grid.declared)):
-            own[part[3]] += by_part.get(part, ())
-        return {method: verdicts.told(known, found) for method, found in own.items() if found}
+        own: dict[str, list[Record]] = {}
+        for run in grid.runs.values():
+            own.setdefault(run.record.spec.method, []).append(run.record)
+        return {method: verdicts.told(held, found) for method, found in own.items()}
 
     return of
 

@@ -23,7 +23,7 @@ from cod_bench.data.checkpoints import HEAVIEST
 from cod_bench.design import tracks
 from cod_bench.errors import RunError
 from cod_bench.records.provenance import environment
-from cod_bench.store import Artifacts, block_name, home, read_bytes, write_atomic
+from cod_bench.store import ASIDE, Artifacts, block_name, home, read_bytes, write_atomic
 
 OWN = ("COD_BENCH_HOME", "COD_BENCH_WHEELS")
 """Variables that name folders of a machine; all other COD_BENCH_* are those of the coordinator everywhere."""
@@ -112,7 +112,7 @@ def pack(paths: Iterable[Path]) -> dict[str, bytes]:
     """Files of the cache folder by their path under it; what is no regular file does not travel."""
     found = {}
     for path in sorted(paths):
-        with suppress(ValueError):
+        with suppress(ValueError, FileNotFoundError):  # set aside by a reader a moment ago
             found[path.relative_to(home()).as_posix()] = read_bytes(path, HEAVIEST)
     return found
 
@@ -137,8 +137,10 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _whole(folder: Path, marker: str) -> list[Path]:
-    """The files of a folder that is complete; none of one that is being written."""
-    return [path for path in folder.iterdir() if not path.name.startswith(".")] if (folder / marker).exists() else []
+    """The files of a folder that is complete; none of one that is being written, and nothing that was set aside."""
+    if not (folder / marker).exists():
+        return []
+    return [path for path in folder.iterdir() if not path.name.startswith(".") and ASIDE not in path.name]
 
 
 NO_RUN = ("cod_bench/benchmarks/", "cod_bench/published/")

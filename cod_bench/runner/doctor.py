@@ -7,13 +7,14 @@ needed. Only torn temporary files go.
 from __future__ import annotations
 
 import json
+import logging
 import os
-import platform
 import re
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,11 +24,13 @@ from cod_bench import registry
 from cod_bench.counterfactuals import pool
 from cod_bench.data import assets, checkpoints, locks
 from cod_bench.data.checkpoints import MARKER, WHOLE
-from cod_bench.errors import RunError, UsageError, plain
+from cod_bench.errors import RunError, UsageError
 from cod_bench.generator import Generator
 from cod_bench.records.provenance import environment
-from cod_bench.records.results import FAILURES, INDEX, UNREADABLE, Results
-from cod_bench.store import ASIDE, SETTINGS, home, read_text, sealed, set_aside, settings
+from cod_bench.records.results import FAILURES, INDEX, Results
+from cod_bench.store import ASIDE, home, lock, sealed, set_aside, settings
+
+log = logging.getLogger(__name__)
 
 ROOM = 2_000_000_000
 """Bytes that should be free where caches lie: a suite's teachers and pools take a tenth, fetched models more."""
@@ -56,6 +59,8 @@ def examine(results: Results | None, *, fix: bool = False) -> Iterator[Finding]:
         results: a folder of records; None for none.
         fix: set aside what cannot be used, delete torn temporary files, take over old answers as they are.
     """
+    from filelock import Timeout
+
     looks: list[tuple[str, Callable[[], Iterator[Ill]]]] = [
         ("environment", _environment), ("assets", _assets), ("cached artifacts", _artifacts), ("settings", _settings),
         ("kept answers", _answers), ("temporary files", partial(_temporary, home())),
@@ -67,16 +72,34 @@ def examine(results: Results | None, *, fix: bool = False) -> Iterator[Finding]:
             ("index", partial(_index, results)), ("temporary files of results", partial(_temporary, results.root)),
             ("locks of results", partial(_locks, results.root)),
         ]  # fmt: skip
-    for place, look in looks:
-        clean = True
-        for what, told, mend in look():
-            clean = False
-            if fix and mend is not None:
-                yield Finding(place, "mended", f"{plain(what)}: {mend()}")
-            else:
-                yield Finding(place, "wrong", f"{plain(what)}: {plain(told)}")
-        if clean:
-            yield Finding(place, "ok", _said(place))
+    with ExitStack() as held:
+        if fix and results is not None:
+            try:
+                held.enter_context(lock(results.lock_path(), timeout=0))
+            except Timeout:
+                told = f"{results.root}: a `cod-bench run` is at work there; let it finish, then add --fix again"
+                yield Finding("records", "wrong", told)
+                return
+            except UsageError as error:  # what lies in the lock's place is found below
+                log.debug("no lock: %s", error)
+        for place, look in looks:
+            clean = True
+            for what, told, mend in look():
+                clean = False
+                yield _mended(place, what, told, mend if fix else None)
+            if clean:
+                yield Finding(place, "ok", _said(place))
+
+
+def _mended(place: str, what: str, told: str, mend: Callable[[], str] | None) -> Finding:
+    """What became of something that is wrong: mended, or still wrong where nothing can or may be done."""
+    if mend is None:
+        return Finding(place, "wrong", f"{what}: {told}")
+    try:
+        return Finding(place, "mended", f"{what}: {mend()}")
+    except (UsageError, RunError, OSError) as error:
+        why = getattr(error, "strerror", None) or error
+        return Finding(place, "wrong", f"{what}: {told}; it could not be mended: {why}")
 
 
 def _said(place: str) -> str:
@@ -102,8 +125,6 @@ def _environment() -> Iterator[Ill]:
     wheels = os.environ.get("COD_BENCH_WHEELS")
     if wheels and not Path(wheels).expanduser().is_dir():
         yield "COD_BENCH_WHEELS", f"{wheels} is no folder; name one that holds wheels, or unset it", None
-    if platform.python_version_tuple()[:2] < ("3", "11"):
-        yield "python", f"{platform.python_version()} is older than 3.11; install a newer one", None
     for kind in registry.KINDS:
         try:
             registry.names(kind)
@@ -176,11 +197,14 @@ def _answers() -> Iterator[Ill]:
             continue
         for told in [told for told in own.faults() if told not in seen]:
             seen.add(told)
-            yield f"generator {name}", told, partial(_mend, own)
+            yield f"generator {name}", told, partial(_mend, own, told)
 
 
-def _mend(own: Generator) -> str:
-    return "; ".join(own.mend()) or "nothing more of it can be mended"
+def _mend(own: Generator, told: str) -> str:
+    done = own.mend()
+    if told in own.faults():
+        raise UsageError("nothing can be done about it here")
+    return "; ".join(done) or "mended with the others"
 
 
 def _temporary(root: Path) -> Iterator[Ill]:
@@ -205,7 +229,7 @@ def _locks(root: Path) -> Iterator[Ill]:
     for folder, folders, names in os.walk(root):
         for name in (*folders, *names):
             path = Path(folder, name)
-            if name.endswith(".lock") and not stat.S_ISREG(path.lstat().st_mode):
+            if name.endswith(".lock") and os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
                 why = "is no regular file, so that nothing can be locked by it"
                 yield str(path), f"{why}; --fix sets it aside", partial(_aside, path, "lock", why)
 
@@ -224,13 +248,9 @@ def _records(results: Results) -> Iterator[Ill]:
 
 def _failures(results: Results) -> Iterator[Ill]:
     for path in sorted((results.root / FAILURES).rglob("*.json")):
-        try:
-            told = json.loads(read_text(path, SETTINGS))
-            if not isinstance(told, dict) or not {"reason", "retry"} <= set(told):
-                raise ValueError("is no failure")
-        except UNREADABLE as error:
-            why = f"{error}; --fix sets it aside, and the run counts as missing again"
-            yield str(path), why, partial(_aside, path, "failure", str(error))
+        if fault := results.failure_fault(path):
+            why = f"{fault}; --fix sets it aside, and the run counts as missing again"
+            yield str(path), why, partial(_aside, path, "failure", fault)
 
 
 def _index(results: Results) -> Iterator[Ill]:

@@ -7,7 +7,6 @@ import secrets
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from cod_bench import registry
@@ -16,7 +15,7 @@ from cod_bench.data import origin
 from cod_bench.design.identity import run_id
 from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.records import verdicts
-from cod_bench.records.provenance import environment, provenance
+from cod_bench.records.provenance import ask_git, environment, provenance
 from cod_bench.records.record import Record, record_from_json
 from cod_bench.records.results import DEPTH, REFERENCE, Results
 from cod_bench.records.verdicts import Cell, Part, Verdict
@@ -88,9 +87,9 @@ def head(results: Results) -> str:
         UsageError: the records differ from that commit.
     """
     try:
-        commit = _git(results.root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").strip()
-        inside = _git(results.root, "rev-parse", "--show-prefix").strip()
-        told = _git(
+        commit = ask_git(results.root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").strip()
+        inside = ask_git(results.root, "rev-parse", "--show-prefix").strip()
+        told = ask_git(
             results.root, "status", "--porcelain", "-z", "--untracked-files=all", "--ignored=traditional",
             "--no-renames", "--", ".",
         )  # fmt: skip
@@ -105,13 +104,6 @@ def head(results: Results) -> str:
                 "seed; commit them first, or name a --seed that the verdicts then tell"
             )
     return commit
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace", check=True
-    )
-    return done.stdout
 
 
 def reproduce(
@@ -165,8 +157,9 @@ def reproduce(
     today = dt.datetime.now(dt.UTC).date().isoformat()
     made = [
         Verdict(
-            *part, verdicts.records_digest(own[part]), len(own[part]), verdicts.TOLERANCE, share, drawn, commit,
-            environment(), today, tuple(again[record.spec] for record in found),
+            *part, tuple(sorted(record.run_id for record in own[part])), verdicts.records_digest(own[part]),
+            verdicts.TOLERANCE, share, drawn, commit, environment(), today,
+            tuple(again[record.spec] for record in found),
         )
         for part, found in chosen.items()
     ]  # fmt: skip

@@ -155,9 +155,9 @@ def _run(
 
     if rerun and rerun not in RERUN:
         raise unknown("--rerun", rerun, RERUN)
+    execute, workers = choose_executor(executor, workers, options)  # a wrong name makes no folder
     try:
         with lock(results.lock_path(), timeout=0):
-            execute, workers = choose_executor(executor, workers, options)
             return _run_locked(make, results, workers, rerun, execute, fail_fast, timeout, on_plan, listen, partial)
     except Timeout:
         raise UsageError(

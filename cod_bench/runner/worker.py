@@ -29,15 +29,12 @@ def _attempt(job: Job) -> Outcome:
 
     try:
         return Outcome(job, perform(job.payload))
-    except (UsageError, RunError) as error:
-        return Outcome(
-            job, error=str(error), trace=_tail(), usage=isinstance(error, UsageError), interrupted=_from_outside(error)
-        )
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too; others must go on
-        told = f"{type(error).__name__}: {error}"
+        own = isinstance(error, (UsageError, RunError))
         return Outcome(
-            job, error=told, trace=_tail(), starved=device.exhausted(error), interrupted=_from_outside(error)
-        )
+            job, error=_words(error) if own else f"{type(error).__name__}: {_words(error)}", trace=_tail(),
+            usage=isinstance(error, UsageError), starved=device.exhausted(error), interrupted=_from_outside(error),
+        )  # fmt: skip
 
 
 def _from_outside(error: BaseException | None) -> bool:
@@ -47,8 +44,16 @@ def _from_outside(error: BaseException | None) -> bool:
         seen.add(id(error))
         if isinstance(error, InterruptionError) or (isinstance(error, OSError) and error.errno in NO_ROOM):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
+
+
+def _words(error: BaseException) -> str:
+    """An error's own words; a plugin's may fail to have any."""
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - as above
+        return f"its own words raise {type(second).__name__}"
 
 
 def prepare_process(plugins: Sequence[str], on: str = "") -> None:
@@ -92,5 +97,8 @@ def _die_with(sentinel: int) -> None:
 
 def _tail() -> tuple[str, ...]:
     """The traceback's last lines without the folders of this machine."""
-    lines = traceback.format_exc().strip().splitlines()[-TAIL:]
+    try:
+        lines = traceback.format_exc().strip().splitlines()[-TAIL:]
+    except Exception as second:  # noqa: BLE001 - an error whose words cannot be had
+        lines = [f"its traceback cannot be written: {type(second).__name__}"]
     return tuple(line.replace(str(Path(__file__).parents[2]) + os.sep, "") for line in lines)

@@ -93,13 +93,22 @@ class TestMergeBase:
         cells = tuple(verdicts.Cell(r.run_id, verdicts.REPRODUCED, 1.0) for r in verdicts.sample(own, 0.05, 1))
         date = max(r.provenance["date"] for r in own)
         known = verdicts.Verdict(
-            *about, verdicts.records_digest(own), len(own), verdicts.TOLERANCE, 0.05, 1, "", {}, date, cells
+            *about,
+            tuple(sorted(r.run_id for r in own)),
+            verdicts.records_digest(own),
+            verdicts.TOLERANCE,
+            0.05,
+            1,
+            "",
+            {},
+            date,
+            cells,
         )
         for changes, reason in (
             ({}, ""),
             ({"date": "9999-01-01"}, "date: 9999-01-01 of 'mine' is to come"),
             ({"date": "2000-01-01"}, "date: 2000-01-01 of 'mine' is before its records"),
-            ({"of": 9}, "of: 9 records of 'mine'"),
+            ({"records": "0" * 12}, "records of 'mine': are not those that it is about"),
             ({"sample": 1.0}, "are not those that seed 1 draws"),
         ):
             results.reproduced_path().write_text(verdicts.to_json([replace(known, **changes)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,11 @@ def call(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[
     return subprocess.run(
         [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}, timeout=240
     )
+
+
+def undigested(path: Path) -> str:
+    """A record's text as one of an earlier version, whose change its digest does not tell."""
+    return re.sub(r'"digest":"[0-9a-f]{64}",\n', "", path.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +134,7 @@ def test_records_of_another_teacher_are_refused_until_told_to_replace_them(finis
     results = Results(tmp_path / "runs")
     for path in results.record_paths():
         value = json.loads(path.read_text())
-        path.write_text(path.read_text().replace(value["teacher_hash"], "0" * 12))
+        path.write_text(undigested(path).replace(value["teacher_hash"], "0" * 12))
     arguments = ["run", "--suite", "toy", "--method", "kd", "--condition", "standard,cod,half"]
     refused = call(*arguments, cwd=tmp_path)
     assert refused.returncode == 2, refused.stderr
@@ -222,7 +228,7 @@ def test_records_of_other_rows_are_replaced_when_told_to(finished: Path, tmp_pat
     shutil.copytree(finished / "runs", tmp_path / "runs")
     path = Results(tmp_path / "runs").record_paths()[0]
     value = json.loads(path.read_text())
-    path.write_text(path.read_text().replace(f'"train_hash":"{value["train_hash"]}"', f'"train_hash":"{"0" * 12}"'))
+    path.write_text(undigested(path).replace(f'"train_hash":"{value["train_hash"]}"', f'"train_hash":"{"0" * 12}"'))
     arguments = ["--suite", "toy", "--method", "kd", "--condition", "standard,cod"]
     assert "train_hash differs" in call("run", *arguments, cwd=tmp_path).stderr
     done = call("run", *arguments, "--rerun", "mismatched", cwd=tmp_path)
@@ -254,8 +260,7 @@ def test_without_an_index_or_wheels_the_way_out_is_named(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "COD_BENCH_WHEELS" in done.stderr
     status = call("status", "--suite", "smoke", cwd=tmp_path)
-    assert "4 failed" in status.stdout
-    assert "retry: cod-bench run --rerun failed" in status.stdout
+    assert "4 missing, 0 failed" in status.stdout  # what could not be fetched is tried again by the same command
 
 
 @pytest.mark.slow

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench.cli import given
 from cod_bench.cli.terminal import say, settle
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import identify
 from cod_bench.design.suites import suite
 from cod_bench.errors import TURNING
-from cod_bench.records.results import Results
+from cod_bench.records.results import AGAIN, Results
 from cod_bench.spec import digest
 from tests import ROOT
 from tests.cli.called import Called, Caller
@@ -115,7 +114,7 @@ def test_a_failure_is_told_as_text_and_hands_no_command_of_others_on(called: Cal
     assert done.code == 0
     assert "failed: toy" in done.out
     assert "\\x1b[31mred" in done.out
-    assert f"retry: {given.AGAIN} --results runs" in done.out
+    assert f"retry: {AGAIN} --results runs" in done.out
     assert "rm -r" not in done.out
     fail(tmp_path / "runs", json.dumps({"reason": "no luck", "retry": "cod-bench run --rerun failed --suite toy"}))
     assert (
@@ -128,7 +127,8 @@ def test_a_failure_file_that_says_nothing_is_told_as_corrupt(called: Caller, tmp
     fail(tmp_path / "runs", text)
     done = called("status", "--suite", "toy")
     assert (done.code, done.err) == (0, "")
-    assert "is corrupt\n  retry: cod-bench run --rerun failed --all" in done.out
+    assert "is corrupt (" in done.out
+    assert "\n  retry: cod-bench run --rerun failed --all" in done.out
 
 
 def test_summaries_of_plugins_are_told_as_text(called: Caller, tmp_path: Path) -> None:

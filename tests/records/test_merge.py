@@ -142,3 +142,10 @@ def test_merged_shards_are_the_undivided_run_byte_for_byte_but_for_cost_and_prov
     assert essentials(parts) == essentials(whole)
     for path in (whole / "leaderboard").rglob("*.csv"):
         assert (parts / "leaderboard" / path.relative_to(whole / "leaderboard")).read_bytes() == path.read_bytes()
+
+
+def test_a_folder_without_records_is_no_shard_and_makes_no_target(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty: has no records"):
+        merge([Results(tmp_path / "empty")], Results(tmp_path / "target"))
+    assert not (tmp_path / "target").exists()

@@ -25,16 +25,17 @@ from cod_bench.records.verdicts import (
     Cell,
     Verdict,
     from_json,
+    holding,
     odd,
     part,
     records_digest,
     sample,
     seed_of,
     settle,
-    standing,
     to_json,
     told,
 )
+from cod_bench.spec import digest
 from tests import ROOT
 from tests.samples import sample_record
 
@@ -47,12 +48,22 @@ HERE = {"torch": "2", "instructions": "avx2", "device": "cpu"}
 def record(wrong: int = 0, **changes: object) -> Record:
     predictions = "1" * wrong + "0" * (ROWS - wrong)
     values = {"predictions": predictions, "probabilities": [1] * ROWS, "provenance": {"environment": HERE}}
-    return sample_record(**{**values, **changes})
+    return sample_record(**{"run_id": digest([wrong, str(changes)]), **values, **changes})
 
 
 def verdict(records: list[Record], *cells: Cell, date: str = "2026-01-01") -> Verdict:
     about = part(records[0].spec)
-    return Verdict(*about, records_digest(records), len(records), TOLERANCE, 0.05, 1, COMMIT, HERE, date, cells)
+    runs = tuple(sorted(r.run_id for r in records))
+    return Verdict(*about, runs, records_digest(records), TOLERANCE, 0.05, 1, COMMIT, HERE, date, cells)
+
+
+RUN = record().run_id
+SAME = "on the same kind of machine"
+
+
+def state(verdicts: list[Verdict], records: list[Record], folder: list[Record] | None = None) -> str:
+    """How tables tell of these records, in a folder of these or of more."""
+    return told(holding(verdicts, records if folder is None else folder), records)
 
 
 @pytest.mark.parametrize(
@@ -81,19 +92,30 @@ def test_other_rows_are_another_result() -> None:
 
 @given(st.lists(st.sampled_from([REPRODUCED, ELSEWHERE, CONTRADICTED]), min_size=1))
 def test_one_other_result_contradicts_all(found: list[str]) -> None:
-    state = verdict([record()], *(Cell("a", one, 1.0) for one in found)).state
+    state = verdict([record()], *(Cell(RUN, one, 1.0) for one in found)).state
     assert (state == CONTRADICTED) == (CONTRADICTED in found)
     assert (state == REPRODUCED) == (set(found) == {REPRODUCED})
 
 
 def test_a_verdict_holds_for_the_records_it_is_about() -> None:
     own = [record(), record(3)]
-    known = verdict(own, Cell("a", REPRODUCED, 1.0))
-    assert standing([known], own[::-1]) == known
-    assert told([known], own) == "reproduced (1 of 1 re-run cells found again, of 2; 2026-01-01)"
+    known = verdict(own, Cell(RUN, REPRODUCED, 1.0))
+    assert holding([known], own[::-1]) == dict.fromkeys(known.runs, known)
+    assert state([known], own) == f"reproduced (1 of 1 re-run cells found again, of 2, {SAME}; 2026-01-01)"
     for changed in ([own[0]], [own[0], record(4)], [own[0], replace(own[1], probabilities=[2] * ROWS)]):
-        assert told([known], changed) == SUBMITTED
-    assert told([replace(known, method="lwd")], own) == SUBMITTED
+        assert state([known], changed) == SUBMITTED
+    assert state([replace(known, method="lwd")], own) == SUBMITTED
+
+
+def test_records_that_come_later_take_no_verdict_from_those_before() -> None:
+    """Whoever adds a record to a method cannot make its others submitted, nor its own reproduced."""
+    own, late = [record(), record(3)], of_spec(seed=99)
+    known = verdict(own, Cell(RUN, REPRODUCED, 1.0))
+    assert state([known], own, [*own, late]) == state([known], own)
+    assert state([known], [late], [*own, late]) == SUBMITTED
+    assert state([known], [*own, late]) == (
+        f"submitted (1 of 1 re-run cells found again, of 2 of the 3 records, {SAME}; 2026-01-01)"
+    )
 
 
 def of_spec(**changes: object) -> Record:
@@ -105,25 +127,27 @@ def of_spec(**changes: object) -> Record:
 )
 def test_records_of_another_generator_or_task_leave_a_verdict_standing(changes: dict[str, str]) -> None:
     own, new = [record(), record(3)], [of_spec(**changes)]
-    known = verdict(own, Cell("a", REPRODUCED, 1.0))
-    assert told([known], own).startswith("reproduced (1 of 1")
-    assert told([known], [*own, *new]) == (
-        "submitted (1 of 1 re-run cells found again, of 2 of the 3 records; 2026-01-01)"
+    known = verdict(own, Cell(RUN, REPRODUCED, 1.0))
+    assert state([known], own).startswith("reproduced (1 of 1")
+    assert state([known], [*own, *new]) == (
+        f"submitted (1 of 1 re-run cells found again, of 2 of the 3 records, {SAME}; 2026-01-01)"
     )
     both = [known, verdict(new, Cell("b", REPRODUCED, 1.0), date="2026-02-03")]
-    assert told(both, [*own, *new]) == ("reproduced (2 of 2 re-run cells found again, of 3; 2026-01-01 to 2026-02-03)")
+    assert state(both, [*own, *new]) == (
+        "reproduced (2 of 2 re-run cells found again, of 3, on the same kind of machine; 2026-01-01 to 2026-02-03)"
+    )
 
 
 def test_one_contradicted_part_contradicts_the_method_whether_or_not_the_others_were_re_run() -> None:
     own, new = [record()], [of_spec(generator="replay")]
-    known = verdict(own, Cell("a", CONTRADICTED, 0.5))
-    assert told([known], [*own, *new]).startswith(CONTRADICTED)
-    assert told([known, verdict(new, Cell("b", REPRODUCED, 1.0))], [*own, *new]).startswith(CONTRADICTED)
+    known = verdict(own, Cell(RUN, CONTRADICTED, 0.5))
+    assert state([known], [*own, *new]).startswith(CONTRADICTED)
+    assert state([known, verdict(new, Cell("b", REPRODUCED, 1.0))], [*own, *new]).startswith(CONTRADICTED)
 
 
 def test_a_part_has_one_verdict() -> None:
     twice = [
-        verdict([record()], Cell("a", state, agreement))
+        verdict([record()], Cell(RUN, state, agreement))
         for state, agreement in ((CONTRADICTED, 0.5), (REPRODUCED, 1.0))
     ]
     with pytest.raises(ValueError, match="two on one part"):
@@ -131,7 +155,7 @@ def test_a_part_has_one_verdict() -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    known = verdict([record()], Cell("a", CONTRADICTED, 0.5))
+    known = verdict([record()], Cell(RUN, CONTRADICTED, 0.5))
     assert from_json(to_json([known])) == (known,)
     assert from_json(to_json([])) == ()
 
@@ -140,18 +164,20 @@ def test_what_is_written_is_read() -> None:
     ("change", "sentence"),
     [
         ({"state": "reproduced"}, "state: field is missing or unknown"),
-        ({"of": "4"}, "of: is a str"),
-        ({"of": 0}, "cells: must be at least one and at most `of`, each once"),
-        ({"cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 1.0}] * 2, "of": 9}, "each once"),
-        ({"cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 0.5}]}, "cells.agreement: 0.5 is not 'repro"),
+        ({"runs": "4"}, "runs: is a str"),
+        ({"runs": [1]}, "runs: must be run ids, each once"),
+        ({"runs": [RUN, RUN]}, "runs: must be run ids, each once"),
+        ({"runs": []}, "cells: must be at least one of its runs, each once"),
+        ({"cells": [{"run_id": RUN, "verdict": "reproduced", "agreement": 1.0}] * 2}, "each once"),
+        ({"cells": [{"run_id": RUN, "verdict": "reproduced", "agreement": 0.5}]}, "cells.agreement: 0.5 is not 'repro"),
         (
-            {"cells": [{"run_id": "a", "verdict": "another result", "agreement": 1}]},
+            {"cells": [{"run_id": RUN, "verdict": "another result", "agreement": 1}]},
             "cells.agreement: 1 is not 'another",
         ),
-        ({"cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 7.0}]}, "cells.agreement: 7.0"),
+        ({"cells": [{"run_id": RUN, "verdict": "reproduced", "agreement": 7.0}]}, "cells.agreement: 7.0"),
         ({"tolerance": -1}, r"tolerance: must be 0.999, and is -1"),
         (
-            {"tolerance": 0.5, "cells": [{"run_id": "a", "verdict": "reproduced", "agreement": 0.6}]},
+            {"tolerance": 0.5, "cells": [{"run_id": RUN, "verdict": "reproduced", "agreement": 0.6}]},
             "cells.agreement: 0.6",
         ),
         ({"tolerance": 0.9991}, "tolerance: must be 0.999"),
@@ -170,12 +196,12 @@ def test_what_is_written_is_read() -> None:
         ({"date": "20260101"}, "date: '20260101' is no date"),
         ({"date": "zzz"}, "date: 'zzz' is no date"),
         ({"cells": []}, "cells: must be at least one"),
-        ({"cells": [{"run_id": "a", "verdict": "fine", "agreement": 1.0}]}, "unknown value 'fine'"),
+        ({"cells": [{"run_id": RUN, "verdict": "fine", "agreement": 1.0}]}, "unknown value 'fine'"),
         ({"cells": [3]}, "Cell: field is missing"),
     ],
 )
 def test_odd_files_are_refused_with_the_field(change: dict[str, object], sentence: str) -> None:
-    value = json.loads(to_json([verdict([record()], Cell("a", REPRODUCED, 1.0))]))
+    value = json.loads(to_json([verdict([record()], Cell(RUN, REPRODUCED, 1.0))]))
     value["verdicts"][0] |= change
     with pytest.raises(ValueError, match=sentence):
         from_json(json.dumps(value))
@@ -193,7 +219,7 @@ ODD: list[Any] = [None, True, -1, 10**4000, 0.5, 1e300, "", "x" * 5000, "\n", []
 @settings(max_examples=300)
 @given(st.data())
 def test_whatever_stands_in_a_field_is_read_or_refused_in_one_sentence(data: st.DataObject) -> None:
-    value = json.loads(to_json([verdict([record()], Cell("a", REPRODUCED, 1.0))]))
+    value = json.loads(to_json([verdict([record()], Cell(RUN, REPRODUCED, 1.0))]))
     entry = value["verdicts"][0]
     target = data.draw(st.sampled_from([entry, entry["cells"][0], entry["environment"], value]))
     target[data.draw(st.sampled_from(sorted(target)))] = data.draw(st.sampled_from(ODD))
@@ -229,7 +255,8 @@ def test_what_the_code_writes_is_sound() -> None:
     [
         (lambda v, _: replace(v, date="2026-06-02"), "date: 2026-06-02 of 'kd' is to come"),
         (lambda v, _: replace(v, date="2026-04-30"), "date: 2026-04-30 of 'kd' is before its records"),
-        (lambda v, _: replace(v, of=41), "of: 41 records of 'kd', and there are 40"),
+        (lambda v, _: replace(v, runs=(*v.runs, "0" * 12)), "records of 'kd': are not those that it is about"),
+        (lambda v, _: replace(v, records="0" * 12), "records of 'kd': are not those that it is about"),
         (lambda v, _: replace(v, seed=2), "are not those that seed 2 draws"),
         (lambda v, _: replace(v, sample=0.5), "are not those that seed 1 draws"),
         (lambda v, own: replace(v, cells=tuple(Cell(r.run_id, REPRODUCED, 1.0) for r in own[:2])), "are not those"),
@@ -271,8 +298,8 @@ def test_the_hash_of_a_commit_is_the_seed() -> None:
 def test_where_it_was_found_again_is_told(changes: dict[str, str], place: str) -> None:
     own = [record()]
     known = replace(verdict(own, Cell(own[0].run_id, REPRODUCED, 1.0)), environment={**HERE, **changes})
-    assert told([known], own) == f"reproduced (1 of 1 re-run cells found again, of 1, {place}; 2026-01-01)"
-    assert ", cells not chosen by a commit; " in told([replace(known, commit="")], own)
+    assert state([known], own) == f"reproduced (1 of 1 re-run cells found again, of 1, {place}; 2026-01-01)"
+    assert ", cells not chosen by a commit; " in state([replace(known, commit="")], own)
 
 
 def test_hardly_two_different_published_runs_are_within_the_tolerance() -> None:

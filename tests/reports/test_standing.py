@@ -82,7 +82,8 @@ def reproduce(results: Results, track: str) -> None:
             parts.setdefault(verdicts.part(record.spec), []).append(record)
     found = [
         Verdict(
-            *part, verdicts.records_digest(own), len(own), TOLERANCE, 0.05, 1, "", {}, "2026-11-28",
+            *part, tuple(sorted(r.run_id for r in own)), verdicts.records_digest(own), TOLERANCE, 0.05, 1, "", {},
+            "2026-11-28",
             tuple(Cell(r.run_id, REPRODUCED, 1.0) for r in verdicts.sample(own, 0.05, 1)),
         )
         for part, own in parts.items()

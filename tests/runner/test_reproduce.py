@@ -46,7 +46,7 @@ def test_random_cells_are_found_again_and_the_tables_say_so(results: Results) ->
     assert "Re-runs:" not in before
     seen: list[Cell] = []
     made = reproduce.reproduce(results, share=0.3, seed=3, listen=lambda _, cell: seen.append(cell))
-    assert [(v.method, v.generator, v.of, v.state, len(v.cells)) for v in made] == [
+    assert [(v.method, v.generator, len(v.runs), v.state, len(v.cells)) for v in made] == [
         ("kd", "", 2, REPRODUCED, 1), ("kd", "substitution", 2, REPRODUCED, 1),
     ]  # fmt: skip
     assert {cell.agreement for cell in seen} == {1.0}

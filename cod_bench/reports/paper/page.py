@@ -8,6 +8,7 @@ from typing import Any
 
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
+from cod_bench.reports import standing
 from cod_bench.reports.paper import analogues as paper_analogues
 from cod_bench.reports.paper.analogues import Analogues, Answers, contrast, figure, size, without
 from cod_bench.reports.paper.claims import Answer, Claim, suite_of
@@ -61,7 +62,7 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
             if direct(table, grid)
             else "an analogue, no comparison of like with like"
         )
-        lines.append(f"{named}: {n}; {kind}.")
+        lines.append(f"{named}: {n}; {kind}. Records: {standing.words(grid)}")
         theirs = {row["task"] for row in published_rows("accuracy")}
         theirs = theirs if table.kind in ("accuracy", "teachers") else {"sst2"}
         if theirs.isdisjoint(map(base_name, grid.suite.tasks)):
