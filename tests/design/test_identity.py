@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cod_bench import registry
 from cod_bench.design import suites, tracks
 from cod_bench.design.filters import Filters, select
-from cod_bench.design.identity import expected, identify, run_id, run_ids
+from cod_bench.design.identity import excluded, expected, identify, run_id, run_ids
+from cod_bench.errors import UsageError
 from cod_bench.spec import RunSpec
 from tests import ROOT
 from tests.golden.regenerate import pinned_ids
@@ -62,3 +64,21 @@ def test_run_ids_are_those_that_were_pinned() -> None:
     """
     pinned = json.loads((ROOT / "tests" / "golden" / "run_ids.json").read_text())
     assert pinned_ids() == pinned
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(0)", "ArithmeticError('odd')"])
+@pytest.mark.parametrize("asked", ["hparams", "not_applicable"])
+def test_whatever_a_method_raises_when_it_is_asked_is_a_sentence(
+    asked: str, raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"asked_{asked}_{raised[:6]}"
+    path = tmp_path / f"{name}.py"
+    path.write_text(
+        f"from cod_bench.baselines.kd import KD\n\n\nclass Asked(KD):\n    name = {name!r}\n\n    @classmethod\n"
+        f"    def {asked}(cls, *_):\n        raise {raised}\n\n\nDISTILLER = Asked\n"
+    )
+    monkeypatch.setattr(registry, "_plugin_files", dict(registry._plugin_files))
+    registry.add_plugin(path)
+    spec = RunSpec("last", "toy", "toy", name, "standard", "", 8, 0)
+    with pytest.raises(UsageError, match=f"method '{name}': its {asked}\\(.*\\) raised {raised.partition('(')[0]}"):
+        identify(spec) if asked == "hparams" else excluded([spec])

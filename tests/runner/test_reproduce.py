@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -231,3 +232,20 @@ def test_a_method_that_is_not_installed_is_left_out_unless_it_is_named(results: 
     assert done.stdout.startswith("left out: method 'strange': is not installed here; read its file and name it by")
     assert done.stdout.rstrip().endswith("sample of seed 3, of no commit, which the verdicts tell")
     assert {v.method for v in results.verdicts()} == {"kd"}
+
+
+def test_a_folder_that_brings_a_repository_of_its_own_runs_nothing(committed: Results, tmp_path: Path) -> None:
+    """A results folder that looks like the inside of a repository names a program for git to run."""
+    program, mark = tmp_path / "program", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o755)
+    root = committed.root
+    for name in ("objects", "refs"):
+        (root / name).mkdir()
+    (root / "HEAD").write_text("ref: refs/heads/main\n")
+    (root / "config").write_text(
+        f"[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = {root}\n\tfsmonitor = {program}\n"
+    )
+    with contextlib.suppress(UsageError):
+        head(committed)
+    assert not mark.exists()
