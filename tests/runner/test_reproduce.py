@@ -239,13 +239,15 @@ def test_a_folder_that_brings_a_repository_of_its_own_runs_nothing(committed: Re
     program, mark = tmp_path / "program", tmp_path / "ran"
     program.write_text(f"#!/bin/sh\ntouch {mark}\n")
     program.chmod(0o755)
-    root = committed.root
-    for name in ("objects", "refs"):
-        (root / name).mkdir()
-    (root / "HEAD").write_text("ref: refs/heads/main\n")
-    (root / "config").write_text(
-        f"[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = {root}\n\tfsmonitor = {program}\n"
-    )
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "a.json").write_text("{}")
+    git(inner, "init", "-q", "-b", "trunk")
+    git(inner, "add", "-A")
+    git(inner, "commit", "-q", "-m", "inner")
+    git(inner, "config", "core.worktree", str(committed.root))
+    git(inner, "config", "core.fsmonitor", str(program))
+    shutil.copytree(inner / ".git", committed.root, dirs_exist_ok=True)
     with contextlib.suppress(UsageError):
         head(committed)
     assert not mark.exists()
