@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,8 +83,21 @@ def uncommitted(folder: Path, records: Mapping[str, Record], *, new: bool = Fals
         commit = git.get("commit") if isinstance(git, Mapping) else None
         if isinstance(commit, str) and COMMIT.fullmatch(commit):
             named.setdefault(commit, []).append(path)
+    absent = lacking(folder, named)
+    if absent is None or (len(absent) == len(named) > 0 and not new):
+        return None
+    remedy = "is not in this repository; commit the code and run it again"
+    return {path: f"provenance.git.commit: {commit} {remedy}" for commit in absent for path in named[commit]}
+
+
+def lacking(folder: Path, commits: Iterable[str]) -> list[str] | None:
+    """Those of the commits that the repository that holds the folder does not have.
+
+    None where no repository of this package holds it, or a shallow one.
+    """
+    named = list(commits)
     if not named:
-        return {}
+        return []
     try:
         top = Path(ask_git(folder, "rev-parse", "--show-toplevel").strip())
         if not (top / OWN).is_file() or ask_git(top, "rev-parse", "--is-shallow-repository").strip() != "false":
@@ -92,11 +105,7 @@ def uncommitted(folder: Path, records: Mapping[str, Record], *, new: bool = Fals
         told = ask_git(top, "cat-file", "--batch-check", given="".join(f"{commit}\n" for commit in named)).splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
-    absent = [commit for commit, line in zip(named, told, strict=True) if line.split()[1:2] != ["commit"]]
-    if len(absent) == len(named) and not new:
-        return None
-    remedy = "is not in this repository; commit the code and run it again"
-    return {path: f"provenance.git.commit: {commit} {remedy}" for commit in absent for path in named[commit]}
+    return [commit for commit, line in zip(named, told, strict=True) if line.split()[1:2] != ["commit"]]
 
 
 def _blob(path: Path, kind: str) -> str:

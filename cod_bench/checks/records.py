@@ -13,7 +13,7 @@ from cod_bench import registry
 from cod_bench.analysis import aggregate, grids
 from cod_bench.checks import prepared, rows
 from cod_bench.checks import suites as check_suites
-from cod_bench.checks.merge_base import LARGEST, Changes, changes, uncommitted
+from cod_bench.checks.merge_base import LARGEST, Changes, changes, lacking, uncommitted
 from cod_bench.checks.report import Check, Result, first, judge
 from cod_bench.checks.texts import colliding, text_in, unfit_path
 from cod_bench.condition import outdated
@@ -331,6 +331,10 @@ def _judged(found: Folder) -> Mapping[str, str]:
         if part in own and not outdated(record.spec.condition, record.identity):
             own[part].append(record)
     told = next(filter(None, (verdicts.odd(verdict, own[verdict.part], today) for verdict in found.verdicts)), "")
+    if not told and (
+        absent := lacking(found.results.root, dict.fromkeys(v.commit for v in found.verdicts if v.commit))
+    ):
+        told = f"commit: {absent[0]} is not in this repository; run `cod-bench reproduce` again"
     return {REPRODUCED: told} if told else {}
 
 

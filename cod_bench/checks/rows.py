@@ -253,7 +253,7 @@ FEWEST = 20
 """Rows that must tell something before two runs are compared."""
 EQUAL, HALF = 0.999, 0.5
 """Shares of rows equal to the last digit, or near, from which one run is a copy of the other."""
-ALIKE, CLOSE = 0.999, 100
+ALIKE, CLOSE = 0.99, 100
 """Told, not failed: share of equal classes, and mean difference in units, that no published runs on other rows have."""
 ONE_CLASS = 0.99
 """Share of one class from which equal classes say nothing."""

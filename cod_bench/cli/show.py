@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cod_bench import device
+from cod_bench import device, registry
 from cod_bench.analysis import grids
 from cod_bench.cli.beat import Beat
 from cod_bench.cli.terminal import say
@@ -137,7 +138,8 @@ def run(
     took = f"in {_minutes(time.monotonic() - started)}{cores}"
     show.say(f"{tally.done} runs done, {tally.failed} failed{blocked}{earlier} {took}")
     if tally.failed or tally.earlier:
-        show.say("why: cod-bench status; again: cod-bench run --rerun failed with the same options")
+        named = _named(suite, filters, results)
+        show.say(f"why: cod-bench status{named}; again: cod-bench run --rerun failed with the same options")
     if tally.blocked:
         show.say("the same command tries them again")
     if filters.shard is not None:
@@ -150,6 +152,17 @@ def run(
             say(f"{title}: {line}")
     show.say(f"leaderboard: {out / 'README.md'}")
     return tally.unfinished
+
+
+def _named(suite: Suite, filters: Filters, results: Results) -> str:
+    """The options by which `status` shows the same runs."""
+    given = {
+        "suite": (suite.family,), "task": filters.task, "method": filters.method, "condition": filters.condition,
+        "generator": (filters.generator,), "track": (filters.track,), "protocol": filters.protocol,
+        "results": (shlex.quote(str(results.root)),),
+    }  # fmt: skip
+    named = "".join(f" --{name} {','.join(values)}" for name, values in given.items() if any(values))
+    return named + "".join(f" --plugin {shlex.quote(path)}" for path in registry.plugin_files())
 
 
 def _together(whole: Plan) -> str:

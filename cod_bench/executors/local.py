@@ -71,8 +71,6 @@ def execute(
                 for outcome in group.take([call for call in group.running if call in done], ready):
                     yield replace(outcome, workers=counted) if counted else outcome
                 group.mend(ready)
-        for group in groups:
-            group.pool.shutdown(wait=True)
     finally:
         for group in groups:
             group.end()

@@ -156,7 +156,7 @@ def told(held: Mapping[str, Verdict], records: Iterable[Record]) -> str:
     if of < len(own) and state != CONTRADICTED:
         state = SUBMITTED
     same = sum(cell.verdict == REPRODUCED for cell in cells)
-    among = f"{of} of the {len(own)} records" if of < len(own) else str(of)
+    among = f"{of} of the {len(own)} records" if of < len(own) else f"{of} records"
     where = " and ".join(sorted({place for v in found for place in _places(v, own)}))
     chosen = "" if all(v.commit for v in found) else "cells not chosen by a commit"
     days = sorted({v.date for v in found})

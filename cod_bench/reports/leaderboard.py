@@ -158,10 +158,10 @@ def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
     found = claims.gains(grid) if gains is None else gains
     asked = [gain for gain in found if tried or (gain.condition, gain.over) == MAIN_PAIR]
     first = standing.headed(grid, asked)
-    states = {gain.method: standing.full(grid, gain.method) for gain in asked}
+    states = {gain.method: standing.short(grid, gain.method) for gain in asked}
     alike = len(set(states.values())) == 1
     for gain in [*first, *(gain for gain in asked if not any(gain is one for one in first))]:
-        state = "" if alike else f", records: {standing.short(grid, gain.method)}"
+        state = "" if alike else f", records: {states[gain.method]}"
         method, ks, e = " ".join(gain.method.split()), ", ".join(map(str, gain.ks)), gain.effect
         method += f" {gain.condition} - {gain.over}" if tried else ""
         if e is None:

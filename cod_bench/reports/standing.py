@@ -61,8 +61,17 @@ def words(grid: Grid, methods: Sequence[str] = ()) -> str:
     if len(found) < 2:
         state = next(iter(found), SUBMITTED)
         told = WORDS.get(state, state)
-        return f"{told[:1].upper()}{told[1:]}."
+        return f"{told[:1].upper()}{told[1:]}{_figures(grid, methods or grid.methods) if state == REPRODUCED else ''}."
     return "; ".join(f"{', '.join(own)} {WORDS.get(state, state)}" for state, own in found.items()) + "."
+
+
+def _figures(grid: Grid, methods: Sequence[str]) -> str:
+    """In brackets, how many cells of how many records were re-run, where and when; empty where that is not told."""
+    found = _grouped(methods, lambda method: full(grid, method).partition(" (")[2].removesuffix(")"))
+    if not all(found):
+        return ""
+    parts = [told if len(found) == 1 else f"{', '.join(own)} {told}" for told, own in found.items()]
+    return f" ({'; '.join(parts)})"
 
 
 def _grouped(methods: Iterable[str], state: Callable[[str], str]) -> dict[str, list[str]]:

@@ -171,7 +171,7 @@ def _sealed(path: Path, what: str, key: str, read: Callable[[str], Any]) -> Iter
 
 
 def _aside(path: Path, what: str, why: str) -> str:
-    return f"set aside as {set_aside(path, what, why).name}"
+    return f"set aside as {set_aside(path, what, why, then='').name}"
 
 
 def _settings() -> Iterator[Ill]:
@@ -237,6 +237,9 @@ def _locks(root: Path) -> Iterator[Ill]:
 def _records(results: Results) -> Iterator[Ill]:
     remedy = "restore it from version control, or --fix sets it aside and `run` makes it again"
     for file in results.scan()[1]:
+        if file.path.is_symlink():  # what it points to may be good records
+            yield str(file.path), f"{file.reason}; put the files themselves there", None
+            continue
         yield str(file.path), f"{file.reason}; {remedy}", partial(_aside, file.path, "record", file.reason)
     for file in results.bad_references():
         yield str(file.path), f"{file.reason}; {remedy}", partial(_aside, file.path, "reference file", file.reason)

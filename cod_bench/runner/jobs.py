@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from cod_bench import registry
 from cod_bench.condition import ask, condition
 from cod_bench.executor import Job
 from cod_bench.spec import PROTOCOLS, RunSpec
 
+BLOCK = 3600.0
+"""Seconds after which the search of a block of counterfactuals counts as hanging; the largest take minutes."""
+
 
 def jobs_for(
-    specs: Sequence[RunSpec], provenance: Mapping[str, Any], limits: Mapping[RunSpec, float] | None = None
-) -> list[Job]:
+    specs: Sequence[RunSpec], provenance: Mapping[str, Any], limits: Mapping[RunSpec, float] | None = None,
+    timeout: float = 0.0,
+) -> list[Job]:  # fmt: skip
     """Teachers first, then seed by seed the pool blocks that the seed's runs need and the runs themselves.
 
     Args:
         limits: seconds after which a run counts as hanging.
+        timeout: the same for blocks of counterfactuals; 0 for BLOCK, and no limit where answers are bought.
     """
     from cod_bench.store import blocks
 
@@ -35,7 +41,8 @@ def jobs_for(
                     "seed": spec.seed, "start": start, "end": end, "kept_wrong": kept_wrong,
                 }  # fmt: skip
                 key = "/".join(str(value) for value in payload.values())
-                jobs.setdefault(key, Job(key, payload, tuple(needs[:1])))
+                limit = timeout or (0.0 if registry.load("generator", spec.generator).costly else BLOCK)
+                jobs.setdefault(key, Job(key, payload, tuple(needs[:1]), limit))
                 needs.append(key)
         key = "run/" + "/".join(str(value) for value in asdict(spec).values())
         payload = {"stage": "run", "spec": asdict(spec), "provenance": dict(provenance)}

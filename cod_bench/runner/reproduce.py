@@ -81,7 +81,7 @@ def at_hand(found: Parts, methods: Sequence[str], tasks: Sequence[str], say: Cal
 
 
 def head(results: Results) -> str:
-    """The commit that holds exactly the records of the folder; empty where no repository holds it.
+    """The merge commit that holds exactly the records of the folder; empty where HEAD is none, or no repository is.
 
     Raises:
         UsageError: the records differ from that commit.
@@ -103,7 +103,8 @@ def head(results: Results) -> str:
                 f"--results {results.root}: {name} is not as HEAD has it, and records from after it would know their "
                 "seed; commit them first, or name a --seed that the verdicts then tell"
             )
-    return commit
+    parents = ask_git(results.root, "rev-list", "--parents", "--max-count=1", commit).split()[1:]
+    return commit if len(parents) > 1 else ""  # any other commit's hash may be one that its author looked for
 
 
 def reproduce(
@@ -144,7 +145,7 @@ def reproduce(
     others = results.verdicts()  # before any work: a corrupt file would be told after it
     named = groups(records, methods, tasks)
     commit = head(results) if seed is None else ""
-    drawn = verdicts.seed_of(commit) if commit else secrets.randbelow(verdicts.SEEDS) if seed is None else seed
+    drawn = verdicts.seed_of(commit) if commit else secrets.randbelow(10**9) if seed is None else seed
     own = at_hand(named, methods, tasks, say)
     chosen = {key: verdicts.sample(found, share, drawn) for key, found in own.items()}
     for record in (record for found in chosen.values() for record in found):

@@ -213,7 +213,7 @@ def _run_locked(
     _refuse_other_device(todo, known, facts["environment"], results)
     for name in sorted({spec.generator for spec in todo} - {""}):
         registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
-    jobs = jobs_for(todo, facts, limits(todo, records, plan.seconds, timeout))
+    jobs = jobs_for(todo, facts, limits(todo, records, plan.seconds, timeout), timeout)
     planned = {job.key for job in jobs}
     there = {(track, task) for track, task, _ in results.references()}
     jobs = [

@@ -13,15 +13,12 @@ from cod_bench.data import origin
 from cod_bench.design.identity import identify
 from cod_bench.errors import RunError, UsageError
 from cod_bench.records.provenance import environment, provenance
-from cod_bench.records.record import Record, record_from_json
+from cod_bench.records.record import LARGEST_FILE, Record, record_from_json
 from cod_bench.records.results import UNREADABLE
 from cod_bench.records.verdicts import TOLERANCE
 from cod_bench.runner.jobs import jobs_for
 from cod_bench.spec import digest
 from cod_bench.store import read_text, usable_home
-
-LARGEST = 1 << 26
-"""Bytes of a record that is read; one of 10,000 evaluation rows has a hundredth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,10 @@ def read(path: Path) -> Record:
     Raises:
         UsageError: it is not there or is none.
     """
+    if path.is_dir():
+        raise UsageError(f"verify {path}: is a folder; name the file of one record in it")
     try:
-        return record_from_json(read_text(path, LARGEST))
+        return record_from_json(read_text(path, LARGEST_FILE))
     except UNREADABLE as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"verify {path}: is no record ({why}); name a file of a results folder") from error

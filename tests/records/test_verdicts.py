@@ -101,7 +101,7 @@ def test_a_verdict_holds_for_the_records_it_is_about() -> None:
     own = [record(), record(3)]
     known = verdict(own, Cell(RUN, REPRODUCED, 1.0))
     assert holding([known], own[::-1]) == dict.fromkeys(known.runs, known)
-    assert state([known], own) == f"reproduced (1 of 1 re-run cells found again, of 2, {SAME}; 2026-01-01)"
+    assert state([known], own) == f"reproduced (1 of 1 re-run cells found again, of 2 records, {SAME}; 2026-01-01)"
     for changed in ([own[0]], [own[0], record(4)], [own[0], replace(own[1], probabilities=[2] * ROWS)]):
         assert state([known], changed) == SUBMITTED
     assert state([replace(known, method="lwd")], own) == SUBMITTED
@@ -134,7 +134,7 @@ def test_records_of_another_generator_or_task_leave_a_verdict_standing(changes: 
     )
     both = [known, verdict(new, Cell("b", REPRODUCED, 1.0), date="2026-02-03")]
     assert state(both, [*own, *new]) == (
-        "reproduced (2 of 2 re-run cells found again, of 3, on the same kind of machine; 2026-01-01 to 2026-02-03)"
+        f"reproduced (2 of 2 re-run cells found again, of 3 records, {SAME}; 2026-01-01 to 2026-02-03)"
     )
 
 
@@ -298,7 +298,7 @@ def test_the_hash_of_a_commit_is_the_seed() -> None:
 def test_where_it_was_found_again_is_told(changes: dict[str, str], place: str) -> None:
     own = [record()]
     known = replace(verdict(own, Cell(own[0].run_id, REPRODUCED, 1.0)), environment={**HERE, **changes})
-    assert state([known], own) == f"reproduced (1 of 1 re-run cells found again, of 1, {place}; 2026-01-01)"
+    assert state([known], own) == f"reproduced (1 of 1 re-run cells found again, of 1 records, {place}; 2026-01-01)"
     assert ", cells not chosen by a commit; " in state([replace(known, commit="")], own)
 
 

@@ -53,7 +53,7 @@ def test_random_cells_are_found_again_and_the_tables_say_so(results: Results) ->
     assert {cell.agreement for cell in seen} == {1.0}
     assert results.verdicts() == tuple(made)
     text = render.files(results, [suites.suite("toy")], figures=False)["toy/README.md"]
-    assert "Re-runs: kd reproduced (2 of 2 re-run cells found again, of 4, on the same kind of machine" in text
+    assert "Re-runs: kd reproduced (2 of 2 re-run cells found again, of 4 records, on the same kind of machine" in text
     assert not results.scan()[1]
     # records of another generator void nothing
     replayed = submissions.record(RunSpec("last", "toy", "toy", "kd", "cod", "replay", 8, 0), submissions.reference(),
@@ -112,10 +112,23 @@ def committed(results: Results) -> Results:
     return results
 
 
-def commit(results: Results) -> str:
-    git(results.root.parent, "add", "-A")
-    git(results.root.parent, "commit", "-q", "--allow-empty", "-m", "records")
+def commit(results: Results, *, merged: bool = True) -> str:
+    top = results.root.parent
+    git(top, "add", "-A")
+    git(top, "commit", "-q", "--allow-empty", "-m", "records")
+    if merged:
+        git(top, "checkout", "-q", "-B", "side")
+        git(top, "commit", "-q", "--allow-empty", "-m", "of a submission")
+        git(top, "checkout", "-q", "trunk")
+        git(top, "merge", "-q", "--no-ff", "-m", "merged", "side")
     return head(results)
+
+
+def test_only_a_merge_gives_the_seed(committed: Results) -> None:
+    """The author of any other commit may have looked for one whose hash suits."""
+    assert re.fullmatch("[0-9a-f]{40}", head(committed))
+    assert commit(committed, merged=False) == ""
+    assert commit(committed) != ""
 
 
 def head(results: Results) -> str:
@@ -130,7 +143,7 @@ def test_the_commit_that_holds_the_records_draws_the_cells(committed: Results) -
     assert {(v.commit, v.seed) for v in made} == {(first, int(first[:8], 16))}
     assert head(committed) == first  # neither the verdicts nor what `run` leaves there are records
     text = render.files(committed, [suites.suite("toy")], figures=False)["toy/README.md"]
-    assert "of 4, on the same kind of machine; " in text
+    assert "of 4 records, on the same kind of machine; " in text
     assert "cells not chosen" not in text
     assert not [r for r in check_records.check(committed.root) if r.check == "verdicts" and r.state != "ok"]
     assert commit(committed) != first
@@ -159,7 +172,7 @@ def test_outside_a_repository_or_with_a_seed_the_verdict_says_so(results: Result
     assert head(results) == ""
     made = reproduce.reproduce(results, share=0.1, listen=lambda *_: None)
     assert {v.commit for v in made} == {""}
-    git(results.root.parent, "init", "-q")  # a repository without a commit
+    git(results.root.parent, "init", "-q", "-b", "trunk")  # a repository without a commit
     assert head(results) == ""
     commit(results)
     made = reproduce.reproduce(results, share=0.1, seed=7, listen=lambda *_: None)
