@@ -97,7 +97,7 @@ def _verdicts(folder: Path) -> fuzz.Target:
     def read(data: bytes) -> None:
         store.write_atomic(folder / "reproduced.json", data)
         found = Results(folder).verdicts()
-        verdicts.told(found, [NEW, FULL])
+        verdicts.told(verdicts.holding(found, [NEW, FULL]), [NEW, FULL])
 
     return fuzz.Target("verdicts", [text.encode()], read, (UsageError,))
 
