@@ -117,8 +117,9 @@ def essentials(root: Path) -> dict[str, str]:
     for path in sorted(root.glob("*/*/**/*.json")):
         value = json.loads(path.read_text())
         lines = path.read_text().splitlines()
-        kept = [line for line in lines if not line.startswith(('"cost":', '"provenance":', '"teacher_cost":'))]
-        assert len(lines) - len(kept) == len({"cost", "provenance", "teacher_cost"} & set(value))
+        apart = ("cost", "provenance", "digest", "teacher_cost")  # the digest is of what a run took too
+        kept = [line for line in lines if not line.startswith(tuple(f'"{name}":' for name in apart))]
+        assert len(lines) - len(kept) == len({*apart} & set(value))
         found[str(path.relative_to(root))] = "\n".join(kept)
     return found
 
