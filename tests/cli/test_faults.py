@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_a_run_that_hangs_is_ended_told_and_failed(tmp_path: Path) -> None:
     one = ("--suite", "toy", "--method", "hangs", "--condition", "standard", "--k", "8", "--seed", "0")
     done = call("run", *one, "--plugin", str(path), "--timeout", "4", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "still at work after 2 s; it is ended after 4 s" in done.stderr
+    assert re.search(r"still at work after \d s; it is ended after 4 s", done.stderr)
     assert "FAILED toy hangs standard k=8 seed=0: did not end within 4 s and was ended" in done.stderr
     (failure,) = (tmp_path / "runs" / "failures").rglob("*.json")
     assert "name more by --timeout SECONDS" in json.loads(failure.read_text())["reason"]
