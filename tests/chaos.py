@@ -323,14 +323,15 @@ def _unsaid(bench: Bench, told: list[str]) -> int:
 
 
 def _unsound(bench: Bench, results: Path) -> int:
-    """What `doctor` finds wrong after all."""
+    """What `doctor` finds wrong with the results after all; what lies unread in the cache is found when it is read."""
     own = {**os.environ, "COD_BENCH_HOME": str(bench.home)}
     done = subprocess.run(
         [sys.executable, "-m", "cod_bench", "doctor", "--results", str(results)], env=own, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
-    # a disk of a trial may be small, which doctor tells too
-    return sum(line.startswith("wrong") and "are free" not in line for line in done.stdout.splitlines())
+    places = ("records", "failures", "index", "temporary files of results", "locks of results")
+    told = [line.split(None, 1) for line in done.stdout.splitlines()]
+    return sum(state == "wrong" and rest.startswith(places) for state, rest in told)
 
 
 def table(trials: list[Trial]) -> str:
