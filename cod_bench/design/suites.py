@@ -10,6 +10,11 @@ from cod_bench.errors import unknown
 CONDITIONS = ("standard", "cod", "unvalidated", "random", "label-preserving", "half")
 """The declared conditions in the order of tables; claims are about these, and others come after them by name."""
 
+DEVELOPED = frozenset({"rt_quotes", "brand_tweets"})
+"""Tasks, without what marks a slice, on which generator, recipe and track were settled: they confirm nothing."""
+DEVELOPED_SEEDS = frozenset({*range(5), *range(100, 105)})
+"""Seeds likewise: those of the complete runs after which generator and controls were revised, and of docs/recipe.md."""
+
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
 _SIX = ("sst2", "sentiment140", "imdb", "cola", "amazon_polarity", "yelp")
