@@ -73,30 +73,31 @@ def declared_runs(suite: Suite, track: str, protocol: str) -> list[RunSpec]:
 
 
 def kept(found: Declaration, suite: Suite, records: Iterable[Record], where: Committed | None) -> Declared:
-    """Whether a suite's records, those that count, are what was declared and came after it.
+    """Whether a suite's records are what was declared and came after it.
 
     Args:
+        records: any; those that count are looked at.
         where: the commit that brought the declaration, as `declarations.committed` tells it.
     """
-    own = list(records)
-    told = _apart(found, suite, own) or _earlier(found, own, where)
-    return Declared(found.date, where.commit if where else "", told, int(found.teacher["seeds"]))
-
-
-def _apart(found: Declaration, suite: Suite, records: Sequence[Record]) -> str:
-    """What the suite is now and was not declared to be."""
+    given = [record for record in records if (record.spec.track, record.spec.protocol) == (found.track, found.protocol)]
     try:
         runs = declared_runs(suite, found.track, found.protocol)
-        now = _plain(_content(suite, runs, _ids(runs, records))) if runs else {}
+        ids = _ids(runs, [record for record in given if record.spec in set(runs)])
+        told = _apart(found, _content(suite, runs, ids)) if runs else "the suite has no run there"
     except UsageError as error:
-        return f"cannot be made again here: {error}"
-    if not now:
-        return f"the suite has no run on track {found.track}, protocol {found.protocol}"
-    was = found.content()
-    ids = [value["grid"].pop("run_ids", "") for value in (was, now)]
+        told, ids = f"it cannot be made again here: {error}", {}
+    own = [record for record in given if ids.get(record.spec) == record.run_id]
+    told = told or _earlier(found, own, where)
+    return Declared(found.date, where.commit if where else "", told, int(found.teacher["seeds"]), len(own))
+
+
+def _apart(found: Declaration, content: Mapping[str, Any]) -> str:
+    """What the suite is now and was not declared to be."""
+    was, now = found.content(), _plain(content)
+    declared, present = (value["grid"].pop("run_ids", "") for value in (was, now))
     # run ids follow from all the rest, which is easier to understand
     told = (_first_difference(was[name], now[name], name) for name in ("grid", *sorted(now)))
-    return next(filter(None, told), "") or _first_difference(*ids, "grid.run_ids")
+    return next(filter(None, told), "") or _first_difference(declared, present, "grid.run_ids")
 
 
 def _earlier(found: Declaration, records: Sequence[Record], where: Committed | None) -> str:

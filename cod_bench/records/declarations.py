@@ -91,6 +91,8 @@ class Declared:
     """In what the grid or its records depart from the declaration; empty if in nothing."""
     teachers: int = 1
     """Seeds of teachers that it rests on."""
+    records: int = 0
+    """So many were held to it."""
 
 
 def file_name(suite: str, track: str, protocol: str) -> str:
