@@ -12,10 +12,10 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.analysis import claims, stats
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.analysis.grids import ids_that_count, params
+from cod_bench.analysis.grids import carries_data, ids_that_count, params
 from cod_bench.condition import condition
 from cod_bench.design import tracks
-from cod_bench.design.identity import excluded, identify
+from cod_bench.design.identity import excluded, identify, run_ids
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.declarations import SCHEMA, Committed, Declaration, Declared, to_dict
@@ -46,6 +46,8 @@ DIRECTION = "condition above over"
 TEACHER_SEEDS = 1
 """A track fine-tunes one teacher a task."""
 WHOLE_DIGEST = 64
+Given = Mapping[str, Mapping[str, Any]]
+"""Generator -> its parameters, where its user gave them; the code is asked for all others."""
 
 
 def declaration(suite: Suite, *, track: str, protocol: str, date: str, version: str, commit: str) -> Declaration:
@@ -57,7 +59,7 @@ def declaration(suite: Suite, *, track: str, protocol: str, date: str, version: 
     runs = declared_runs(suite, track, protocol)
     if not runs:
         raise UsageError(f"suite {suite.name!r}: has no run on track {track!r}, protocol {protocol!r}; name others")
-    found = _content(suite, runs, {spec: digest(identify(spec)) for spec in runs})
+    found = _content(suite, runs, {})
     if not found["families"]:
         raise UsageError(f"suite {suite.name!r}: compares nothing, so there is nothing to declare; name another one")
     return Declaration(
@@ -82,8 +84,9 @@ def kept(found: Declaration, suite: Suite, records: Iterable[Record], where: Com
     given = [record for record in records if (record.spec.track, record.spec.protocol) == (found.track, found.protocol)]
     try:
         runs = declared_runs(suite, found.track, found.protocol)
-        ids = _ids(runs, [record for record in given if record.spec in set(runs)])
-        told = _apart(found, _content(suite, runs, ids)) if runs else "the suite has no run there"
+        by_user = _given(runs, given)
+        ids = _ids(runs, by_user)
+        told = _apart(found, _content(suite, runs, by_user)) if runs else "the suite has no run there"
     except UsageError as error:
         told, ids = f"it cannot be made again here: {error}", {}
     own = [record for record in given if ids.get(record.spec) == record.run_id]
@@ -130,19 +133,27 @@ def _commit(record: Record) -> str:
     return told if isinstance(told, str) else ""
 
 
-def _ids(runs: Sequence[RunSpec], records: Sequence[Record]) -> dict[RunSpec, str]:
-    """The run ids that count; what a generator got from its user is that of the records, in missing runs too."""
+def _given(runs: Sequence[RunSpec], records: Sequence[Record]) -> Given:
+    """What generators got from their users, as those records tell it that count."""
     ids = ids_that_count(runs, records)
-    known = {(spec.generator, spec.track): record for record in records if (spec := record.spec).generator}
-    for spec in runs:
-        if spec not in ids and (record := known.get((spec.generator, spec.track))) is not None:
-            ids[spec] = digest(identify(spec, params=params(record)))
-    return ids
+    counted = [record for record in records if ids.get(record.spec) == record.run_id and carries_data(record.spec)]
+    return {record.spec.generator: params(record) for record in counted}
 
 
-def _content(suite: Suite, runs: Sequence[RunSpec], ids: Mapping[RunSpec, str]) -> dict[str, Any]:
+def _ids(runs: Sequence[RunSpec], given: Given) -> dict[RunSpec, str]:
+    """The run ids that the installed code gives."""
+    told = [spec for spec in runs if spec.generator in given]
+    alike = run_ids(spec for spec in runs if spec.generator not in given)
+    return alike | {spec: digest(_identity(spec, given)) for spec in told}
+
+
+def _identity(spec: RunSpec, given: Given) -> dict[str, Any]:
+    return identify(spec, params=given.get(spec.generator))
+
+
+def _content(suite: Suite, runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:
     """The fields of a declaration that a grid is held to."""
-    first = runs[0]
+    first, ids = runs[0], _ids(runs, given)
     grid = Grid(
         suite, first.protocol, first.track, tuple(runs), {}, tuple(runs), (), {},
         excluded={method: "" for method in suite.methods if not any(spec.method == method for spec in runs)},
@@ -153,12 +164,12 @@ def _content(suite: Suite, runs: Sequence[RunSpec], ids: Mapping[RunSpec, str]) 
         "grid": {
             "tasks": list(suite.tasks), "methods": list(grid.methods), "conditions": sorted(grid.shown),
             "ks": list(grid.ks), "primary_k": list(suite.primary_k), "seeds": list(suite.seeds), "runs": len(runs),
-            "run_ids": digest([ids.get(spec, "") for spec in runs], WHOLE_DIGEST),
+            "run_ids": digest([ids[spec] for spec in runs], WHOLE_DIGEST),
         },
         "families": _families(grid, over),
         "rules": {**RULES, "multiplicity": HOLM[over]},
-        "data": {spec.task: identify(spec)["task"] for spec in {spec.task: spec for spec in runs}.values()},
-        "versions": _versions(runs),
+        "data": {spec.task: _identity(spec, given)["task"] for spec in {spec.task: spec for spec in runs}.values()},
+        "versions": _versions(runs, given),
         "teacher": {
             "seeds": TEACHER_SEEDS, "identity": digest(tracks.track(first.track).teacher_identity(), WHOLE_DIGEST),
         },
@@ -197,7 +208,7 @@ def _of_conditions(grid: Grid, name: str) -> dict[str, Any]:
     return {"name": told, "direction": DIRECTION, "comparisons": members} if members else {}
 
 
-def _versions(runs: Sequence[RunSpec]) -> dict[str, Any]:
+def _versions(runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:
     """Conditions, methods and generators as they are now; params and hyperparameters as digests."""
     conditions = {spec.condition: condition(spec.condition) for spec in runs}
     found: dict[str, Any] = {
@@ -209,12 +220,12 @@ def _versions(runs: Sequence[RunSpec]) -> dict[str, Any]:
     }
     hparams: dict[str, dict[str, Any]] = {}
     for spec in {(spec.method, spec.k): spec for spec in runs}.values():
-        hparams.setdefault(spec.method, {})[str(spec.k)] = identify(spec)["method"]
+        hparams.setdefault(spec.method, {})[str(spec.k)] = _identity(spec, given)["method"]
     for name, by_k in hparams.items():
         version = registry.load("baseline", name).version
         found["methods"][name] = {"version": version, "hparams": digest(by_k, WHOLE_DIGEST)}
     for spec in {spec.generator: spec for spec in runs if spec.generator}.values():
-        own = dict(identify(spec)["generator"])
+        own = dict(_identity(spec, given)["generator"])
         own["params"] = digest(own["params"], WHOLE_DIGEST)
         found["generators"][own.pop("name")] = own
     return found

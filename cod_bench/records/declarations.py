@@ -1,4 +1,4 @@
-"""What will be compared, said before it is run: a declaration as value and file, and in which commit the file stands.
+"""What will be compared, said before it is run <-> a file; the file -> the commit that brought it.
 
 A declaration is written by `cod-bench declare` and committed; a grid is as declared if it is what the file says and
 every record of it was made by the commit that brought the file, or by one that follows it.
