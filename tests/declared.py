@@ -41,7 +41,7 @@ def repository(top: Path) -> str:
     return commit(top, "first")
 
 
-def toy(suite: Suite = TOY, **changes: Any) -> Declaration:
+def toy(suite: Suite = TOY, /, **changes: Any) -> Declaration:
     """What `cod-bench declare toy` would write on that day."""
     made = declare.declaration(suite, track="toy", protocol="last", date=DAY, version="0.1.0", commit="a" * 40)
     return replace(declarations.from_json(declarations.to_json(made)), **changes)
