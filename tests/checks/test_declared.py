@@ -121,7 +121,7 @@ def test_what_is_no_file_is_no_declaration(folder: Path) -> None:
     (folder / "_declared" / "large.json").write_text(" " * (declarations.LARGEST_FILE + 1))
     reasons = lines(folder)["schema"]
     assert reasons.state == "FAILED"
-    assert "_declared/large.json: has 1,000,001 bytes, and at most 1,000,000 are read (and 1 more)" in reasons.reason
+    assert "_declared/large.json: has 250,001 bytes, and at most 250,000 are read (and 1 more)" in reasons.reason
 
 
 def test_nothing_in_a_declaration_reads_like_a_text() -> None:

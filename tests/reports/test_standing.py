@@ -217,6 +217,7 @@ def test_states_are_told_of_every_method_whosever_it_is() -> None:
 FRESH = replace(suites.suite("toy"), seeds=(10, 11))
 BROUGHT = Declared("2026-11-28", "abcdef1234" + "0" * 30)
 WHEN = "Declared on 2026-11-28 (commit abcdef1234) before its first record"
+TEACHERS = "how results vary from teacher to teacher it does not tell"
 SEEDS = "served to settle generator and recipe, and confirmation takes seeds that did not"
 SETTLED = "served to settle generator, recipe and track, so it confirms nothing about others"
 
@@ -233,7 +234,7 @@ SETTLED = "served to settle generator, recipe and track, so it confirms nothing 
         (
             FRESH,
             BROUGHT,
-            f"Confirmatory, for one teacher a task: d{WHEN[1:]}; how results vary from teacher to teacher it does not tell.",
+            f"Confirmatory, for one teacher a task: d{WHEN[1:]}; {TEACHERS}.",
         ),
         (
             FRESH,
