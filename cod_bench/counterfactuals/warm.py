@@ -10,10 +10,15 @@ from cod_bench.design import tracks
 from cod_bench.store import Artifacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cod_bench.counterfactuals.pool import Pool
     from cod_bench.data.near import NearIndex
     from cod_bench.records.record import Reference
-    from cod_bench.split import Draw
+    from cod_bench.split import Draw, Neighbours
     from cod_bench.task import Corpus, Example
     from cod_bench.training.pretrained import Pretrained
     from cod_bench.training.teacher import Teacher
@@ -95,7 +100,7 @@ def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
     def right(example: Example) -> bool:
         return kept_wrong or judge.predict(example.text) == example.label
 
-    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.predict)
+    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.says)
 
 
 @cache
@@ -104,6 +109,37 @@ def near_evaluation(task: str) -> NearIndex:
     from cod_bench.data.near import NearIndex
 
     return NearIndex([row.text for row in corpus(task).evaluation])
+
+
+def neighbours(track: str, task: str) -> Neighbours:
+    """The rows of the training pool by the cosine of the frozen student's states, for one run."""
+    from cod_bench.split import Neighbours
+
+    return Neighbours(corpus(task).train, nearness(track, task), teacher(track, task).says)
+
+
+@cache
+def nearness(track: str, task: str) -> Callable[[str], Sequence[int]]:
+    """Text -> places in the training pool, those of the nearest states first."""
+    import numpy as np
+
+    frozen = encoder(track, task, "student")
+    states = _directions(frozen.states([row.text for row in corpus(task).train]))
+
+    def nearest(text: str) -> Sequence[int]:
+        near = states @ _directions(frozen.states([text]))[0]
+        order: list[int] = np.lexsort((np.arange(len(near)), -near)).tolist()
+        return order
+
+    return nearest
+
+
+def _directions(states: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Rows of length 1, in float64, so that equal texts are equally near whatever a product's order."""
+    import numpy as np
+
+    wide = states.astype(np.float64)
+    return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12))
 
 
 @cache

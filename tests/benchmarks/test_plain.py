@@ -13,8 +13,9 @@ import torch
 
 from cod_bench import device, registry
 from cod_bench.benchmarks.plain import Loop, TeacherOutputs, Texts
-from cod_bench.condition import TrainingSet, build
+from cod_bench.condition import TrainingSet
 from cod_bench.counterfactuals import warm
+from cod_bench.counterfactuals.rows import build
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import identify
 from cod_bench.design.suites import CONDITIONS

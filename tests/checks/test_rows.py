@@ -12,9 +12,9 @@ import pytest
 
 from cod_bench.checks import prepared
 from cod_bench.checks import rows as check_rows
-from cod_bench.condition import build, describe
 from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.pool import summary
+from cod_bench.counterfactuals.rows import build, describe
 from cod_bench.data import origin
 from cod_bench.design.suites import CONDITIONS
 from cod_bench.generator import Entry

@@ -1,0 +1,85 @@
+"""A run, its rows and entries -> its costs besides training: labels, texts, queries to teacher and LLM. No torch.
+
+What was cached when the run began changes nothing: costs are those of somebody who starts with a pool whose labels can
+be asked for, a fitted teacher and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cod_bench.condition import ask
+from cod_bench.counterfactuals.rows import labels_known, rows_judged, teacher_queries
+from cod_bench.distiller import Fitted
+
+if TYPE_CHECKING:
+    from cod_bench.condition import TrainingSet
+    from cod_bench.generator import Entry
+    from cod_bench.runner.work import Resolved
+
+
+def of(
+    run: Resolved, training: TrainingSet, entries: Sequence[Entry] | None, *, read_pool: bool = False
+) -> dict[str, float]:
+    """The costs of a run by the names under which they stand in its record.
+
+    Args:
+        read_pool: whether its method asked for the texts of the training pool.
+
+    Returns:
+        human_labels: rows whose gold label had to be known (`labels_known`).
+        unlabelled_texts: texts of the training pool that were read without their label, by condition, method or the
+            generator's survey.
+        teacher_passes: texts that the teacher was asked about: each distinct training row where its soft label is
+            trained on, what the condition asked, and what the searches did, an edited version each.
+        teacher_queries: the same with the rows of the draw on whose right answer it depends whether they are used, and
+            with the share of the generator's word survey.
+        llm_requests, llm_prompt_tokens, llm_completion_tokens, dollars: of generators that buy their answers; dollars
+            are absent where no price is known, and all are 0 without such a generator.
+        pool_seconds, pool_cpu_seconds: the share of its entries in the making of their blocks, controls included.
+    """
+    share = run.pool().share() if entries is not None else 0.0
+    beside = _asked_beside(run, entries or (), share)
+    pool = len(run.corpus.train)
+    found = {"pool_seconds": 0.0, "pool_cpu_seconds": 0.0, **_bought(run, entries)}
+    if entries is not None:
+        found |= {f"pool_{name}": seconds for name, seconds in run.of_pool(run.pool().took).items()}
+    reads = read_pool or run.neighbours is not None or (entries is not None and run.pool().generator.reads_pool)
+    found["unlabelled_texts"] = float(pool if reads else len(_texts(run, entries or (), share)))
+    if issubclass(run.method, Fitted) and run.method.blind:
+        return {**found, "human_labels": 0.0, "teacher_passes": 0.0, "teacher_queries": 0.0}
+    trained_on = set() if issubclass(run.method, Fitted) else {row.text for row in training.rows}
+    judged = set() if run.protocol.reference_habits else rows_judged(run.draw, training, run.condition)
+    searches = teacher_queries(entries or (), 0.0)
+    return {
+        **found,
+        "human_labels": float(labels_known(run.draw, training, run.condition)),
+        "teacher_passes": len(trained_on | beside) + searches,
+        "teacher_queries": len(trained_on | beside | judged) + teacher_queries(entries or (), share),
+    }
+
+
+def _texts(run: Resolved, entries: Sequence[Entry], share: float) -> set[str]:
+    """The unlabelled texts that its condition is given."""
+    if run.condition.needs == "entries and texts":
+        count = ask(run.condition, "texts_beside", run.spec.k, teacher_queries(entries, share))
+    else:
+        count = ask(run.condition, "texts_at", run.spec.k)
+    return {one.text for one in run.draw.unlabelled(count)} if count else set()
+
+
+def _asked_beside(run: Resolved, entries: Sequence[Entry], share: float) -> set[str]:
+    """Texts of the pool that the teacher was asked about for the condition."""
+    return _texts(run, entries, share) | (run.neighbours.asked if run.neighbours is not None else set())
+
+
+def _bought(run: Resolved, entries: Sequence[Entry] | None) -> dict[str, float]:
+    bought = run.of_pool(lambda draw, k, **_: run.pool().bought(draw, k)) if entries is not None else None
+    if bought is None:
+        return {"llm_requests": 0.0, "llm_prompt_tokens": 0.0, "llm_completion_tokens": 0.0, "dollars": 0.0}
+    told = {
+        "llm_requests": float(bought.requests), "llm_prompt_tokens": float(bought.prompt_tokens),
+        "llm_completion_tokens": float(bought.completion_tokens),
+    }  # fmt: skip
+    return told if bought.dollars is None else {**told, "dollars": bought.dollars}
