@@ -98,8 +98,8 @@ class RunSpec:
             raise UsageError(f"generator='': condition {self.condition!r} needs one, for example 'substitution'")
         if generated and (own := generator_for(self.condition, "")) and not self.generator.endswith(own):
             raise UsageError(
-                f"generator={self.generator!r}: condition {self.condition!r} wants its own parameters; name one that ends"
-                f" in {own!r}, such as 'substitution{own}'"
+                f"generator={self.generator!r}: condition {self.condition!r} has parameters of its own; name one that "
+                f"ends in {own!r}, such as 'substitution{own}'"
             )
         if self.seed < 0:
             raise UsageError(f"seed={self.seed}: choose a seed of 0 or more")

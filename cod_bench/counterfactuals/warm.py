@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from cod_bench import registry
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cod_bench.counterfactuals.pool import Pool
     from cod_bench.data.near import NearIndex
+    from cod_bench.distiller import Encoder
     from cod_bench.records.record import Reference
     from cod_bench.split import Draw, Neighbours
     from cod_bench.task import Corpus, Example
@@ -53,6 +54,21 @@ def base(track: str, task: str, side: str = "teacher") -> Pretrained:
         return base(track, task)
     chosen = found.student_side if side == "student" else found.teacher_side
     return load(chosen, [row.text for row in corpus(task).train] if task else (), max_length=found.max_length)
+
+
+def encoder(track: str, task: str, side: str) -> Encoder:
+    """The frozen pretrained backbone of a track's `student` or `teacher`; one for all tasks where it is loaded."""
+    return _encoder(track, texts_of(track, task), side)
+
+
+@cache
+def _encoder(track: str, task: str, side: str) -> Encoder:
+    from cod_bench.training.frozen import Frozen
+
+    found = tracks.track(track)
+    if side == "student":
+        return Frozen(partial(base, track, task, side), found.student_side, max_length=found.max_length)
+    return Frozen(partial(base, track, task), found.teacher_side, max_length=found.max_length)
 
 
 def texts_of(track: str, task: str) -> str:

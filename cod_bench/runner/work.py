@@ -28,8 +28,10 @@ from cod_bench.counterfactuals.warm import (
 )
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify
+from cod_bench.distiller import Fitted
 from cod_bench.errors import UsageError
 from cod_bench.runner import energy, spent
+from cod_bench.runner import fit as fits
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, digest
 
 if TYPE_CHECKING:
@@ -143,11 +145,19 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     run = resolve(spec)
     training, entries = run.rows()
     found = identify(spec)
-    student = fresh_student(run.spec)
-    prepared = time.perf_counter()
-    trained = run.train(training, found["method"]["hparams"], student, run.selector())
-    evaluating = time.perf_counter()
-    predictions, probabilities = _evaluate(run, student)
+    hparams, fit = found["method"]["hparams"], None
+    if issubclass(run.method, Fitted):
+        prepared = time.perf_counter()
+        fit = fits.fit(run.method, spec, run.track, hparams, training, run.corpus.task.classes)
+        trained = fit.trained
+        evaluating = time.perf_counter()
+        predictions, probabilities = fit.stored([row.text for row in run.corpus.evaluation])
+    else:
+        student = fresh_student(run.spec)
+        prepared = time.perf_counter()
+        trained = run.train(training, hparams, student, run.selector())
+        evaluating = time.perf_counter()
+        predictions, probabilities = _evaluate(run, student)
     metrics = compute(predictions, probabilities, reference(spec.track, spec.task))
     end = time.perf_counter()
     return Record(
@@ -175,7 +185,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
                 "evaluate_seconds": end - evaluating,
                 "steps": float(trained.steps),
                 "prepare_steps": float(trained.prepare_steps),
-                **spent.of(run, training, entries),
+                **spent.of(run, training, entries, read_pool=fit is not None and fit.unlabelled_texts > 0),
             },
             3,
         ),
