@@ -155,6 +155,10 @@ class Condition(ABC):
             return 0
         raise UsageError(f"condition {self.name!r} needs texts: say how many by a method texts_at(self, k)")
 
+    def paid(self, k: int, entries: Sequence[Entry]) -> Sequence[Entry]:  # noqa: ARG002 - what a condition overrides
+        """Those of its entries whose making it costs: all, unless it only counts them or passes some over."""
+        return entries
+
     def texts_beside(self, k: int, queries: float) -> int:  # noqa: ARG002 - what a condition overrides
         """How many unlabelled texts it needs beside entries whose making asked the teacher about so many texts.
 

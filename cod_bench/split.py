@@ -169,6 +169,14 @@ class Draw:
         """Where in the order of all rows, of whatever class, that row of the training pool stands."""
         return self._places[source]
 
+    def find(self, source: str) -> Example | None:
+        """The row of the training pool with that id; None if there is none."""
+        return self._by_id.get(source)
+
+    def with_text(self, text: str) -> Example | None:
+        """The row of the training pool with that text, whatever its case and spaces; None if there is none."""
+        return self._by_text.get(_folded(text))
+
     @cached_property
     def _places(self) -> dict[str, int]:
         return {row.id: place for place, row in enumerate(self._all)}

@@ -292,8 +292,8 @@ def suites_with_records(results: Results) -> list[Suite]:
     submitted = [(), *((method,) for method in others)]
     conditions = _installed("condition", "condition", {s.condition for s in specs} - set(suites.CONDITIONS))
     tried = [(), *((condition,) for condition in conditions)]
-    own = {s.generator for s in specs if not generator_for(s.condition, "")}
-    generators = ["", *_installed("generator", "generator", own - {""})]
+    chosen_by_suites = {s.generator for s in specs if not generator_for(s.condition, "")}
+    generators = ["", *_installed("generator", "generator", chosen_by_suites - {""})]
     known = {
         (made := sliced.variant(submitted=methods, tried=own, generator=generator)).name: made
         for generator in generators

@@ -10,6 +10,7 @@ from cod_bench import Condition, Pair, Row, TrainingSet
 from cod_bench.condition import Given, Spare, Told
 
 if TYPE_CHECKING:
+    from cod_bench.generator import Entry
     from cod_bench.split import Draw
 
 
@@ -27,6 +28,10 @@ class Shuffled(Condition):
     def entries_at(self, k: int) -> int:
         """Those of the originals, which are passed over, and those of as many others."""
         return k
+
+    def paid(self, k: int, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those of the others: its own originals need none."""
+        return entries[k // 2 :]
 
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
         """The originals with the others' counterfactuals, or a substitute of that class."""

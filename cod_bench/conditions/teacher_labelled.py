@@ -10,6 +10,7 @@ from cod_bench import Condition, Pair, Row, TrainingSet
 from cod_bench.condition import Given, Told, partner_faults, pseudo_labelled
 
 if TYPE_CHECKING:
+    from cod_bench.generator import Entry
     from cod_bench.split import Draw
 
 
@@ -31,6 +32,10 @@ class TeacherLabelled(Condition):
     def texts_beside(self, k: int, queries: float) -> int:  # noqa: ARG002 - the entries are those of this k
         """As many as the counterfactuals asked about."""
         return math.ceil(queries)
+
+    def paid(self, k: int, entries: Sequence[Entry]) -> Sequence[Entry]:  # noqa: ARG002 - they are counted alone
+        """None: what their making asked is the size of its own budget."""
+        return ()
 
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
         """The rows of `standard`, then the texts."""

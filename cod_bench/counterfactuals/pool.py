@@ -164,12 +164,12 @@ class Pool:
                 found[name] += cost[name] * (min(end, k // 2) - start) / (end - start)
         return found
 
-    def bought(self, draw: Draw, k: int) -> Bought | None:
-        """What the answers for the slots of budget k took of a source that costs something; None where none does."""
+    def bought(self, draw: Draw, entries: Sequence[Entry]) -> Bought | None:
+        """What the answers behind these entries took of a source that costs something; None where none does."""
         if not self.generator.costly:
             return None
-        slots = draw.first_slots(k // 2)
-        queries = [Query(slot.original, slot.target, self.corpus.task) for slot in slots]
+        originals = [(row, entry.target) for entry in entries if (row := draw.find(entry.id)) is not None]
+        queries = [Query(row, target, self.corpus.task) for row, target in originals]
         answers = [self.generator.answer(query, self.teacher, self.state()).bought or Bought() for query in queries]
         prices = [one.dollars for one in answers]
         known = [price for price in prices if price is not None]

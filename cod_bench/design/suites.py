@@ -13,6 +13,8 @@ CONDITIONS = (
     "first-relabelled", "whole-pool",
 )  # fmt: skip
 """The declared conditions in the order of tables; others come after them by name."""
+CLAIMED = CONDITIONS[:6]
+"""Those of the first edition: claims are about these."""
 FLOORS = ("majority", "lexicon", "lexicon_median", "tfidf", "probe", "probe_teacher")
 """The methods that every table opens with, in its order: they are measured against, and no claim is made of them."""
 

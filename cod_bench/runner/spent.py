@@ -40,23 +40,22 @@ def of(
         pool_seconds, pool_cpu_seconds: the share of its entries in the making of their blocks, controls included.
     """
     share = run.pool().share() if entries is not None else 0.0
-    beside = _asked_beside(run, entries or (), share)
-    pool = len(run.corpus.train)
-    found = {"pool_seconds": 0.0, "pool_cpu_seconds": 0.0, **_bought(run, entries)}
-    if entries is not None:
-        found |= {f"pool_{name}": seconds for name, seconds in run.of_pool(run.pool().took).items()}
-    reads = read_pool or run.neighbours is not None or (entries is not None and run.pool().generator.reads_pool)
-    found["unlabelled_texts"] = float(pool if reads else len(_texts(run, entries or (), share)))
+    paid = ask(run.condition, "paid", run.spec.k, entries or ())
+    texts = _texts(run, entries or (), share)
+    beside = texts | (run.neighbours.asked if run.neighbours is not None else set())
+    reads = read_pool or run.neighbours is not None or (bool(paid) and run.pool().generator.reads_pool)
+    found = {
+        **_made(run, entries or (), paid), "unlabelled_texts": float(len(run.corpus.train) if reads else len(texts)),
+    }  # fmt: skip
     if issubclass(run.method, Fitted) and run.method.blind:
         return {**found, "human_labels": 0.0, "teacher_passes": 0.0, "teacher_queries": 0.0}
     trained_on = set() if issubclass(run.method, Fitted) else {row.text for row in training.rows}
     judged = set() if run.protocol.reference_habits else rows_judged(run.draw, training, run.condition)
-    searches = teacher_queries(entries or (), 0.0)
     return {
         **found,
         "human_labels": float(labels_known(run.draw, training, run.condition)),
-        "teacher_passes": len(trained_on | beside) + searches,
-        "teacher_queries": len(trained_on | beside | judged) + teacher_queries(entries or (), share),
+        "teacher_passes": float(len(trained_on | beside) + teacher_queries(paid, 0.0)),
+        "teacher_queries": float(len(trained_on | beside | judged) + teacher_queries(paid, share)),
     }
 
 
@@ -69,17 +68,24 @@ def _texts(run: Resolved, entries: Sequence[Entry], share: float) -> set[str]:
     return {one.text for one in run.draw.unlabelled(count)} if count else set()
 
 
-def _asked_beside(run: Resolved, entries: Sequence[Entry], share: float) -> set[str]:
-    """Texts of the pool that the teacher was asked about for the condition."""
-    return _texts(run, entries, share) | (run.neighbours.asked if run.neighbours is not None else set())
-
-
-def _bought(run: Resolved, entries: Sequence[Entry] | None) -> dict[str, float]:
-    bought = run.of_pool(lambda draw, k, **_: run.pool().bought(draw, k)) if entries is not None else None
-    if bought is None:
-        return {"llm_requests": 0.0, "llm_prompt_tokens": 0.0, "llm_completion_tokens": 0.0, "dollars": 0.0}
-    told = {
-        "llm_requests": float(bought.requests), "llm_prompt_tokens": float(bought.prompt_tokens),
-        "llm_completion_tokens": float(bought.completion_tokens),
+def _made(run: Resolved, entries: Sequence[Entry], paid: Sequence[Entry]) -> dict[str, float]:
+    """What the entries took that are paid for: seconds by the block, answers of a source that costs something one by
+    one."""
+    found = {
+        "pool_seconds": 0.0, "pool_cpu_seconds": 0.0, "llm_requests": 0.0, "llm_prompt_tokens": 0.0,
+        "llm_completion_tokens": 0.0, "dollars": 0.0,
     }  # fmt: skip
-    return told if bought.dollars is None else {**told, "dollars": bought.dollars}
+    if not paid:
+        return found
+    part = len(paid) / len(entries)
+    took: dict[str, float] = run.of_pool(run.pool().took)
+    found |= {f"pool_{name}": seconds * part for name, seconds in took.items()}
+    bought = run.pool().bought(run.draw, paid)
+    if bought is not None:
+        found |= {
+            "llm_requests": float(bought.requests), "llm_prompt_tokens": float(bought.prompt_tokens),
+            "llm_completion_tokens": float(bought.completion_tokens),
+        }  # fmt: skip
+        found.pop("dollars")
+        found |= {} if bought.dollars is None else {"dollars": bought.dollars}
+    return found
