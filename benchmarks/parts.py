@@ -75,7 +75,7 @@ def smoke(quick: bool) -> list[Line]:
 def _plain_smoke(spec: RunSpec, rows: int | None) -> Cost:
     import copy
 
-    from cod_bench.condition import build
+    from cod_bench.counterfactuals.rows import build
 
     from .plain import Loop
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cod_bench.api import gains, plan, read, run, use
     from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet
     from cod_bench.design.suite import Block, Suite
-    from cod_bench.distiller import Batch, Distiller, Outputs, Setup
+    from cod_bench.distiller import Batch, Distiller, Fitted, Material, Outputs, Setup
     from cod_bench.errors import RunError, UsageError
     from cod_bench.executor import Job, Outcome, Ready
     from cod_bench.generator import Answer, Generator, Oracle, Query
@@ -25,7 +25,7 @@ else:  # a function that type checkers would take for the promise of any name
         "api": ("gains", "plan", "read", "run", "use"),
         "condition": ("Condition", "Pair", "Partnered", "Row", "TrainingSet"),
         "design.suite": ("Block", "Suite"),
-        "distiller": ("Batch", "Distiller", "Outputs", "Setup"),
+        "distiller": ("Batch", "Distiller", "Fitted", "Material", "Outputs", "Setup"),
         "errors": ("RunError", "UsageError"),
         "executor": ("Job", "Outcome", "Ready"),
         "generator": ("Answer", "Generator", "Oracle", "Query"),
@@ -51,9 +51,9 @@ else:  # a function that type checkers would take for the promise of any name
 
 
 __all__ = [
-    "Answer", "Batch", "Block", "Condition", "Distiller", "Generator", "Hub", "Job", "Oracle", "Outcome",
-    "Outputs", "Pair", "Partnered", "Query", "RawRow", "Ready", "Record", "Row", "RunError", "RunSpec", "Setup",
-    "Suite", "Task", "Track", "TrainingSet", "UsageError", "__version__", "gains", "plan", "read", "run", "stream",
-    "stream_seed", "use",
+    "Answer", "Batch", "Block", "Condition", "Distiller", "Fitted", "Generator", "Hub", "Job", "Material", "Oracle",
+    "Outcome", "Outputs", "Pair", "Partnered", "Query", "RawRow", "Ready", "Record", "Row", "RunError", "RunSpec",
+    "Setup", "Suite", "Task", "Track", "TrainingSet", "UsageError", "__version__", "gains", "plan", "read", "run",
+    "stream", "stream_seed", "use",
 ]  # fmt: skip
 __version__ = "0.1.0"

@@ -1,12 +1,15 @@
-"""(Draw, k, what the condition needs) -> training rows: how a budget of k labelled rows is spent. Pure; no torch."""
+"""(Draw, k, what the condition needs) -> training rows: how a budget of k labelled rows is spent. Pure; no torch.
+
+Rows are held to the rules that make conditions comparable by `counterfactuals/rows.py`.
+"""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from cod_bench import registry
@@ -19,13 +22,21 @@ if TYPE_CHECKING:
     from cod_bench.task import Example
 
 Role = Literal["original", "partner", "substitute", "unlabelled"]
-Needs = Literal["nothing", "entries", "texts"]
+Needs = Literal["nothing", "entries", "texts", "entries and texts", "neighbours"]
 Text = Literal["cfe", "first", "random", "preserving"]
 """The texts of a pool entry: the validated counterfactual, the first answer, and the two controls."""
 Told = tuple[str, str, str]
 """What a record tells of a row: its source, its label and the first letter of its role."""
-Given = Sequence[Any]
-"""What a condition needs: pool entries, unlabelled texts, or nothing."""
+Given = Any
+"""What a condition needs: pool entries, unlabelled texts, `Both`, `split.Neighbours`, or an empty tuple."""
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The generator's entries of a condition's slots, and as many unlabelled texts as it asks for beside them."""
+
+    entries: Sequence[Entry]
+    texts: Sequence[Unlabelled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,10 @@ class TrainingSet:
     pairs: tuple[Pair, ...]
     passed_over: int = 0
     """Rows that the teacher gets wrong, passed over while the originals were drawn: the same in every condition."""
+    apart: bool = False
+    """Whether the two rows of a pair must never be in one batch; else they always are."""
+    looked_up: int = 0
+    """Rows whose gold label was asked for and that are neither trained on nor passed over while rows were drawn."""
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -103,14 +118,18 @@ class Condition(ABC):
     meaning: ClassVar[str]
     """One line, printed under the tables."""
     needs: ClassVar[Needs] = "nothing"
-    """What `rows` is given: nothing; the generator's `entries` of its slots; or unlabelled `texts` of the training pool
-    with the teacher's class of each."""
+    """What `rows` is given: nothing; the generator's `entries` of its slots; unlabelled `texts` of the training pool
+    with the teacher's class of each; `Both` of these; or the `neighbours` of any text in the pool."""
     equal_k: ClassVar[bool] = True
     """Whether it trains on at most k labelled rows and on nothing else; tables say so where it does not."""
     text: ClassVar[Text] = "cfe"
     """Of conditions with entries: which text of an entry it trains on; its edits and margins stand in the record."""
     rewrites: ClassVar[bool] = False
     """Whether it reads label-preserving rewrites, which a generator that costs something makes only when asked to."""
+    parameters: ClassVar[str] = ""
+    """Of a condition that wants the suite's generator with other parameters: what follows its name and `_`."""
+    whole_pool: ClassVar[bool] = False
+    """Whether it takes every row of the training pool, whatever the budget, which is then 0: a ceiling."""
 
     @abstractmethod
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
@@ -136,6 +155,20 @@ class Condition(ABC):
             return 0
         raise UsageError(f"condition {self.name!r} needs texts: say how many by a method texts_at(self, k)")
 
+    def paid(self, k: int, entries: Sequence[Entry]) -> Sequence[Entry]:  # noqa: ARG002 - what a condition overrides
+        """Those of its entries whose making it costs: all, unless it only counts them or passes some over."""
+        return entries
+
+    def texts_beside(self, k: int, queries: float) -> int:  # noqa: ARG002 - what a condition overrides
+        """How many unlabelled texts it needs beside entries whose making asked the teacher about so many texts.
+
+        Raises:
+            UsageError: it needs both and does not say how many.
+        """
+        raise UsageError(
+            f"condition {self.name!r} needs entries and texts: say how many by a method texts_beside(self, k, queries)"
+        )
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - what a condition overrides
         """Why rows that a record of that version tells of cannot be its own at budget k; empty if they can."""
         if self.equal_k and (len(rows) > k or any(role == "u" for _, _, role in rows)):
@@ -158,19 +191,28 @@ class Partnered(Condition):
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
         """k/2 originals, each with the text of its entry or a substitute."""
         entries: Sequence[Entry] = given
-        slots, spare = draw.slots(k), _Spare(draw, k)
+        slots, spare = draw.slots(k), Spare(draw, k)
         # those without a counterfactual first: conditions whose labels flip alike then take the same rows for them
         without = {slot.index for slot, entry in zip(slots, entries, strict=True) if entry.cfe is None}
         partners = {slot.index: spare.next(self._label(slot), slot) for slot in slots if slot.index in without}
         for slot, entry in zip(slots, entries, strict=True):
             if slot.index not in without:
-                text: str | None = getattr(entry, self.text)
+                text = self.made(slot, entry)
                 partners[slot.index] = (
-                    spare.next(slot.original.label, slot)
+                    spare.next(self._label(slot), slot)
                     if text is None
-                    else Row(text, self._label(slot), slot.index, "partner", slot.original.id)
+                    else Row(text, self.label(slot, entry), slot.index, "partner", slot.original.id)
                 )
         return TrainingSet(tuple(Pair(Row.of(slot.original, slot.index), partners[slot.index]) for slot in slots))
+
+    def made(self, slot: Slot, entry: Entry) -> str | None:  # noqa: ARG002 - for those that make their own of it
+        """The partner's text; None where the entry gives none."""
+        text: str | None = getattr(entry, self.text)
+        return text
+
+    def label(self, slot: Slot, entry: Entry) -> int:  # noqa: ARG002 - for those whose label depends on it
+        """The partner's hard label."""
+        return self._label(slot)
 
     def _label(self, slot: Slot) -> int:
         return slot.target if self.flips else slot.original.label
@@ -183,7 +225,7 @@ class Partnered(Condition):
         return partner_faults(rows, k, made=True, flips=self.flips, substitutes=version == self.version)
 
 
-class _Spare:
+class Spare:
     """The unused rows of a draw beyond the originals of k/2 slots, class by class in its order."""
 
     def __init__(self, draw: Draw, k: int) -> None:
@@ -191,17 +233,39 @@ class _Spare:
         self._places = [k // (2 * draw.classes)] * draw.classes
 
     def next(self, label: int, slot: Slot) -> Row:
+        """The next one of a class, as a substitute in that slot."""
         row = Row.of(self._draw.row(label, self._places[label]), slot.index, "substitute")
         self._places[label] += 1
         return row
 
 
-def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool, substitutes: bool = True) -> str:
+def pseudo_labelled(texts: Sequence[Unlabelled], classes: int, first: int) -> list[Pair]:
+    """Unlabelled texts under the teacher's classes, in slots from `first` on.
+
+    Two of different classes stand beside each other as far as there are such, the classes in front by turns, so that
+    batches are as balanced as the teacher's verdicts allow; what is left over stands alone.
+    """
+    columns = [[text for text in texts if text.said == label] for label in range(classes)]
+    found: list[tuple[Unlabelled, ...]] = []
+    turn = 0
+    while sum(map(bool, columns)) > 1:
+        turn += 1
+        there = [column for column in columns[turn % classes :] + columns[: turn % classes] if column]
+        found.append((there[0].pop(0), there[1].pop(0)))
+    found += [(text,) for column in columns for text in column]
+    rows = [
+        [Row(text.text, text.said, slot, "unlabelled", text.id) for text in pair]
+        for slot, pair in enumerate(found, first)
+    ]
+    return [Pair(*pair) for pair in rows]
+
+
+def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool | None, substitutes: bool = True) -> str:
     """Why rows that a record tells of are not k/2 originals with their partners, made or drawn; empty if they are.
 
     Args:
         made: whether a partner is made from its original, else a row of its own.
-        flips: whether its label is another one.
+        flips: whether its label is another one; None where it may be either.
         substitutes: whether a row that stands in for a partner must be labelled as it would be.
     """
     if len(rows) != k:
@@ -215,7 +279,7 @@ def partner_faults(rows: Sequence[Told], k: int, *, made: bool, flips: bool, sub
             continue
         if role == "p" and same != made:
             return f"rows.sources: the partner in slot {place // 2} is {'' if same else 'not '}made from its original"
-        if turned != flips:
+        if flips is not None and turned != flips:
             what = "partner" if role == "p" else "substitute"
             return f"rows.labels: the {what} in slot {place // 2} has {'another' if turned else 'the same'} label"
     return ""
@@ -256,137 +320,6 @@ def ask(own: Condition, what: str, *arguments: Any) -> Any:
         raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"condition {own.name!r}: {what} raised {type(error).__name__}: {error}") from error
-
-
-def given(wanted: Condition, draw: Draw, k: int, entries: Sequence[Entry] = ()) -> Sequence[Entry | Unlabelled]:
-    """What a condition is given beside the draw: the generator's entries, or unlabelled texts in the draw's order.
-
-    Raises:
-        UsageError: more texts than the pool has.
-    """
-    if wanted.needs == "entries":
-        return entries
-    return draw.unlabelled(ask(wanted, "texts_at", k)) if wanted.needs == "texts" else ()
-
-
-def build(draw: Draw, name: str, k: int, entries: Sequence[Entry] | None = None) -> TrainingSet:
-    """The training rows of one condition at budget k, held to the rules that make conditions comparable.
-
-    Raises:
-        UsageError: unknown condition, a budget that cannot be balanced or filled, or rows that break a rule.
-        ValueError: other entries than the condition needs; whoever calls it hands them in.
-    """
-    wanted = condition(name)
-    draw.slots(k)  # a budget that cannot be balanced or filled is told before the condition looks
-    if wanted.needs == "entries" and (entries is None or len(entries) != ask(wanted, "entries_at", k)):
-        raise ValueError(f"condition {name!r} at k={k} needs {wanted.entries_at(k)} pool entries")
-    handed, equal_k = tuple(given(wanted, draw, k, entries or ())), wanted.equal_k
-    found = wanted.rows(draw.apart(), k, handed)  # what it does to its draw is nobody else's
-    if not _is_plain(found):
-        raise UsageError(
-            f"condition {name!r} at k={k}: gave a {type(found).__name__}; give a TrainingSet of Pair of Row"
-        )
-    if wanted.equal_k is not equal_k:
-        raise UsageError(f"condition {name!r} at k={k}: changes equal_k while it makes rows; say it once, in the class")
-    told = unfit(found, wanted, draw, k, handed)
-    if told:
-        raise UsageError(f"condition {name!r} at k={k}: {told}")
-    passed = sum(draw.passed_over(label, k // (2 * draw.classes)) for label in range(draw.classes))
-    return replace(found, passed_over=passed)
-
-
-def _is_plain(found: Any) -> bool:
-    """Whether rows are of these very types: those of others could show judges and training different rows."""
-    return type(found) is TrainingSet and {*map(type, found.pairs)} <= {Pair} and {*map(type, found.rows)} <= {Row}
-
-
-def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int, handed: Sequence[Any] = ()) -> str:
-    """Which rule a condition's rows break, with the remedy; empty if none.
-
-    Args:
-        handed: what it was given, `Entry` or `Unlabelled` values.
-    """
-    rows = found.rows
-    if not rows:
-        return "gave no row; give at least one pair"
-    if wanted.equal_k and len(rows) > k:
-        return f"gave {len(rows)} rows; give at most k, or say equal_k = False"
-    if wanted.equal_k and any(row.role == "unlabelled" for row in rows):
-        return "trains on unlabelled texts; say equal_k = False"
-    originals = [row.source for row in rows if row.role == "original"]
-    if len(originals) % draw.classes:
-        return f"has {len(originals)} originals of {draw.classes} classes; take as many of each"
-    if originals != [slot.original.id for slot in draw.first_slots(len(originals))]:
-        return "its originals are not those of the draw's first slots in their order; take them from draw.slots(k)"
-    texts = {text for one in handed if wanted.needs == "entries" for text in made_texts(one)}
-    said = {one.id: one.said for one in handed if wanted.needs == "texts"}
-    drawn = []
-    for place, pair in enumerate(found.pairs):
-        for row in pair.rows:
-            told = _odd(row, place, draw) or (
-                _unmade(row, texts, draw) if _is_made(row, pair, texts) else _undrawn(row, said, draw)
-            )
-            if told:
-                return told
-            if not _is_made(row, pair, texts):
-                drawn.append(row.source)
-    twice = [source for source, times in Counter(drawn).items() if times > 1]
-    return f"takes row {twice[0]} of the training pool twice; take each once" if twice else ""
-
-
-def made_texts(entry: Entry) -> Iterator[str]:
-    """The texts of a pool entry that there are."""
-    yield from (text for text in (getattr(entry, name) for name in get_args(Text)) if text is not None)
-
-
-def _is_made(row: Row, pair: Pair, texts: Collection[str]) -> bool:
-    """Whether a row is made rather than drawn: a partner of the original that it is made from, or an entry's text."""
-    of_its_pair = row is not pair.original and pair.original.role == "original" and row.source == pair.original.source
-    return row.role == "partner" and (of_its_pair or row.text in texts)
-
-
-def _odd(row: Row, place: int, draw: Draw) -> str:
-    if draw.find(row.source) is None:
-        return f"source {row.source!r} is no row of the training pool; name the row a text is or is made from"
-    if not row.text.strip():
-        return f"the text of {row.role} {row.source} is empty; give one with words, or another row instead"
-    if row.label not in range(draw.classes):
-        return f"labels row {row.source} {row.label!r}; give one of the {draw.classes} classes, from 0"
-    return "" if row.slot == place else f"numbers pair {place} slot {row.slot}; number pairs from 0 in their order"
-
-
-def _unmade(row: Row, texts: Collection[str], draw: Draw) -> str:
-    """Whether a made text is in truth another row of the pool; a generator may find one by itself."""
-    there = draw.with_text(row.text)
-    if row.text in texts or there is None:
-        return ""
-    return f"the text of {row.role} {row.source} is row {there.id} of the training pool; draw that, with its gold label"
-
-
-def _undrawn(row: Row, said: Mapping[str, int], draw: Draw) -> str:
-    """Whether a row that is to be the pool's own is another one, in its text or in its label."""
-    pooled = draw.find(row.source)
-    if pooled is None or row.text != pooled.text:
-        return f"the text of {row.role} {row.source} is not the pool's; only the partner of its original may be made"
-    if row.role == "unlabelled":
-        fair = said.get(row.source) == row.label
-        return "" if fair else f"unlabelled row {row.source}: is not what it was given; take text and class from there"
-    if row.label != pooled.label:
-        return f"labels row {row.source} {row.label} against its gold label {pooled.label}; keep that"
-    return ""
-
-
-def describe(training: TrainingSet) -> dict[str, Any]:
-    """What stands in the record about the rows: their hash, sources, labels, roles and counts; no text."""
-    return {
-        "hash": training.hash,
-        "sources": [row.source for row in training.rows],
-        "balance": list(training.balance),
-        "labels": "".join(str(row.label) for row in training.rows),
-        "roles": "".join(row.role[0] for row in training.rows),
-        "substituted": training.substituted,
-        "passed_over": training.passed_over,
-    }
 
 
 def version_of(identity: Mapping[str, Any]) -> int:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from cod_bench.condition import Row
     from cod_bench.spec import RunSpec
     from cod_bench.track import Pooling, Track
 
@@ -133,3 +136,55 @@ class Outputs:
     logits: Tensor
     hidden: dict[int, Tensor]
     mask: Tensor
+
+
+class Encoder(Protocol):
+    """A pretrained backbone that nothing was trained on: the student's, or the teacher's before it was fine-tuned."""
+
+    def states(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 [len(texts), width]: the mean of its last hidden states over each text's real tokens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a method that brings its own `fit` may use: its run's training rows, frozen encoders, unlabelled texts."""
+
+    spec: RunSpec
+    track: Track
+    hparams: Mapping[str, Any]
+    rows: Sequence[Row]
+    """The training rows of its condition; a method reads `text` and `label`."""
+    classes: Sequence[str]
+    """Names of the classes by label; of opinions the last is the favourable one."""
+    student: Encoder
+    teacher: Encoder
+    unlabelled: Callable[[], Sequence[str]]
+    """Every text of the training pool, in an order that tells no label; asking for them is a cost of the run."""
+
+
+Predictor = Callable[[Sequence[str]], "NDArray[np.floating[Any]]"]
+"""Texts -> probabilities [len(texts), classes]; where several are largest the first of them is the class."""
+
+
+class Fitted(Distiller):
+    """A method that needs no gradient loop: it brings `fit` in place of a loss, and is told no evaluation text before.
+
+    Floors and ceilings are such methods. It is a submission like any other: one file in `baselines/`.
+    """
+
+    blind: ClassVar[bool] = False
+    """Whether it reads no training row: then it costs no label, and runs on other rows end alike."""
+
+    @classmethod
+    def hparams(cls, track: Track, k: int) -> dict[str, Any]:  # noqa: ARG003 - no recipe of the track applies to it
+        """JSON hyperparameters; part of the run id."""
+        return {}
+
+    @abstractmethod
+    def fit(self, material: Material) -> Predictor:
+        """What predicts, from the material alone: a pure function of it."""
+
+    def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """It has none; nothing calls this."""
+        raise NotImplementedError(f"{self.name} fits by itself")

@@ -130,6 +130,8 @@ class Generator(ABC):
     carries_data: ClassVar[bool] = False
     """Whether `params` tell of what its user names when it runs, such as a file or a model, and not of code alone:
     readers take them from the records and never ask for them."""
+    reads_pool: ClassVar[bool] = False
+    """Whether `prepare` reads the texts of the whole training pool: unlabelled texts that its runs rest on."""
     costly: ClassVar[bool] = False
     """Whether answers are bought: then nothing is asked that no requested run needs, and nobody without leave."""
 
@@ -140,6 +142,10 @@ class Generator(ABC):
     @abstractmethod
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
         """JSON state, computed once per (task, teacher); of the task's texts it sees the training pool alone."""
+
+    def surveyed(self, state: Mapping[str, Any]) -> int:  # noqa: ARG002 - what a generator overrides
+        """Texts that `prepare` asked the teacher about for that state; costs share them out over the pool's texts."""
+        return 0
 
     @abstractmethod
     def answer(self, query: Query, oracle: Oracle, state: Mapping[str, Any]) -> Answer:

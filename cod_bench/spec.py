@@ -31,6 +31,17 @@ def base_name(task: str) -> str:
 
 
 _generated: dict[str, bool] = {}
+_parameters: dict[str, str] = {}
+
+
+def generator_for(condition: str, generator: str) -> str:
+    """The generator that a condition's runs name in a suite with that one: itself, with other parameters, or none."""
+    if not needs_generator(condition):
+        return ""
+    if condition not in _parameters:
+        _parameters[condition] = registry.load("condition", condition).parameters
+    own = _parameters[condition]
+    return f"{generator}_{own}" if own else generator
 
 
 def needs_generator(condition: str) -> bool | None:
@@ -38,7 +49,7 @@ def needs_generator(condition: str) -> bool | None:
     if condition not in _generated:
         if condition not in registry.names("condition"):
             return None
-        _generated[condition] = registry.load("condition", condition).needs == "entries"
+        _generated[condition] = "entries" in registry.load("condition", condition).needs
     return _generated[condition]
 
 
@@ -85,6 +96,11 @@ class RunSpec:
             )
         if generated and not self.generator:
             raise UsageError(f"generator='': condition {self.condition!r} needs one, for example 'substitution'")
+        if generated and (own := generator_for(self.condition, "")) and not self.generator.endswith(own):
+            raise UsageError(
+                f"generator={self.generator!r}: condition {self.condition!r} has parameters of its own; name one that "
+                f"ends in {own!r}, such as 'substitution{own}'"
+            )
         if self.seed < 0:
             raise UsageError(f"seed={self.seed}: choose a seed of 0 or more")
 

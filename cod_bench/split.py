@@ -29,18 +29,45 @@ class Unlabelled:
     id: str
     text: str
     said: int
+    sure: float = 0.0
+    """The teacher's probability of that class."""
+
+
+class Neighbours:
+    """The rows of a training pool by their nearness to a text, without gold labels; the teacher is asked row by row."""
+
+    def __init__(
+        self, pool: Sequence[Example], nearest: Callable[[str], Sequence[int]],
+        says: Callable[[str], tuple[int, float]],
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            nearest: text -> places in the pool, nearest first.
+            says: text -> the teacher's class and its probability.
+        """
+        self._pool, self._nearest, self._says = pool, nearest, says
+        self.asked: set[str] = set()
+        """Texts that the teacher was asked about."""
+
+    def of(self, text: str) -> Iterator[Unlabelled]:
+        """Every row but those with that very text, nearest first; as far as somebody reads on."""
+        for place in self._nearest(text):
+            row = self._pool[place]
+            if row.text != text:
+                self.asked.add(row.text)
+                yield Unlabelled(row.id, row.text, *self._says(row.text))
 
 
 class Draw:
     """The order in which one (task, seed) takes rows from the training pool, per class; larger k only takes more.
 
     `eligible` is asked lazily, so the teacher judges only the rows that a budget needs; so is `says`, the teacher's
-    class of a text.
+    class of a text and its probability.
     """
 
     def __init__(
         self, train: Sequence[Example], *, task: str, classes: int, seed: int, eligible: Callable[[Example], bool],
-        says: Callable[[str], int] | None = None,
+        says: Callable[[str], tuple[int, float]] | None = None,
     ) -> None:  # fmt: skip
         order = stream("draw", task, seed).permutation(len(train))
         self._all = [train[i] for i in order]
@@ -56,7 +83,7 @@ class Draw:
         """The same draw as a value of its own: whoever is given it can change nothing for others."""
         other = copy(self)
         other.__dict__ = {
-            name: value for name, value in self.__dict__.items() if name not in ("_by_id", "_by_text")
+            name: value for name, value in self.__dict__.items() if name not in ("_by_id", "_by_text", "_places")
         }  # fmt: skip
         other._all, other._next = [*self._all], [*self._next]
         other._waiting, other._taken, other._skipped = (
@@ -132,7 +159,15 @@ class Draw:
             )
         if self._says is None:
             raise UsageError(f"task {self.task!r}: unlabelled texts need a teacher; draw with one")
-        return tuple(Unlabelled(row.id, row.text, self._says(row.text)) for row in self._all[: -count - 1 : -1])
+        return tuple(Unlabelled(row.id, row.text, *self._says(row.text)) for row in self._all[: -count - 1 : -1])
+
+    def everything(self) -> tuple[Example, ...]:
+        """All rows of the training pool in the draw's order, whatever the teacher says of them."""
+        return tuple(self._all)
+
+    def place(self, source: str) -> int:
+        """Where in the order of all rows, of whatever class, that row of the training pool stands."""
+        return self._places[source]
 
     def find(self, source: str) -> Example | None:
         """The row of the training pool with that id; None if there is none."""
@@ -141,6 +176,10 @@ class Draw:
     def with_text(self, text: str) -> Example | None:
         """The row of the training pool with that text, whatever its case and spaces; None if there is none."""
         return self._by_text.get(_folded(text))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {row.id: place for place, row in enumerate(self._all)}
 
     @cached_property
     def _by_text(self) -> dict[str, Example]:

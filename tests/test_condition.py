@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet, build, describe, unfit
+from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet
 from cod_bench.condition import condition as registered
+from cod_bench.counterfactuals.rows import build, describe, unfit
 from cod_bench.design.suites import CONDITIONS
 from cod_bench.errors import UsageError
 from cod_bench.generator import Entry

@@ -21,7 +21,7 @@ from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
-from cod_bench.spec import LOCAL, PROTOCOLS, RunSpec, base_name, canonical, digest
+from cod_bench.spec import LOCAL, PROTOCOLS, RunSpec, base_name, canonical, digest, generator_for
 
 log = logging.getLogger(__name__)
 
@@ -292,7 +292,8 @@ def suites_with_records(results: Results) -> list[Suite]:
     submitted = [(), *((method,) for method in others)]
     conditions = _installed("condition", "condition", {s.condition for s in specs} - set(suites.CONDITIONS))
     tried = [(), *((condition,) for condition in conditions)]
-    generators = ["", *_installed("generator", "generator", {s.generator for s in specs} - {""})]
+    chosen_by_suites = {s.generator for s in specs if not generator_for(s.condition, "")}
+    generators = ["", *_installed("generator", "generator", chosen_by_suites - {""})]
     known = {
         (made := sliced.variant(submitted=methods, tried=own, generator=generator)).name: made
         for generator in generators

@@ -140,7 +140,7 @@ def _specs(method: str, tracks: Sequence[str]) -> list[RunSpec]:
 
 
 def _training(spec: RunSpec) -> TrainingSet:
-    from cod_bench.condition import build
+    from cod_bench.counterfactuals.rows import build
 
     rows = warm.draw(spec.track, spec.task, spec.seed, False)
     entries = warm.pool(spec.track, spec.task, spec.generator).entries(rows, spec.k) if spec.generator else None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from cod_bench import registry
 from cod_bench.checks.facts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.checks.poison import altered, poisoned
-from cod_bench.condition import Condition, build, describe
+from cod_bench.condition import Condition
 from cod_bench.counterfactuals import warm
+from cod_bench.counterfactuals.rows import build, describe
 from cod_bench.design import suites
 from cod_bench.errors import UsageError
 from cod_bench.runner import work

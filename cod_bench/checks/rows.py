@@ -27,8 +27,9 @@ ROUNDED = 0.01
 PARTS = ("rows_seconds", "prepare_seconds", "train_seconds", "evaluate_seconds")
 """Costs that `cost.seconds` is made of."""
 COSTS = frozenset({
-    "seconds", "cpu_seconds", *PARTS, "steps", "prepare_steps", "teacher_passes", "unlabelled_texts",
-    "kwh", "cpu_kwh", "gpu_kwh", "ram_kwh",
+    "seconds", "cpu_seconds", *PARTS, "steps", "prepare_steps", "teacher_passes", "unlabelled_texts", "human_labels",
+    "teacher_queries", "llm_requests", "llm_prompt_tokens", "llm_completion_tokens", "dollars", "pool_seconds",
+    "pool_cpu_seconds", "kwh", "cpu_kwh", "gpu_kwh", "ram_kwh",
 })  # fmt: skip
 """Every cost that a run tells, and what `--energy` adds."""
 LEAST_PARTS = 0.05

@@ -19,7 +19,7 @@ from cod_bench.records.declarations import Declaration
 from cod_bench.records.provenance import today
 from cod_bench.records.record import Record
 from cod_bench.reports.tables import counted
-from cod_bench.spec import LOCAL, RunSpec
+from cod_bench.spec import LOCAL, RunSpec, generator_for
 
 
 def complete(records: Mapping[str, Record]) -> Mapping[str, str]:
@@ -82,7 +82,8 @@ def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
     tried = [(), *((condition,) for condition in sorted({spec.condition for spec in specs} - set(suites.CONDITIONS)))]
-    generators = ["", *sorted({spec.generator for spec in specs} - {""})]
+    own = {spec.generator for spec in specs if not generator_for(spec.condition, "")}
+    generators = ["", *sorted(own - {""})]
     made = [
         sliced
         for suite in suites.SUITES.values()

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactuals.perturb import Edits, Frequencies, edits, perturb
-from cod_bench.generator import Answer, Entry, Generator, Query
+from cod_bench.generator import Answer, Bought, Entry, Generator, Query
 from cod_bench.spec import POOL_VERSIONS, digest, stream
 from cod_bench.store import Artifacts, block_name, blocks, kept, sealed
 
@@ -147,6 +147,38 @@ class Pool:
             )  # fmt: skip
         return self._state
 
+    def share(self) -> float:
+        """Texts of the generator's word survey for each text of the training pool."""
+        return self.generator.surveyed(self.state()) / len(self.corpus.train)
+
+    def took(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> dict[str, float]:
+        """Seconds, of the wall and of the CPU, that the entries of budget k took when they were made: of each block the
+        share of its slots. Random controls and, if the generator makes them, rewrites are part of it.
+        """
+        self.entries(draw, k, kept_wrong=kept_wrong, preserving=preserving)
+        found = {"seconds": 0.0, "cpu_seconds": 0.0}
+        for start, end in blocks(k // 2):
+            path = self._path(draw, start, end, kept_wrong, preserving)
+            cost = sealed(path, block_key(path), _cost)
+            for name in found:
+                found[name] += cost[name] * (min(end, k // 2) - start) / (end - start)
+        return found
+
+    def bought(self, draw: Draw, entries: Sequence[Entry]) -> Bought | None:
+        """What the answers behind these entries took of a source that costs something; None where none does."""
+        if not self.generator.costly:
+            return None
+        originals = [(row, entry.target) for entry in entries if (row := draw.find(entry.id)) is not None]
+        queries = [Query(row, target, self.corpus.task) for row, target in originals]
+        answers = [self.generator.answer(query, self.teacher, self.state()).bought or Bought() for query in queries]
+        prices = [one.dollars for one in answers]
+        known = [price for price in prices if price is not None]
+        return Bought(
+            sum(one.requests for one in answers), sum(one.prompt_tokens for one in answers),
+            sum(one.completion_tokens for one in answers), sum(known) if len(known) == len(prices) else None,
+            sum(one.seconds for one in answers),
+        )  # fmt: skip
+
     def answer(self, slot: Slot) -> tuple[Answer, str | None, int]:
         """The generator's answer for a slot, the counterfactual that is taken of it, and how many texts were refused.
 
@@ -253,6 +285,10 @@ def _entries(text: str, slots: int) -> list[Entry]:
     if len(found) != slots:
         raise ValueError(f"has {len(found)} entries for {slots} slots")
     return found
+
+
+def _cost(text: str) -> dict[str, float]:
+    return {name: float(value) for name, value in json.loads(text)["cost"].items()}
 
 
 @dataclass(slots=True)

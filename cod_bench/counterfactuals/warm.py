@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from cod_bench import registry
@@ -10,10 +10,16 @@ from cod_bench.design import tracks
 from cod_bench.store import Artifacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cod_bench.counterfactuals.pool import Pool
     from cod_bench.data.near import NearIndex
+    from cod_bench.distiller import Encoder
     from cod_bench.records.record import Reference
-    from cod_bench.split import Draw
+    from cod_bench.split import Draw, Neighbours
     from cod_bench.task import Corpus, Example
     from cod_bench.training.pretrained import Pretrained
     from cod_bench.training.teacher import Teacher
@@ -48,6 +54,21 @@ def base(track: str, task: str, side: str = "teacher") -> Pretrained:
         return base(track, task)
     chosen = found.student_side if side == "student" else found.teacher_side
     return load(chosen, [row.text for row in corpus(task).train] if task else (), max_length=found.max_length)
+
+
+def encoder(track: str, task: str, side: str) -> Encoder:
+    """The frozen pretrained backbone of a track's `student` or `teacher`; one for all tasks where it is loaded."""
+    return _encoder(track, texts_of(track, task), side)
+
+
+@cache
+def _encoder(track: str, task: str, side: str) -> Encoder:
+    from cod_bench.training.frozen import Frozen
+
+    found = tracks.track(track)
+    if side == "student":
+        return Frozen(partial(base, track, task, side), found.student_side, max_length=found.max_length)
+    return Frozen(partial(base, track, task), found.teacher_side, max_length=found.max_length)
 
 
 def texts_of(track: str, task: str) -> str:
@@ -95,7 +116,7 @@ def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
     def right(example: Example) -> bool:
         return kept_wrong or judge.predict(example.text) == example.label
 
-    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.predict)
+    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.says)
 
 
 @cache
@@ -104,6 +125,37 @@ def near_evaluation(task: str) -> NearIndex:
     from cod_bench.data.near import NearIndex
 
     return NearIndex([row.text for row in corpus(task).evaluation])
+
+
+def neighbours(track: str, task: str) -> Neighbours:
+    """The rows of the training pool by the cosine of the frozen student's states, for one run."""
+    from cod_bench.split import Neighbours
+
+    return Neighbours(corpus(task).train, nearness(track, task), teacher(track, task).says)
+
+
+@cache
+def nearness(track: str, task: str) -> Callable[[str], Sequence[int]]:
+    """Text -> places in the training pool, those of the nearest states first."""
+    import numpy as np
+
+    frozen = encoder(track, task, "student")
+    states = _directions(frozen.states([row.text for row in corpus(task).train]))
+
+    def nearest(text: str) -> Sequence[int]:
+        near = states @ _directions(frozen.states([text]))[0]
+        order: list[int] = np.lexsort((np.arange(len(near)), -near)).tolist()
+        return order
+
+    return nearest
+
+
+def _directions(states: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Rows of length 1, in float64, so that equal texts are equally near whatever a product's order."""
+    import numpy as np
+
+    wide = states.astype(np.float64)
+    return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12))
 
 
 @cache

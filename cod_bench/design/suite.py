@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from cod_bench import device
 from cod_bench.design import tracks
 from cod_bench.errors import UsageError
-from cod_bench.spec import RunSpec, needs_generator
+from cod_bench.spec import RunSpec, generator_for
 
 BESIDE = ("standard", "cod")
 """What a condition of one's own is compared with: the same runs as the suite's."""
@@ -22,6 +23,8 @@ class Block:
     methods: tuple[str, ...]
     conditions: tuple[str, ...]
     ks: tuple[int, ...]
+    seeds: tuple[int, ...] = ()
+    """Those of the suite where empty; a block of floors may have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ class Suite:
     """Of a variant, its methods that no suite declares."""
     tried: tuple[str, ...] = ()
     """Of a variant, its conditions that no suite declares: compared in exploratory pairs, never in a claim."""
+    floors: tuple[Block, ...] = ()
+    """Methods that every table is measured against, on the same rows: shown beside, never in a claim's family. Those on
+    the whole training pool are ceilings."""
+    families: Literal["methods", "conditions"] = "methods"
+    """What comparisons are corrected over: the methods that have the comparison, or the conditions that `cod` is set
+    beside (and that are set beside `standard`) where a suite asks what each of them is worth."""
     main_track: str = ""
     """Track of its main section, whatever else there are records of; its first where empty. See `main`."""
 
@@ -59,8 +68,8 @@ class Suite:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods it declares, in its order."""
-        return tuple(dict.fromkeys(method for block in self.blocks for method in block.methods))
+        """The methods it declares, in its order, floors at the end."""
+        return tuple(dict.fromkeys(method for block in (*self.blocks, *self.floors) for method in block.methods))
 
     def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
         """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
@@ -108,8 +117,8 @@ class Suite:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """The conditions it declares, in its order."""
-        return tuple(dict.fromkeys(condition for block in self.blocks for condition in block.conditions))
+        """The conditions it declares, in its order, those of floors at the end."""
+        return tuple(dict.fromkeys(name for block in (*self.blocks, *self.floors) for name in block.conditions))
 
     def variant(
         self, *, submitted: tuple[str, ...] = (), tried: tuple[str, ...] = (), generator: str = ""
@@ -120,10 +129,12 @@ class Suite:
         if tried:
             beside = [condition for condition in BESIDE if condition in self.blocks[0].conditions]
             block = replace(self.blocks[0], conditions=(*beside, *tried))
-            made = made.departing("+".join(tried), title="another condition", blocks=(block,), tried=tried)
+            made = made.departing("+".join(tried), title="another condition", blocks=(block,), tried=tried, floors=())
         if submitted:
             block = replace(made.blocks[0], methods=submitted)
-            made = made.departing("+".join(submitted), title="submitted", blocks=(block,), submitted=submitted)
+            made = made.departing(
+                "+".join(submitted), title="submitted", blocks=(block,), submitted=submitted, floors=()
+            )
         if generator and generator != self.generator:
             made = made.departing(generator, generator=generator)
         return made
@@ -145,12 +156,14 @@ def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[Run
     """`Suite.expand`; remembered, since every table of a suite asks for it again."""
     seen: dict[RunSpec, None] = {}
     for protocol in protocols:
-        for seed in suite.seeds:
-            for block in suite.blocks:
+        for seed in dict.fromkeys((*suite.seeds, *(seed for block in suite.floors for seed in block.seeds))):
+            for block in (*suite.blocks, *suite.floors):
+                if seed not in (block.seeds or suite.seeds):
+                    continue
                 for method in block.methods:
                     for k in block.ks:
                         for task in suite.tasks:
                             for condition in block.conditions:
-                                generator = suite.generator if needs_generator(condition) else ""
+                                generator = generator_for(condition, suite.generator)
                                 seen[RunSpec(protocol, track, task, method, condition, generator, k, seed)] = None
     return tuple(seen)

@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping
 from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import unknown
 
-CONDITIONS = ("standard", "cod", "unvalidated", "random", "label-preserving", "half")
-"""The declared conditions in the order of tables; claims are about these, and others come after them by name."""
+CONDITIONS = (
+    "standard", "cod", "unvalidated", "random", "label-preserving", "half", "teacher-labelled", "teacher-only",
+    "nearest-unlike", "least-margin", "shuffled", "cfe-only", "split-pairs", "near", "far", "words-only",
+    "first-relabelled", "whole-pool",
+)  # fmt: skip
+"""The declared conditions in the order of tables; others come after them by name."""
+CLAIMED = CONDITIONS[:6]
+"""Those of the first edition: claims are about these."""
+FLOORS = ("majority", "lexicon", "lexicon_median", "tfidf", "probe", "probe_teacher")
+"""The methods that every table opens with, in its order: they are measured against, and no claim is made of them."""
 
 DEVELOPED = frozenset({"rt_quotes", "brand_tweets"})
 """Tasks, without what marks a slice, on which generator, recipe and track were settled: they confirm nothing."""
@@ -17,7 +25,19 @@ DEVELOPED_SEEDS = frozenset({*range(5), *range(100, 105)})
 
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
+_EMBEDDED = ("rt_quotes", "brand_tweets")
 _SIX = ("sst2", "sentiment140", "imdb", "cola", "amazon_polarity", "yelp")
+
+
+def _floors(ks: tuple[int, ...], seed: int = 0) -> tuple[Block, ...]:
+    """The floors at these budgets, on the rows of `standard` and, where a method reads them, of `cod`; the ceilings
+    once, since nothing of them depends on a seed."""
+    return (
+        Block(FLOORS[:3], ("standard",), ks),
+        Block(FLOORS[3:], ("standard", "cod"), ks),
+        Block(("majority", *FLOORS[3:]), ("whole-pool",), (0,), (seed,)),
+    )
+
 
 SUITES: Mapping[str, Suite] = {
     suite.name: suite
@@ -36,26 +56,52 @@ SUITES: Mapping[str, Suite] = {
             name="embedded",
             title="The main job: two corpora, three methods, every control, k = 8 to 32",
             tracks=("minilm", "minilm-fp32", "smollm", "smollm-minilm"),
-            tasks=("rt_quotes", "brand_tweets"),
+            tasks=_EMBEDDED,
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32),
             blocks=(
-                Block(_METHODS, _MAIN, (8, 16, 32)),
+                Block(_METHODS, (*_MAIN, "label-preserving"), (8, 16, 32)),
                 Block(("kd",), ("half",), (8, 16, 32)),
-                Block(("kd",), ("label-preserving",), (16,)),
             ),
             generator="substitution",
+            floors=_floors((8, 16, 32)),
+            main_track="minilm-fp32",  # the published one
+        ),
+        Suite(
+            name="why",
+            title="Why: the rivals of counterfactuals and what of them works, kd, ten seeds that no other suite has",
+            tracks=("minilm", "minilm-fp32"),
+            tasks=_EMBEDDED,
+            seeds=tuple(range(10, 20)),
+            primary_k=(8, 16, 32),
+            blocks=(Block(("kd",), CONDITIONS[:-1], (8, 16, 32)),),
+            generator="substitution",
+            floors=_floors((8, 16, 32), seed=10),
+            main_track="minilm-fp32",  # the published one
+            families="conditions",
+        ),
+        Suite(
+            name="soft-labels-embedded",
+            title="What the teacher's soft labels are worth: with them, without any, with random ones; two corpora",
+            tracks=("minilm", "minilm-fp32"),
+            tasks=_EMBEDDED,
+            seeds=(0, 1, 2, 3, 4),
+            primary_k=(8, 16, 32),
+            blocks=(Block(("kd", "finetune", "kd_random_soft"), ("standard", "cod", "unvalidated"), (8, 16, 32)),),
+            generator="substitution",
+            floors=_floors((8, 16, 32)),
             main_track="minilm-fp32",  # the published one
         ),
         Suite(
             name="embedded-full",
             title="As embedded with k up to 512, ten seeds, fine-tuning and every control for every method",
             tracks=("minilm", "minilm-fp32"),
-            tasks=("rt_quotes", "brand_tweets"),
+            tasks=_EMBEDDED,
             seeds=tuple(range(10)),
             primary_k=(8, 16, 32, 64),
             blocks=(Block((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
             generator="substitution",
+            floors=_floors((8, 16, 32, 64, 128, 512)),
         ),
         Suite(
             name="six-local",
@@ -74,6 +120,7 @@ SUITES: Mapping[str, Suite] = {
             primary_k=(8, 32),
             blocks=(Block(_METHODS, _MAIN, (8, 32)),),
             generator="substitution",
+            floors=_floors((8, 32)),
             main_track="minilm-fp32",  # the published one
         ),
         *(
@@ -86,6 +133,7 @@ SUITES: Mapping[str, Suite] = {
                 primary_k=(8, 16, 32, 64),
                 blocks=(Block(_METHODS, _MAIN, (8, 16, 32, 64, 128, 512)),),
                 generator="llm",
+                floors=_floors((8, 16, 32, 64, 128, 512)),
                 protocols=("last", "paper"),
             )
             for name, track, models in (
@@ -117,12 +165,16 @@ SUITES: Mapping[str, Suite] = {
         ),
         Suite(
             name="soft-labels",
-            title="SST-2 with the teacher's soft labels and without any; random ones by --method kd_random_soft",
+            title="SST-2 with the teacher's soft labels, without any, with random ones",
             tracks=("deberta-small",),
             tasks=("sst2",),
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32, 64),
-            blocks=(Block(("kd", "finetune"), ("standard", "cod", "unvalidated"), (8, 16, 32, 64, 128, 512)),),
+            blocks=(
+                Block(
+                    ("kd", "finetune", "kd_random_soft"), ("standard", "cod", "unvalidated"), (8, 16, 32, 64, 128, 512)
+                ),
+            ),
             generator="llm",
             protocols=("last", "paper"),
         ),

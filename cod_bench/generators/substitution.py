@@ -28,6 +28,7 @@ class Substitution(Generator):
 
     name: ClassVar[str] = "substitution"
     version: ClassVar[int] = 3
+    reads_pool: ClassVar[bool] = True
     card: ClassVar[str] = (
         "Replaces, negates, deletes or inserts few words until the teacher flips clearly: of the versions found, the "
         "one with the best margin for the share of words edited, better if it takes away words of the old verdict; so "
@@ -40,9 +41,12 @@ class Substitution(Generator):
         "mixed verdicts (one half flips), and where a teacher decides by a #tag."
     )
 
+    settings: ClassVar[Mapping[str, Any]] = SETTINGS
+    """What a search goes by; word survey and candidates are those of SETTINGS in every variant."""
+
     def params(self) -> dict[str, Any]:
         """Search settings, the hash of the hand-written tables, and that of the ratings."""
-        return {**SETTINGS, "tables": digest(lexicon.tables()), "ratings": valence.SHA256[:12]}
+        return {**self.settings, "tables": digest(lexicon.tables()), "ratings": valence.SHA256[:12]}
 
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:
         """What the training pool knows (`_pool.survey`): only its words are ever inserted, only they are scored."""
@@ -54,7 +58,11 @@ class Substitution(Generator):
         `first` is fixed when the teacher has been asked about the original alone: it is made from the teacher's scores
         of single words (in `state`), never from leave-one-out, which would be an edited version of the text.
         """
-        return _Search(query, oracle, state).run()
+        return _Search(query, oracle, state, self.settings).run()
+
+    def surveyed(self, state: Mapping[str, Any]) -> int:
+        """The words that the teacher was asked about one by one."""
+        return len(state["words"])
 
     def preserve(self, query: Query, counterfactual: str, oracle: Oracle, state: Mapping[str, Any]) -> tuple[str, ...]:
         """Rewrites that change the words the counterfactual changed, by candidates of the original's own class."""
@@ -64,7 +72,10 @@ class Substitution(Generator):
 class _Search:
     """The search for one query; every call to the teacher holds versions of this one text."""
 
-    def __init__(self, query: Query, oracle: Oracle, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self, query: Query, oracle: Oracle, state: Mapping[str, Any], settings: Mapping[str, Any] = SETTINGS
+    ) -> None:
+        self.settings = settings
         self.target = query.target
         self.oracle = oracle
         self.original = query.example.text
@@ -85,23 +96,25 @@ class _Search:
         edits = self.candidates.edits()
         insertions = self.candidates.insertions()
         first = self.render(self.guess([*edits, *insertions, *self.candidates.all_loose()]))
-        tried = _spread_out(edits, SETTINGS["singles"], SETTINGS["per_position"])
+        tried = _spread_out(edits, self.settings["singles"], self.settings["per_position"])
         self.score([(edit,) for edit in tried])
-        self.combine(depth=2, hope=SETTINGS["hope"])
+        self.combine(depth=2, hope=self.settings["hope"])
         ranked: list[int] = []
         if not self.flips():
             ranked = self.left_out(edits)
-            more = self.second_look(ranked[: SETTINGS["places"]], edits, SETTINGS["per_place"])
-            more += _spread_out(insertions, SETTINGS["insertions"], 3)
+            more = self.second_look(ranked[: self.settings["places"]], edits, self.settings["per_place"])
+            more += _spread_out(insertions, self.settings["insertions"], 3)
             self.score([(edit,) for edit in more])
             self.combine(depth=2)
         known = [*edits, *insertions]
         if not self.flips():
-            more = self.second_look(ranked[SETTINGS["places"] :], edits, 2)[: SETTINGS["last"]]
+            more = self.second_look(ranked[self.settings["places"] :], edits, 2)[: self.settings["last"]]
             known = [*edits, *self.candidates.insertions(exclamations=True)]
-            more += _spread_out([edit for edit in known[len(edits) :] if (edit,) not in self.seen], SETTINGS["last"], 2)
+            more += _spread_out(
+                [edit for edit in known[len(edits) :] if (edit,) not in self.seen], self.settings["last"], 2
+            )
             self.score([(edit,) for edit in more])
-            self.combine(depth=SETTINGS["depth"])
+            self.combine(depth=self.settings["depth"])
         self.convince(known)
         return Answer(first, tuple(self.best()), self.passes)
 
@@ -112,19 +125,19 @@ class _Search:
         `rescues` rounds of at most `rescue`.
         """
         started = self.passes
-        for turn in range(SETTINGS["rescues"]):
+        for turn in range(self.settings["rescues"]):
             found = self.flips()
-            if found and turn >= SETTINGS["rounds"]:
+            if found and turn >= self.settings["rounds"]:
                 return
-            limit = started + SETTINGS["extra" if found else "rescue"]
-            room = min(SETTINGS["around"], limit - self.passes)
+            limit = started + self.settings["extra" if found else "rescue"]
+            room = min(self.settings["around"], limit - self.passes)
             dear = bool(found)
             worth = {s: self.worth(s, self.seen[s], dear=dear) for s in found or self.seen}
             found = sorted(worth, key=lambda s: (-worth[s], _places(s)))
             if not found or room <= 0:
                 return
-            hoped = self.neighbours(found[: SETTINGS["beam"]], known, dear=dear)
-            bar = worth[found[0]] + SETTINGS["better"]
+            hoped = self.neighbours(found[: self.settings["beam"]], known, dear=dear)
+            bar = worth[found[0]] + self.settings["better"]
             sets = sorted((s for s in hoped if hoped[s] > bar), key=lambda s: (-hoped[s], _places(s)))
             self.score(sets[:room])
 
@@ -148,7 +161,7 @@ class _Search:
 
     def expected(self, edit: Edit, alone: Mapping[Edit, float]) -> float:
         """Move of the margin by one edit: measured alone, or guessed from the word scores."""
-        return alone[edit] if edit in alone else edit.gain * self.candidates.spread * SETTINGS["trust"]
+        return alone[edit] if edit in alone else edit.gain * self.candidates.spread * self.settings["trust"]
 
     def worth(self, edits: Sequence[Edit], margin: float, *, dear: bool = True) -> float:
         """What orders versions, in logits: the margin up to `enough`, less the price of its edits.
@@ -157,18 +170,18 @@ class _Search:
         rate as the target put in: they are what a reader of another domain sees. Unless `dear`, when nothing flips yet,
         any number of edits is welcome.
         """
-        sure = min(margin, float(SETTINGS["enough"]))
+        sure = min(margin, float(self.settings["enough"]))
         if not dear:
-            return sure - float(SETTINGS["hurried"]) * sum(edit.cost for edit in edits)
+            return sure - float(self.settings["hurried"]) * sum(edit.cost for edit in edits)
         return sure - sum(self.price(edit) for edit in edits)
 
     def price(self, edit: Edit) -> float:
         """What one edit costs in `worth`, less what it pays."""
         if edit not in self.prices:
             share = _size(edit) / max(len(self.text.tokens), 1)
-            asked = SETTINGS["dear"] * share + SETTINGS["oddness"] * edit.cost
+            asked = self.settings["dear"] * share + self.settings["oddness"] * edit.cost
             self.prices[edit] = (
-                asked - SETTINGS["carried"] * self.removed(edit) - SETTINGS["valence"] * self.valence(edit)
+                asked - self.settings["carried"] * self.removed(edit) - self.settings["valence"] * self.valence(edit)
             )
         return self.prices[edit]
 
@@ -191,11 +204,11 @@ class _Search:
         chosen: list[Edit] = []
         reached = self.base
         for edit in edits:
-            if len(chosen) == SETTINGS["guesses"] or (chosen and reached > 0):
+            if len(chosen) == self.settings["guesses"] or (chosen and reached > 0):
                 break
             if not any(edit.clashes(other) for other in chosen):
                 chosen.append(edit)
-                reached += edit.gain * self.candidates.spread * SETTINGS["slope"]
+                reached += edit.gain * self.candidates.spread * self.settings["slope"]
         return tuple(chosen)
 
     def score(self, sets: Sequence[tuple[Edit, ...]]) -> None:
@@ -208,7 +221,7 @@ class _Search:
 
     def flips(self) -> list[tuple[Edit, ...]]:
         """Versions that flip the teacher with room to spare."""
-        return [edits for edits, margin in self.seen.items() if margin >= SETTINGS["margin"]]
+        return [edits for edits, margin in self.seen.items() if margin >= self.settings["margin"]]
 
     def left_out(self, edits: Sequence[Edit]) -> list[int]:
         """Positions that can be edited, those first without which the teacher leans most to the target."""
@@ -230,7 +243,7 @@ class _Search:
     def combine(self, *, depth: int, hope: float = np.inf) -> None:
         """Beam search over sets of edits, one more edit a round, ordered by the sum of what each has moved alone."""
         alone = {edits[0]: margin - self.base for edits, margin in self.seen.items() if len(edits) == 1}
-        limit = max(2, int(len(self.text.tokens) * SETTINGS["share"]))
+        limit = max(2, int(len(self.text.tokens) * self.settings["share"]))
         singles: list[tuple[Edit, ...]] = [(edit,) for edit in alone]
         beam = sorted(singles, key=lambda edits: (-self.seen[edits], edits[0].position, edits[0].phrase))
         best_alone = sorted(alone, key=lambda edit: (edit.cost * 0.5 - alone[edit], edit.position, edit.phrase))
@@ -238,14 +251,14 @@ class _Search:
             if self.flips() or not beam:
                 return
             grown: dict[frozenset[Edit], float] = {}
-            for edits in beam[: SETTINGS["beam"]]:
+            for edits in beam[: self.settings["beam"]]:
                 for edit in best_alone[:24]:
                     if not any(edit.clashes(other) for other in edits):
                         grown.setdefault(frozenset((*edits, edit)), self.seen[edits] + alone[edit])
             sets = [tuple(sorted(edits, key=lambda e: e.position)) for edits in grown]
             order = dict(zip(sets, grown.values(), strict=True))
             sets.sort(key=lambda s: (sum(e.cost for e in s) * 0.5 - order[s], [(e.position, e.phrase) for e in s]))
-            sets = [s for s in sets if order[s] > -hope][: SETTINGS["width"]]
+            sets = [s for s in sets if order[s] > -hope][: self.settings["width"]]
             self.score(sets)
             beam = sorted(sets, key=lambda s: (-self.seen[s], [(e.position, e.phrase) for e in s]))
 
@@ -255,11 +268,11 @@ class _Search:
 
         def order(item: tuple[tuple[Edit, ...], float]) -> tuple[Any, ...]:
             edits, margin = item
-            return margin < SETTINGS["margin"], -self.worth(edits, margin), _places(edits)
+            return margin < self.settings["margin"], -self.worth(edits, margin), _places(edits)
 
         ranked = sorted(flipped, key=order) or sorted(self.seen.items(), key=lambda item: -item[1])[:1]
         texts = dict.fromkeys(self.render(edits) for edits, _ in ranked)
-        return [text for text in texts if text != self.original][: SETTINGS["attempts"]]
+        return [text for text in texts if text != self.original][: self.settings["attempts"]]
 
 
 def _places(edits: Sequence[Edit]) -> list[tuple[int, str]]:

@@ -12,12 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cod_bench import device, registry
-from cod_bench.condition import ask, build, condition, describe, made_texts
+from cod_bench.condition import ask, condition
+from cod_bench.counterfactuals.rows import build, describe, made_texts
 from cod_bench.counterfactuals.warm import (
     base,
     corpus,
     draw,
     near_evaluation,
+    neighbours,
     pool,
     reference,
     stand_ins,
@@ -26,8 +28,10 @@ from cod_bench.counterfactuals.warm import (
 )
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify
+from cod_bench.distiller import Fitted
 from cod_bench.errors import UsageError
-from cod_bench.runner import energy
+from cod_bench.runner import energy, spent
+from cod_bench.runner import fit as fits
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, digest
 
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from cod_bench.distiller import Distiller
     from cod_bench.generator import Entry
     from cod_bench.records.record import Record
-    from cod_bench.split import Draw
+    from cod_bench.split import Draw, Neighbours
     from cod_bench.task import Corpus
     from cod_bench.track import Track
     from cod_bench.training.distil import Trained
@@ -140,13 +144,20 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     start, cpu = time.perf_counter(), time.process_time()
     run = resolve(spec)
     training, entries = run.rows()
-    texts = ask(run.condition, "texts_at", spec.k)
     found = identify(spec)
-    student = fresh_student(run.spec)
-    prepared = time.perf_counter()
-    trained = run.train(training, found["method"]["hparams"], student, run.selector())
-    evaluating = time.perf_counter()
-    predictions, probabilities = _evaluate(run, student)
+    hparams, fit = found["method"]["hparams"], None
+    if issubclass(run.method, Fitted):
+        prepared = time.perf_counter()
+        fit = fits.fit(run.method, spec, run.track, hparams, training, run.corpus.task.classes)
+        trained = fit.trained
+        evaluating = time.perf_counter()
+        predictions, probabilities = fit.stored([row.text for row in run.corpus.evaluation])
+    else:
+        student = fresh_student(run.spec)
+        prepared = time.perf_counter()
+        trained = run.train(training, hparams, student, run.selector())
+        evaluating = time.perf_counter()
+        predictions, probabilities = _evaluate(run, student)
     metrics = compute(predictions, probabilities, reference(spec.track, spec.task))
     end = time.perf_counter()
     return Record(
@@ -174,14 +185,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
                 "evaluate_seconds": end - evaluating,
                 "steps": float(trained.steps),
                 "prepare_steps": float(trained.prepare_steps),
-                # one pass a distinct text, and what the generator asked: whatever was cached when the run began
-                "teacher_passes": float(
-                    len({row.text for row in training.rows})
-                    + sum(entry.teacher_passes for entry in entries or ())
-                    + texts
-                    - sum(row.role == "unlabelled" for row in training.rows)
-                ),
-                **({"unlabelled_texts": float(texts)} if texts else {}),
+                **spent.of(run, training, entries, read_pool=fit is not None and fit.unlabelled_texts > 0),
             },
             3,
         ),
@@ -204,6 +208,8 @@ class Resolved:
     draw: Draw
     tokenizer: Any
     """The student's own; the teacher's wherever both start from one checkpoint."""
+    neighbours: Neighbours | None = None
+    """Of conditions that need them: what the teacher was asked on the way is counted there, for this run alone."""
 
     def rows(self) -> tuple[TrainingSet, list[Entry] | None]:
         """The training rows of its condition, and the pool entries that these were made from if any were.
@@ -211,8 +217,9 @@ class Resolved:
         Raises:
             UsageError: rows that break a rule, or a text of the condition's own that nearly equals an evaluation row.
         """
-        entries = self.entries() if self.condition.needs == "entries" else None
-        found = build(self.draw, self.spec.condition, self.spec.k, entries)
+        entries = self.entries() if self.takes_entries else None
+        share = self.pool().share() if self.takes_entries else 0.0
+        found = build(self.draw, self.spec.condition, self.spec.k, entries, share=share, neighbours=self.neighbours)
         known = {text for entry in entries or () for text in made_texts(entry)}  # the pool has refused such texts
         for row in found.rows:
             pooled = self.draw.find(row.source)
@@ -226,19 +233,25 @@ class Resolved:
 
     def entries(self) -> list[Entry]:
         """The pool's entries of its slots; searched now where they are not in the cache folder."""
-        return self._of_pool(self._pool().entries)
+        return self.of_pool(self.pool().entries)
+
+    @property
+    def takes_entries(self) -> bool:
+        """Whether its condition is given entries of the pool."""
+        return "entries" in self.condition.needs
 
     def rests_on(self) -> dict[str, Any]:
         """Digests of what the run is made from, by which two machines can tell where they part."""
         found: dict[str, Any] = {"teacher": self.teacher.digest}
-        if self.condition.needs == "entries":
-            found["pool"] = self._of_pool(self._pool().rests_on)
+        if self.takes_entries:
+            found["pool"] = self.of_pool(self.pool().rests_on)
         return found
 
-    def _pool(self) -> Pool:
+    def pool(self) -> Pool:
+        """The pool of its generator."""
         return pool(self.spec.track, self.spec.task, self.spec.generator)
 
-    def _of_pool(self, asked: Callable[..., Found]) -> Found:
+    def of_pool(self, asked: Callable[..., Found]) -> Found:
         """What a method of the pool says of the slots that its condition is given."""
         return asked(
             self.draw, 2 * ask(self.condition, "entries_at", self.spec.k),
@@ -288,10 +301,11 @@ def resolve(spec: RunSpec) -> Resolved:
         raise UsageError(f"method {spec.method!r} on track {spec.track!r}: {refused}; choose another of the two")
     protocol = PROTOCOLS[spec.protocol]
     fitted = teacher(spec.track, spec.task)
+    own = condition(spec.condition)
     return Resolved(
-        spec, protocol, fitted.track, method, condition(spec.condition), corpus(spec.task), fitted,
+        spec, protocol, fitted.track, method, own, corpus(spec.task), fitted,
         draw(spec.track, spec.task, spec.seed, protocol.reference_habits),
-        student_tokenizer(spec),
+        student_tokenizer(spec), neighbours(spec.track, spec.task) if own.needs == "neighbours" else None,
     )  # fmt: skip
 
 

@@ -121,6 +121,8 @@ def batches_of(training: TrainingSet, spec: RunSpec, batch_size: int, steps: int
         start += len(pair.rows)
     labels = [pair.original.label for pair in training.pairs]
     size = max(1, batch_size // 2)
+    if training.apart:
+        return apart_batches(starts, labels, size, steps, key)
     order = slot_batches(len(labels), labels, size, steps, key)
     return [[i for slot in batch for i in starts[slot]] for batch in order], -(-len(labels) // size)
 
@@ -141,6 +143,29 @@ def slot_batches(
         order = [column[i] for i in range(max(map(len, shuffled))) for column in shuffled if i < len(column)]
         batches += [order[i : i + size] for i in range(0, slots, size)]
     return batches[:steps]
+
+
+def apart_batches(
+    starts: Sequence[Sequence[int]], labels: Sequence[int], size: int, steps: int, key: tuple[str | int, ...]
+) -> tuple[list[list[int]], int]:
+    """`slot_batches` whose pairs are split: `steps` batches of row indices, and those of an epoch.
+
+    Every epoch takes the batches of `slot_batches`, or halves of it where it is one batch, two by two; the partners of
+    the two change places. Of an odd number the last three go round. So a batch has as many originals, partners and rows
+    of each class as there, and none of its originals beside its own partner.
+    """
+    half = min(size, max(1, len(starts) // 4 * 2))  # even, so that its classes balance
+    epoch = -(-len(starts) // half)
+    order = slot_batches(len(starts), labels, half, epoch * -(-steps // epoch), key)
+    batches: list[list[int]] = []
+    for first in range(0, len(order), epoch):
+        own = order[first : first + epoch]
+        others = [*own[1:], own[0]]  # round: for two it is a change of places
+        batches += [
+            [*(starts[slot][0] for slot in one), *(i for slot in two for i in starts[slot][1:])]
+            for one, two in zip(own, others, strict=True)
+        ]
+    return batches[:steps], epoch
 
 
 def row_batches(rows: int, size: int, steps: int, key: tuple[str | int, ...]) -> list[list[int]]:

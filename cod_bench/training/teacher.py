@@ -159,6 +159,11 @@ class Teacher:
         """The teacher's probability of a class for one text."""
         return float(torch.softmax(self._verdict(text), -1)[label])
 
+    def says(self, text: str) -> tuple[int, float]:
+        """The class the teacher gives one text, and its probability."""
+        label = self.predict(text)
+        return label, self.probability(text, label)
+
     def _verdict(self, text: str) -> Tensor:
         """The logits of `outputs`; most texts that are judged are never trained on, so no hidden state is kept."""
         if text not in self._verdicts:

@@ -12,11 +12,11 @@ import pytest
 
 from cod_bench.checks import prepared
 from cod_bench.checks import rows as check_rows
-from cod_bench.condition import build, describe
 from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.pool import summary
+from cod_bench.counterfactuals.rows import build, describe
 from cod_bench.data import origin
-from cod_bench.design.suites import CONDITIONS
+from cod_bench.design.suites import CLAIMED
 from cod_bench.generator import Entry
 from cod_bench.records.record import Record
 from cod_bench.spec import RunSpec, digest, needs_generator, stream
@@ -35,7 +35,7 @@ def record(method: str = "kd", condition: str = "cod", k: int = 8, **rows: Any) 
     return replace(made, rows={**made.rows, **rows})
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", CLAIMED)
 @pytest.mark.parametrize("k", [8, 16])
 def test_every_condition_passes(condition: str, k: int) -> None:
     assert check_rows.alone(record(condition=condition, k=k)) == ""
@@ -140,7 +140,7 @@ def looked_up(made: Record) -> str:
     return prepared.strangers({"x": made})[0].get("x", "")
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", CLAIMED)
 @pytest.mark.parametrize("k", [8, 16])
 def test_whoever_teaches_passes_rows_over_and_keeps_the_order(condition: str, k: int) -> None:
     made = drawn_by(half_right, condition, k)
@@ -192,7 +192,7 @@ def there(one: Entry) -> Entry:
     return replace(one, edited={name: count for name, count in one.edited.items() if getattr(one, name) is not None})
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", CLAIMED)
 @pytest.mark.parametrize("k", [4, 8, 16])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_whatever_the_package_builds_passes(

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cod_bench.condition import build
 from cod_bench.counterfactuals import pool, warm
+from cod_bench.counterfactuals.rows import build
 from cod_bench.generator import Answer, Generator
 from cod_bench.store import Artifacts
 

@@ -11,8 +11,8 @@ import torch
 
 from cod_bench import device, registry
 from cod_bench import generator as counterfactual
-from cod_bench.condition import build
 from cod_bench.counterfactuals import pool, warm
+from cod_bench.counterfactuals.rows import build
 from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify, run_id

@@ -13,7 +13,7 @@ from cod_bench import device, registry
 from cod_bench.counterfactuals import warm
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import expected, not_applicable, run_id
-from cod_bench.design.suites import CONDITIONS
+from cod_bench.design.suites import CLAIMED
 from cod_bench.errors import UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import work
@@ -72,7 +72,7 @@ def test_every_method_runs_on_every_family(made: dict[str, Track], family: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", CLAIMED)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_condition_runs_on_every_family(made: dict[str, Track], family: str, method: str, condition: str) -> None:

@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cod_bench import device, registry
 from cod_bench.baselines.kd import KD
-from cod_bench.condition import build
 from cod_bench.counterfactuals import warm
+from cod_bench.counterfactuals.rows import build
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import identify
 from cod_bench.distiller import Batch

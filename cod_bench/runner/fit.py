@@ -1,0 +1,114 @@
+"""A method that brings its own fit, its run's material -> what a record tells: classes and probabilities, time, costs.
+
+Nothing here takes a gradient step, so protocols that select a step make no difference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cod_bench.counterfactuals import warm
+from cod_bench.distiller import Fitted, Material, Predictor
+from cod_bench.errors import RunError
+from cod_bench.records.record import quantise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cod_bench.condition import TrainingSet
+    from cod_bench.spec import RunSpec
+    from cod_bench.track import Track
+    from cod_bench.training.distil import Trained
+
+SUM = 1e-6
+"""By how much the probabilities of a text may miss 1 in sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A method after its `fit`: what predicts, and what it took."""
+
+    method: str
+    classes: int
+    predictor: Predictor
+    seconds: float
+    unlabelled_texts: int
+    """Texts of the training pool that it asked for, besides its rows; 0 if it did not ask."""
+
+    @property
+    def trained(self) -> Trained:
+        """As a training tells it: no loss and no step."""
+        from cod_bench.training.distil import Trained
+
+        return Trained(steps=0, seconds={"prepare": 0.0, "train": self.seconds})
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Float64 [len(texts), classes].
+
+        Raises:
+            RunError: what the method gives is no probabilities of these texts.
+        """
+        told = f"method {self.method!r}: its predictor gave"
+        try:
+            found = np.asarray(self.predictor(list(texts)), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise RunError(f"{told} no array of numbers ({error}); return [texts, classes]") from error
+        if found.shape != (len(texts), self.classes):
+            raise RunError(f"{told} shape {list(found.shape)}; return {[len(texts), self.classes]}: [texts, classes]")
+        if not np.isfinite(found).all():
+            raise RunError(f"{told} a value that is no finite number; return probabilities")
+        sums = found.sum(axis=1)
+        if (found < 0).any() or (np.abs(sums - 1) > SUM).any():
+            worst = int(np.argmax(np.maximum(np.abs(sums - 1), -found.min(axis=1))))
+            row = ", ".join(f"{value:.6g}" for value in found[worst])
+            raise RunError(f"{told} {row} for text {worst}; return probabilities from 0 on that sum to 1")
+        return found
+
+    def stored(self, texts: Sequence[str]) -> tuple[str, list[int]]:
+        """Predicted digits and p(class 1) in 1/10,000, as records keep them; the first class where several are largest.
+
+        Raises:
+            RunError: as `probabilities`.
+        """
+        found = self.probabilities(texts)
+        return "".join(map(str, found.argmax(1).tolist())), [quantise(p) for p in found[:, 1].tolist()]
+
+
+def fit(
+    method: type[Fitted], spec: RunSpec, track: Track, hparams: Mapping[str, Any], training: TrainingSet,
+    classes: Sequence[str], pool: Callable[[], Sequence[str]] | None = None,
+) -> Fit:  # fmt: skip
+    """Let a method fit what predicts, from the training rows of its run and what else `Material` tells.
+
+    `pool` gives the texts of the training pool where these are at hand already.
+
+    Raises:
+        RunError: what it returns cannot be called.
+    """
+    asked: list[Sequence[str]] = []
+
+    def texts() -> Sequence[str]:
+        if not asked:
+            asked.append(tuple(pool_texts(spec.task) if pool is None else pool()))
+        return asked[0]
+
+    given = Material(
+        spec, track, hparams, training.rows, tuple(classes), warm.encoder(spec.track, spec.task, "student"),
+        warm.encoder(spec.track, spec.task, "teacher"), texts,
+    )  # fmt: skip
+    start = time.perf_counter()
+    predictor = method().fit(given)
+    seconds = time.perf_counter() - start
+    if not callable(predictor):
+        raise RunError(f"method {spec.method!r}: its fit gave a {type(predictor).__name__}; return a function of texts")
+    return Fit(spec.method, len(classes), predictor, seconds, len(asked[0]) if asked else 0)
+
+
+def pool_texts(task: str) -> list[str]:
+    """Every text of a task's training pool in the order of the rows' ids, which are hashes and tell no label."""
+    return [row.text for row in sorted(warm.corpus(task).train, key=lambda row: row.id)]
