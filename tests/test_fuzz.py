@@ -21,19 +21,21 @@ from typing import Any
 import pytest
 
 from cod_bench import store
+from cod_bench.analysis import declare
 from cod_bench.baselines.kd import KD
 from cod_bench.checks import facts, rows
 from cod_bench.counterfactuals import pairs, pool
 from cod_bench.data import checkpoints, local, locks
-from cod_bench.design import tracks
+from cod_bench.design import suites, tracks
 from cod_bench.errors import RunError, UsageError
 from cod_bench.generator import Entry
 from cod_bench.generators._llm import prices
-from cod_bench.records import evaluate, index, verdicts
+from cod_bench.records import declarations, evaluate, index, verdicts
 from cod_bench.records.record import record_from_json, reference_from_json, sealed, summary, to_json
 from cod_bench.records.results import INDEX, Results
 from cod_bench.spec import digest
 from tests import fuzz
+from tests.declared import toy
 from tests.records.test_verdicts import verdict
 from tests.samples import forged, sample_record, sample_reference
 
@@ -100,6 +102,18 @@ def _verdicts(folder: Path) -> fuzz.Target:
         verdicts.told(verdicts.holding(found, [NEW, FULL]), [NEW, FULL])
 
     return fuzz.Target("verdicts", [text.encode()], read, (UsageError,))
+
+
+def _declaration(folder: Path) -> fuzz.Target:
+    suite = suites.suite("toy")
+
+    def read(data: bytes) -> None:
+        found = declarations.from_json(data.decode())
+        assert declarations.to_json(declarations.from_json(declarations.to_json(found))) == declarations.to_json(found)
+        told = declare.kept(found, suite, [NEW, FULL], None)
+        assert not told.departs or not fuzz._no_sentence(told.departs), told.departs
+
+    return fuzz.Target("declaration", [declarations.to_json(toy()).encode()], read, (ValueError,))
 
 
 def _index(folder: Path) -> fuzz.Target:
@@ -310,6 +324,7 @@ def _forged(data: bytes) -> bytes:
 
 TARGETS: dict[str, Callable[[Path], fuzz.Target]] = {
     "record": _record, "reference": _reference, "failure": _failure, "verdicts": _verdicts, "index": _index,
+    "declaration": _declaration,
     "pairs": _pairs, "csv": partial(_local, "csv"), "jsonl": partial(_local, "jsonl"),
     "parquet": partial(_local, "parquet"), "locks": _locks,
     "rates": partial(_settings, "rates", tracks.rates, {"mine/kd": 0.001, "toy+x/lwd": 1e-5}),

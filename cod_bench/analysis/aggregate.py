@@ -14,6 +14,7 @@ from cod_bench.design.suite import Suite
 from cod_bench.design.suites import in_order
 from cod_bench.errors import UsageError
 from cod_bench.records import evaluate
+from cod_bench.records.declarations import Declared
 from cod_bench.records.record import Record, Reference
 from cod_bench.spec import RunSpec
 
@@ -87,6 +88,8 @@ class Grid:
     """Method -> why it cannot run on this track; its runs are not declared, and tables say so in their place."""
     states: Mapping[str, str] = field(default_factory=dict)
     """Method -> whether its records are submitted or have been re-run; what nobody told counts as submitted."""
+    declared_as: Declared | None = None
+    """What a declaration says of it; None where there is none, or nobody looked."""
     by_cell: Mapping[tuple[str, str, str, int], list[Run]] = field(init=False, repr=False, compare=False)
     """(task, method, condition, k) -> its runs in the order of `runs`, which is the suite's order of seeds."""
 

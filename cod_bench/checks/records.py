@@ -20,7 +20,7 @@ from cod_bench.condition import outdated
 from cod_bench.data import origin
 from cod_bench.design import suites
 from cod_bench.errors import UsageError, plain
-from cod_bench.records import evaluate, verdicts
+from cod_bench.records import declarations, evaluate, verdicts
 from cod_bench.records.record import Record, Reference, record_from_json, reference_from_json
 from cod_bench.records.results import (
     FAILURES,
@@ -53,6 +53,8 @@ class Folder:
     by_path: dict[str, Reference] = field(default_factory=dict)
     """The same by path below the folder."""
     verdicts: tuple[verdicts.Verdict, ...] = ()
+    declared: dict[str, declarations.Declaration] = field(default_factory=dict)
+    """By path below the folder."""
     broken: dict[str, str] = field(default_factory=dict)
     misplaced: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -79,7 +81,7 @@ def check(root: Path, *, base: str = "") -> list[Result]:
     if plugins:
         raise UsageError(f"check {root}: holds code, and only a file that you name is run; name {plain(plugins[0])}")
     found = read(root.resolve())
-    if not found.records and not found.broken:
+    if not (found.records or found.broken or found.declared):
         raise UsageError(f"check {root}: has no records; name a plugin file or a folder of records")
     if base:
         found.changes = changes(root, base, REFERENCE)
@@ -114,7 +116,8 @@ def _read(found: Folder, path: Path, name: str) -> None:
         return  # `run` and `status` leave these in a folder of their own
     if path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
-    text = read_text(path, LARGEST_VERDICTS if name == REPRODUCED else LARGEST)
+    most = {REPRODUCED: LARGEST_VERDICTS, declarations.FOLDER: declarations.LARGEST_FILE}.get(parts[0], LARGEST)
+    text = read_text(path, most)
     if told := text_in(text):
         found.texts[name] = f"{told} reads like a text; records hold none"
     if name == REPRODUCED:
@@ -125,6 +128,9 @@ def _read(found: Folder, path: Path, name: str) -> None:
         found.references[reference.track, reference.task, reference.teacher_hash] = reference
         found.by_path[name] = reference
         place = found.results.reference_path(reference.track, reference.task, reference.teacher_hash)
+    elif parts[0] == declarations.FOLDER:
+        found.declared[name] = declaration = declarations.from_json(text)
+        place = declarations.path_of(found.results.root, declaration.suite, declaration.track, declaration.protocol)
     else:
         record = record_from_json(text)
         found.records[name] = record
@@ -149,7 +155,7 @@ def _each(found: Folder, find: Callable[[Record], str]) -> dict[str, str]:
 def _identity(record: Record) -> str:
     """Everything but the method of a submission is what the installed code says; its digest is the run id."""
     spec = record.spec
-    if told := _named(record):
+    if told := check_suites.unfit(record):
         return told
     if spec.method in registry.names("baseline"):
         expected = grids.identity_of(record)
@@ -211,7 +217,7 @@ def _apart(told: Mapping[str, float], given: Mapping[str, float], names: Iterabl
 
 
 def _mixed(found: Folder) -> Mapping[str, str]:
-    return check_suites.mixed({path: one for path, one in found.records.items() if not _installed(one)})
+    return check_suites.mixed({path: one for path, one in found.records.items() if not check_suites.unknown(one)})
 
 
 def _gold(found: Folder) -> Mapping[str, str] | None:
@@ -285,20 +291,6 @@ def _misplaced(found: Folder) -> Mapping[str, str]:
     return {**found.misplaced, **colliding(found.names, before)}
 
 
-def _named(record: Record) -> str:
-    """Why a method's name and what it says of itself are unfit, installed or not."""
-    name, own = record.spec.method, record.identity["method"]
-    installed = registry.names("baseline")
-    if registry.unfit_name(name) or (name not in installed and name.lower() in map(str.lower, installed)):
-        return (
-            f"method {name!r}: must be letters, digits, _ or -, no device of Windows, and differ from others in more "
-            "than capitals; rename it"
-        )
-    if type(own.get("version")) is not int or not isinstance(own.get("hparams"), Mapping):
-        return f"identity.method: method {name!r} must tell version and hparams; run it again"
-    return ""
-
-
 def _not_looked_up(found: Folder) -> str:
     """The tasks whose training pools are not at hand, so that nobody has looked whether their rows are in them."""
     absent = sorted(_strangers(found)[1])
@@ -313,8 +305,20 @@ def _ranked(record: Record) -> str:
 def _kept(found: Folder) -> Mapping[str, str] | None:
     if found.changes is None:
         return None
-    gone = {name: "was removed; published records stay" for name in found.changes.removed if name != REPRODUCED}
-    return gone | {name: "was changed; published records stay" for name in found.changes.changed if name != REPRODUCED}
+    told = dict.fromkeys(found.changes.removed, "was removed") | dict.fromkeys(found.changes.changed, "was changed")
+    stay = {
+        name: "declarations" if name.startswith(f"{declarations.FOLDER}/") else "published records" for name in told
+    }
+    return {name: f"{what}; {stay[name]} stay" for name, what in told.items() if name != REPRODUCED}
+
+
+def _declared(found: Folder) -> Mapping[str, str]:
+    new = () if found.changes is None else found.changes.added
+    return check_suites.undeclarable(found.results.root, found.declared, new)
+
+
+def _as_declared(found: Folder) -> str:
+    return check_suites.as_declared(found.results.root, found.declared, found.records.values())
 
 
 def _judged(found: Folder) -> Mapping[str, str]:
@@ -338,14 +342,6 @@ def _judged(found: Folder) -> Mapping[str, str]:
     return {REPRODUCED: told} if told else {}
 
 
-def _installed(record: Record) -> str:
-    """That condition and generator of a published record are installed: its rows and tables rest on them."""
-    for kind, name in (("condition", record.spec.condition), ("generator", record.spec.generator)):
-        if name and name not in registry.names(kind):
-            return f"{kind} {name!r} is not installed here; submit its file first"
-    return ""
-
-
 def _by_record(find: Callable[[Record], str]) -> Callable[[Folder], Mapping[str, str]]:
     return lambda found: _each(found, find)
 
@@ -357,10 +353,10 @@ def _told(name: str) -> Callable[[Folder], Any]:
 _COMPARE = "name --base REF to compare with"
 
 CHECKS: tuple[Check[Folder], ...] = (
-    Check("schema", "every file is a record, a reference file or the verdicts", _told("broken")),
+    Check("schema", "every file is a record, a reference file, a declaration or the verdicts", _told("broken")),
     Check("path equals content", "every file lies where its content belongs, on every system", _misplaced),
     Check("no text", "no corpus text stands in a file", _told("texts")),
-    Check("condition and generator known", "both are installed here", _by_record(_installed)),
+    Check("condition and generator known", "both are installed here", _by_record(check_suites.unknown)),
     Check("identity", "run ids are those that this version gives", _by_record(_identity)),
     Check("evaluation rows", "evaluation rows and training pool are the task's", _by_record(_rows)),
     Check(
@@ -393,6 +389,7 @@ CHECKS: tuple[Check[Folder], ...] = (
         lambda f: check_suites.whole(f.records),
     ),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept, untold=lambda _: _COMPARE),
+    Check("declarations", "declared by committed code on a day that has come", _declared, _as_declared),
     Check("verdicts", "reproduced.json is sound, and a maintainer's", _judged),
 )
 """In the order in which they are told."""

@@ -1,17 +1,22 @@
-"""Records -> which suites they make up, and what belongs to none that is there whole. Pure."""
+"""Records -> which suites they make up, what belongs to none that is there whole, and which were declared before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from cod_bench import registry
-from cod_bench.analysis import aggregate
+from cod_bench.analysis import aggregate, declare
 from cod_bench.analysis.grids import on_slices, one_value
+from cod_bench.checks.merge_base import lacking
 from cod_bench.condition import outdated
 from cod_bench.design import suites
 from cod_bench.design.identity import not_applicable
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
+from cod_bench.records import declarations
+from cod_bench.records.declarations import Declaration
+from cod_bench.records.provenance import today
 from cod_bench.records.record import Record
 from cod_bench.reports.tables import counted
 from cod_bench.spec import LOCAL, RunSpec, generator_for
@@ -98,3 +103,52 @@ def declared_runs(suite: Suite, track: str, protocol: str) -> Iterable[RunSpec]:
     for spec in suite.expand(track=track, protocol=protocol):
         if spec.method not in known or not not_applicable(track, spec.method):
             yield spec
+
+
+def undeclarable(root: Path, declared: Mapping[str, Declaration], new: Collection[str]) -> dict[str, str]:
+    """Declarations, by path, that nobody can have written; of new ones the commit of the code must be there."""
+    reasons = {}
+    for path, one in declared.items():
+        if one.date > today():
+            reasons[path] = f"date: {one.date} is to come; declare it again"
+        elif path in new and lacking(root, [one.code["commit"]]):
+            reasons[path] = f"code.commit: {one.code['commit']} is not in this repository; declare by committed code"
+    return reasons
+
+
+def as_declared(root: Path, declared: Mapping[str, Declaration], records: Iterable[Record]) -> str:
+    """Of each declaration, whether the records there keep it; where they do not, their tables are exploratory."""
+    told, own = [], list(records)
+    for path, one in declared.items():
+        name = f"{one.suite} on {one.track}, protocol {one.protocol}"
+        if one.suite not in suites.SUITES:
+            told.append(f"{name}: exploratory: no such suite here")
+            continue
+        kept = declare.kept(one, suites.suite(one.suite), own, declarations.committed(root / path))
+        if kept.departs:
+            told.append(f"{name}: exploratory: {kept.departs}")
+        else:
+            told.append(f"{name}: declared on {one.date}{'' if kept.records else ', and no record yet'}")
+    return "; ".join(told)
+
+
+def unfit(record: Record) -> str:
+    """Why a method's name and what it says of itself are unfit, installed or not."""
+    name, own = record.spec.method, record.identity["method"]
+    installed = registry.names("baseline")
+    if registry.unfit_name(name) or (name not in installed and name.lower() in map(str.lower, installed)):
+        return (
+            f"method {name!r}: must be letters, digits, _ or -, no device of Windows, and differ from others in more "
+            "than capitals; rename it"
+        )
+    if type(own.get("version")) is not int or not isinstance(own.get("hparams"), Mapping):
+        return f"identity.method: method {name!r} must tell version and hparams; run it again"
+    return ""
+
+
+def unknown(record: Record) -> str:
+    """That condition and generator of a published record are installed: its rows and tables rest on them."""
+    for kind, name in (("condition", record.spec.condition), ("generator", record.spec.generator)):
+        if name and name not in registry.names(kind):
+            return f"{kind} {name!r} is not installed here; submit its file first"
+    return ""

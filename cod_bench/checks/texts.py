@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cod_bench.analysis import declare
 from cod_bench.records import verdicts
 from cod_bench.registry import DEVICE
 from cod_bench.spec import TOO_DEEP
@@ -31,6 +32,11 @@ FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("classes",): re.compile(r"[A-Za-z0-9_-]+( [A-Za-z0-9_-]+){0,2}"),
     ("provenance", "energy"): re.compile(r"codecarbon [0-9a-z.]{1,20}: estimate"),
     ("verdicts", "cells", "verdict"): re.compile("|".join((verdicts.ELSEWHERE, verdicts.CONTRADICTED, "reproduced"))),
+    ("title",): re.compile(r"[A-Za-z0-9 ,.:;'?()=+-]{0,120}"),
+    ("families", "name"): re.compile(r"[a-z0-9-]+( [a-z0-9-]+){0,3}"),
+    ("families", "direction"): re.compile(declare.DIRECTION),
+    **{("rules", name): re.compile(re.escape(told)) for name, told in declare.RULES.items()},
+    ("rules", "multiplicity"): re.compile("|".join(map(re.escape, declare.HOLM.values()))),
 }
 """Fields, without places in lists, whose strings are of another form."""
 

@@ -10,14 +10,17 @@ import typer
 from cod_bench import device as devices
 from cod_bench import registry
 from cod_bench.cli import given
-from cod_bench.cli.options import DEFAULT_RESULTS, DeviceOption, PluginOption, ResultsOption
+from cod_bench.cli.options import DEFAULT_RESULTS, DeviceOption, PluginOption, ResultsOption, TrackOption
 from cod_bench.cli.terminal import say
 from cod_bench.data import checkpoints as sources
 from cod_bench.data import locks, origin
-from cod_bench.design import tracks
-from cod_bench.errors import UsageError
+from cod_bench.design import suites, tracks
+from cod_bench.errors import UsageError, unknown
+from cod_bench.records import declarations, provenance
 from cod_bench.records.results import Results
+from cod_bench.spec import PROTOCOLS
 
+PUBLISHED_DECLARED = Path("results") / declarations.FOLDER
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
 
 
@@ -54,6 +57,48 @@ def check(
             say(f"  {result.line}")
         failed += sum(result.state == "FAILED" for result in results)
     raise typer.Exit(1 if failed else 0)
+
+
+def declare(
+    suite: Annotated[str, typer.Argument(help="Suite that is going to be run; see `cod-bench list`.")],
+    track: TrackOption = "",
+    protocol: Annotated[str, typer.Option("--protocol", help="One of last, dev and paper.")] = "last",
+    out: Annotated[Path, typer.Option("--out", help="Folder _declared of the results folder.")] = PUBLISHED_DECLARED,
+    plugin: PluginOption = None,
+) -> None:
+    """Write what a suite is going to compare, to be committed before its first run: else its tables are exploratory."""
+    from cod_bench.analysis import declare as declaring
+
+    for file in plugin or ():
+        registry.add_plugin(file)
+    chosen = suites.suite(suite)
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
+    if out.name != declarations.FOLDER or (out.exists() and not out.is_dir()):
+        raise UsageError(f"--out {out}: readers look in {declarations.FOLDER} of a results folder; name that folder")
+    code = provenance.git()
+    if code is None or code["dirty"]:
+        what = "is in no git checkout" if code is None else "has changes that are in no commit"
+        raise UsageError(f"declare {suite}: the code {what}, so nobody could tell what was declared; commit it first")
+    track = chosen.choose_track(track)
+    if not tracks.track(track).pinned:
+        raise UsageError(f"track {track!r}: its models are not pinned yet; run it once, then `cod-bench lock`")
+    if loose := [name for name in chosen.tasks if not origin.find(name).pinned]:
+        raise UsageError(f"task {loose[0]!r}: its rows are not pinned yet; load it once and commit the lock file")
+    made = declaring.declaration(
+        chosen, track=track, protocol=protocol, date=provenance.today(), version=provenance.version_of_code(),
+        commit=code["commit"],
+    )  # fmt: skip
+    path = out / made.name
+    if declarations.put(path, made):
+        say(f"wrote {path}: {made.grid['runs']} runs, {len(made.families)} families of comparisons")
+        say("commit it, then run: records that are older than that commit make the tables exploratory")
+    else:
+        say(f"{path} says the same already, since {declarations.read(path).date}; nothing was written")
+    records, _ = Results(out.resolve().parent).glance()
+    runs = {*chosen.expand(track=track, protocol=protocol)}
+    if there := [one for one in records if one.spec in runs]:
+        say(f"{len(there)} of its runs have records already; where these count, the tables stay exploratory")
 
 
 def lock() -> None:
@@ -131,5 +176,5 @@ def merge(
     say(f"tables: cod-bench leaderboard --results {results}")
 
 
-VERBS = (new, check, lock, reproduce, merge)
+VERBS = (new, check, declare, lock, reproduce, merge)
 """Registered by app.py under their own names."""

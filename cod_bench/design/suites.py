@@ -18,6 +18,11 @@ CLAIMED = CONDITIONS[:6]
 FLOORS = ("majority", "lexicon", "lexicon_median", "tfidf", "probe", "probe_teacher")
 """The methods that every table opens with, in its order: they are measured against, and no claim is made of them."""
 
+DEVELOPED = frozenset({"rt_quotes", "brand_tweets"})
+"""Tasks, without what marks a slice, on which generator, recipe and track were settled: they confirm nothing."""
+DEVELOPED_SEEDS = frozenset({*range(5), *range(100, 105)})
+"""Seeds likewise: those of the complete runs after which generator and controls were revised, and of docs/recipe.md."""
+
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
 _EMBEDDED = ("rt_quotes", "brand_tweets")

@@ -25,11 +25,21 @@ ARITHMETIC = 2
 def provenance() -> dict[str, Any]:
     """What stands in every record of one `run`."""
     return {
-        "cod_bench": _version("cod-bench"),
+        "cod_bench": version_of_code(),
         "git": git(),
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "date": today(),
         "environment": environment(),
     }
+
+
+def today() -> str:
+    """The date, UTC."""
+    return dt.datetime.now(dt.UTC).date().isoformat()
+
+
+def version_of_code() -> str:
+    """The version of this package."""
+    return _version("cod-bench")
 
 
 def environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench.errors import UsageError, plain
-from cod_bench.records import index
+from cod_bench.records import declarations, index
 from cod_bench.records.record import (
     LARGEST_FILE,
     Record,
@@ -137,6 +137,10 @@ class Results:
         """What a maintainer's `reproduce` found."""
         return self.root / REPRODUCED
 
+    def declaration_path(self, suite: str, track: str, protocol: str) -> Path:
+        """Where the declaration of a suite on this (track, protocol) lies."""
+        return declarations.path_of(self.root, suite, track, protocol)
+
     def lock_path(self) -> Path:
         """The lock that one `run` at a time holds."""
         return self.root / ".lock"
@@ -210,7 +214,7 @@ class Results:
 
     def _files(self) -> list[tuple[str, os.DirEntry[str]]]:
         """(path under the root, entry) of every file that claims to be a record, sorted by the parts of the path."""
-        found = walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES))
+        found = walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES, declarations.FOLDER))
         return sorted(found, key=lambda item: item[0].split("/"))
 
     def failed(self) -> set[str]:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench import registry
-from cod_bench.analysis import grids
+from cod_bench.analysis import declare, grids
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
 from cod_bench.design.suite import Suite
-from cod_bench.errors import UsageError
-from cod_bench.records import verdicts
+from cod_bench.errors import UsageError, plain
+from cod_bench.records import declarations, verdicts
 from cod_bench.records.record import Record
-from cod_bench.records.results import Results
+from cod_bench.records.results import UNREADABLE, Results
 from cod_bench.reports import leaderboard
 from cod_bench.reports.site import page as site
 from cod_bench.store import write_atomic
@@ -39,7 +39,7 @@ def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) ->
     references, there = results.references(), {record.spec.track for record in records}
     first = sorted(chosen, key=lambda suite: suite.name != suites.DEFAULT_SUITE)  # records of others' never come first
     found = [
-        (suite, grids.of(suite, records=records, references=references))
+        (suite, [as_declared(results, grid) for grid in grids.of(suite, records=records, references=references)])
         for suite in (suite.on_tracks(there) for suite in first)
     ]
     return leaderboard.render(found, bad=bad, figures=figures, states=states(results, records))
@@ -60,6 +60,24 @@ def states(results: Results, records: Sequence[Record]) -> Callable[[Grid], Mapp
         return {method: verdicts.told(held, found) for method, found in own.items()}
 
     return of
+
+
+def as_declared(results: Results, grid: Grid) -> Grid:
+    """The grid with what its declaration says of it, where the folder has one.
+
+    Raises:
+        UsageError: the declaration is corrupt.
+    """
+    path = results.declaration_path(grid.suite.name, grid.track, grid.protocol)
+    try:
+        found = declarations.read(path)
+    except FileNotFoundError:
+        return grid
+    except UNREADABLE as error:
+        told = f"declaration {path} is corrupt ({error}); take it from version control again"
+        raise UsageError(plain(told)) from error
+    own = [run.record for run in grid.runs.values()]
+    return replace(grid, declared_as=declare.kept(found, grid.suite, own, declarations.committed(path)))
 
 
 def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:
@@ -95,14 +113,15 @@ def build(results: Results, out: Path, *, examples: Callable[[Sequence[Record]],
     references = results.references()
     found: list[Grid] = []
     for suite in sorted(grids.suites_with_records(results), key=lambda suite: suite.name != suites.DEFAULT_SUITE):
-        found += [grid for grid in grids.of(suite, records=records, references=references) if grid.runs]
+        own = grids.of(suite, records=records, references=references)
+        found += [as_declared(results, grid) for grid in own if grid.runs]
     if not found:
         raise UsageError(f"--results {results.root}: has no counted run; run `cod-bench run --all` first")
     shown: Sequence[Any] = ()
     if examples is not None:
         # of each grid the first seed's largest budget first: its slots are those of every smaller one
-        own = [sorted(grid.runs.items(), key=lambda item: (item[0].seed, -item[0].k)) for grid in found]
-        shown = examples([run.record for runs in own for _, run in runs])
+        first = [sorted(grid.runs.items(), key=lambda item: (item[0].seed, -item[0].k)) for grid in found]
+        shown = examples([run.record for runs in first for _, run in runs])
     told = states(results, records)
     found = [replace(grid, states=told(grid)) for grid in found]
     about = {name: _about(name) for name in dict.fromkeys(name for grid in found for name in grid.methods)}

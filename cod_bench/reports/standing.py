@@ -1,6 +1,6 @@
-"""A grid's states -> whom its headline may speak for, and in words what nobody has re-run. Pure.
+"""A grid's states and declaration -> whom its headline may speak for, and in words what it may confirm. Pure.
 
-What nobody told anything of counts as submitted, whoever's method it is.
+What nobody told anything of counts as submitted, whoever's method it is; what nobody declared is exploratory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Gain
+from cod_bench.design.suites import DEVELOPED, DEVELOPED_SEEDS
 from cod_bench.records.verdicts import CONTRADICTED, ELSEWHERE, REPRODUCED, SUBMITTED
+from cod_bench.spec import base_name
 
 PARTLY = "partly"
 WORDS = {
@@ -19,6 +21,42 @@ WORDS = {
     ELSEWHERE: "another teacher or environment: what was re-run there came out otherwise",
     CONTRADICTED: "another result: what was re-run with the same teacher and environment came out otherwise",
 }
+
+
+TEACHERS_NEEDED = 3
+"""Seeds of teachers that a table rests on which says how results vary from teacher to teacher (protocol.md)."""
+UNDECLARED = "Exploratory: not declared before it was run."
+
+
+def declared(grid: Grid) -> str:
+    """Whether a grid was declared before it was run, and whether it confirms anything, in a sentence."""
+    told = grid.declared_as
+    if told is None:
+        return UNDECLARED
+    when = f"declared on {told.date}{f' (commit {told.commit[:10]})' if told.commit else ''}"
+    if told.departs:
+        return f"Exploratory: {when}, but {told.departs}."
+    when += f" before its first record{'' if told.commit else ' (by its dates; no repository here to tell)'}"
+    if used := _developed(grid):
+        return f"{when[:1].upper()}{when[1:]}, not confirmatory: {used}."
+    if told.teachers < TEACHERS_NEEDED:
+        few = "one teacher" if told.teachers == 1 else f"{told.teachers} teachers"
+        return f"Confirmatory, for {few} a task: {when}; how results vary from teacher to teacher it does not tell."
+    return f"Confirmatory: {when}."
+
+
+def _developed(grid: Grid) -> str:
+    """What of a grid served to settle generator, recipe or track; empty if nothing did."""
+    tasks = [task for task in grid.suite.tasks if base_name(task) in DEVELOPED]
+    seeds = [str(seed) for seed in grid.suite.seeds if seed in DEVELOPED_SEEDS]
+    whole, all_seeds = len(tasks) == len(grid.suite.tasks), len(seeds) == len(grid.suite.seeds)
+    if tasks:
+        which = "its corpora" if whole and len(tasks) > 1 else "its corpus" if whole else ", ".join(tasks)
+        return f"{which} served to settle generator, recipe and track, so it confirms nothing about others"
+    if seeds:
+        which = "its seeds" if all_seeds else f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(seeds)}"
+        return f"{which} served to settle generator and recipe, and confirmation takes seeds that did not"
+    return ""
 
 
 def full(grid: Grid, method: str) -> str:

@@ -16,7 +16,9 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.condition import outdated
 from cod_bench.design import suites
 from cod_bench.design.identity import identify
+from cod_bench.design.suite import Suite
 from cod_bench.records import evaluate, verdicts
+from cod_bench.records.declarations import Declared
 from cod_bench.records.record import SCALE, Record, Reference, rounded
 from cod_bench.records.results import REFERENCE, Results
 from cod_bench.records.verdicts import CONTRADICTED, REPRODUCED, SUBMITTED, TOLERANCE, Cell, Verdict
@@ -210,3 +212,65 @@ def test_states_are_told_of_every_method_whosever_it_is() -> None:
     figure = render.main_figure(results, EMBEDDED, track=EMBEDDED.main, protocol="last")
     assert figure == leaderboard.main_figure(replace(grid, states=told))
     assert (figure[-1] == NOBODY) == (set(told.values()) == {SUBMITTED})
+
+
+FRESH = replace(suites.suite("toy"), seeds=(10, 11))
+BROUGHT = Declared("2026-11-28", "abcdef1234" + "0" * 30)
+WHEN = "Declared on 2026-11-28 (commit abcdef1234) before its first record"
+TEACHERS = "how results vary from teacher to teacher it does not tell"
+SEEDS = "served to settle generator and recipe, and confirmation takes seeds that did not"
+SETTLED = "served to settle generator, recipe and track, so it confirms nothing about others"
+
+
+@pytest.mark.parametrize(
+    ("suite", "found", "told"),
+    [
+        (FRESH, None, "Exploratory: not declared before it was run."),
+        (
+            FRESH,
+            replace(BROUGHT, departs="grid.runs was declared as 47 and is 48"),
+            "Exploratory: declared on 2026-11-28 (commit abcdef1234), but grid.runs was declared as 47 and is 48.",
+        ),
+        (
+            FRESH,
+            BROUGHT,
+            f"Confirmatory, for one teacher a task: d{WHEN[1:]}; {TEACHERS}.",
+        ),
+        (
+            FRESH,
+            replace(BROUGHT, teachers=3),
+            "Confirmatory: declared on 2026-11-28 (commit abcdef1234) before its first record.",
+        ),
+        (
+            FRESH,
+            replace(BROUGHT, teachers=3, commit=""),
+            "Confirmatory: declared on 2026-11-28 before its first record (by its dates; no repository here to tell).",
+        ),
+        (
+            replace(EMBEDDED, seeds=(10,)),
+            BROUGHT,
+            f"{WHEN}, not confirmatory: its corpora {SETTLED}.",
+        ),
+        (
+            replace(FRESH, tasks=("toy", "rt_quotes")),
+            BROUGHT,
+            f"{WHEN}, not confirmatory: rt_quotes {SETTLED}.",
+        ),
+        (
+            replace(FRESH, seeds=(4, 10, 100)),
+            replace(BROUGHT, teachers=3),
+            f"{WHEN}, not confirmatory: seeds 4, 100 {SEEDS}.",
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_declaration_confirms_is_told(suite: Suite, found: Declared | None, told: str) -> None:
+    grid = Grid(suite, "last", suite.tracks[0], (), {}, (), (), {}, declared_as=found)
+    assert standing.declared(grid) == told
+
+
+def test_the_published_suites_were_not_declared() -> None:
+    results = Results(ROOT / "results")
+    for name in ("embedded", "six-local"):
+        grid = render.as_declared(results, grids.one(name, results))
+        assert standing.declared(grid) == "Exploratory: not declared before it was run."

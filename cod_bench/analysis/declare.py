@@ -1,0 +1,248 @@
+"""A suite on one (track, protocol) -> its declaration; a declaration and a grid's records -> whether it was kept. Pure.
+
+What is declared is computed from the installed code, as tables compute it: the run ids, the comparisons and the rules
+that they follow. Whoever changes any of it afterwards departs from the declaration, and the grid says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cod_bench import registry
+from cod_bench.analysis import claims, stats
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.analysis.grids import carries_data, ids_that_count, params
+from cod_bench.condition import condition
+from cod_bench.design import tracks
+from cod_bench.design.identity import excluded, identify, run_ids
+from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError
+from cod_bench.records.declarations import SCHEMA, Committed, Declaration, Declared, to_dict
+from cod_bench.records.fields import key, short
+from cod_bench.records.record import Record
+from cod_bench.spec import RunSpec, digest
+
+RULES: Mapping[str, str] = {
+    "unit": "a (task, seed), averaged over the primary k that both sides have",
+    "estimand": "mean over tasks of the mean over seeds of the paired difference in accuracy, one condition minus the "
+    "other, on the task's evaluation rows",
+    "test": f"sign-flip of whole units, two-sided: every pattern up to {stats.EXACT_UNITS} units, else "
+    f"{stats.DRAWS:,} drawn ones and (b + 1) / (m + 1); its null is that the two sides of a unit are exchangeable",
+    "interval": "95 %: t over units, stratified by task, and the normal one over evaluation rows, added in squares",
+    "shown": f"Holm p at most {claims.ALPHA}, every estimate positive, and the 95 % interval above 0",
+    "methods": "where there are several methods, the claim is of their mean; each of them alone is its robustness",
+    "whole": "no p, interval or claim before every run is there; none is imputed",
+    "teachers": "one fine-tuned teacher a task: how results vary from teacher to teacher is in no interval",
+}
+"""As they are declared. To change a word is to change the rule: every earlier declaration then departs from it."""
+HOLM: Mapping[str, str] = {
+    "methods": "Holm in each family over its methods; where a family asks for several comparisons at once, over the "
+    "largest of their p",
+    "conditions": "Holm in each family over all its comparisons",
+}
+"""By what a suite's families run over."""
+DIRECTION = "condition above over"
+TEACHER_SEEDS = 1
+"""A track fine-tunes one teacher a task."""
+WHOLE_DIGEST = 64
+Given = Mapping[str, Mapping[str, Any]]
+"""Generator -> its parameters, where its user gave them; the code is asked for all others."""
+
+
+def declaration(suite: Suite, *, track: str, protocol: str, date: str, version: str, commit: str) -> Declaration:
+    """What is going to be compared.
+
+    Raises:
+        UsageError: the suite has no run there, it compares nothing, or a learning rate has not been chosen yet.
+    """
+    runs = declared_runs(suite, track, protocol)
+    if not runs:
+        raise UsageError(f"suite {suite.name!r}: has no run on track {track!r}, protocol {protocol!r}; name others")
+    found = _content(suite, runs, {})
+    if not found["families"]:
+        raise UsageError(f"suite {suite.name!r}: compares nothing, so there is nothing to declare; name another one")
+    return Declaration(
+        **found, title=suite.title, date=date, code={"cod_bench": version, "commit": commit}
+    )  # fmt: skip
+
+
+def declared_runs(suite: Suite, track: str, protocol: str) -> list[RunSpec]:
+    """The suite's runs there, without those of methods that cannot run on the track."""
+    specs = list(suite.expand(track=track, protocol=protocol))
+    out = excluded(specs)
+    return [spec for spec in specs if (spec.track, spec.method) not in out]
+
+
+def kept(found: Declaration, suite: Suite, records: Iterable[Record], where: Committed | None) -> Declared:
+    """Whether a suite's records are what was declared and came after it.
+
+    Args:
+        records: any; those that count are looked at.
+        where: the commit that brought the declaration, as `declarations.committed` tells it.
+    """
+    given = [record for record in records if (record.spec.track, record.spec.protocol) == (found.track, found.protocol)]
+    try:
+        runs = declared_runs(suite, found.track, found.protocol)
+        by_user = _given(runs, given)
+        ids = _ids(runs, by_user)
+        told = _apart(found, _content(suite, runs, by_user)) if runs else "the suite has no run there"
+    except UsageError as error:
+        told, ids = f"it cannot be made again here: {error}", {}
+    own = [record for record in given if ids.get(record.spec) == record.run_id]
+    told = told or _earlier(found, own, where)
+    return Declared(found.date, where.commit if where else "", told, int(found.teacher["seeds"]), len(own))
+
+
+def _apart(found: Declaration, content: Mapping[str, Any]) -> str:
+    """What the suite is now and was not declared to be."""
+    was, now = found.content(), _plain(content)
+    declared, present = (value["grid"].pop("run_ids", "") for value in (was, now))
+    # run ids follow from all the rest, which is easier to understand
+    told = (_first_difference(was[name], now[name], name) for name in ("grid", *sorted(now)))
+    return next(filter(None, told), "") or _first_difference(declared, present, "grid.run_ids")
+
+
+def _earlier(found: Declaration, records: Sequence[Record], where: Committed | None) -> str:
+    """Which records are older than the declaration."""
+    if where is not None and not where.commit:
+        return "the declaration is in no commit as it lies there"
+    early = [record for record in records if str(record.provenance.get("date", "")) < found.date]
+    if early:
+        day = str(early[0].provenance.get("date", ""))[:10] or "no date"
+        return f"{_some(early, records)} made before it, such as {early[0].run_id} of {day}"
+    if where is None:
+        return ""
+    before = [record for record in records if _commit(record) not in where.after]
+    if before:
+        code = f"commit {_commit(before[0])[:10]}" if _commit(before[0]) else "no commit that is told"
+        return (
+            f"{_some(before, records)} made by code that does not follow the commit of the declaration, such as "
+            f"{before[0].run_id} of {code}"
+        )
+    return ""
+
+
+def _some(some: Sequence[Record], records: Sequence[Record]) -> str:
+    return f"{len(some)} of {len(records)} records {'was' if len(some) == 1 else 'were'}"
+
+
+def _commit(record: Record) -> str:
+    git = record.provenance.get("git")
+    told = git.get("commit") if isinstance(git, Mapping) else None
+    return told if isinstance(told, str) else ""
+
+
+def _given(runs: Sequence[RunSpec], records: Sequence[Record]) -> Given:
+    """What generators got from their users, as those records tell it that count."""
+    ids = ids_that_count(runs, records)
+    counted = [record for record in records if ids.get(record.spec) == record.run_id and carries_data(record.spec)]
+    return {record.spec.generator: params(record) for record in counted}
+
+
+def _ids(runs: Sequence[RunSpec], given: Given) -> dict[RunSpec, str]:
+    """The run ids that the installed code gives."""
+    told = [spec for spec in runs if spec.generator in given]
+    alike = run_ids(spec for spec in runs if spec.generator not in given)
+    return alike | {spec: digest(_identity(spec, given)) for spec in told}
+
+
+def _identity(spec: RunSpec, given: Given) -> dict[str, Any]:
+    return identify(spec, params=given.get(spec.generator))
+
+
+def _content(suite: Suite, runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:
+    """The fields of a declaration that a grid is held to."""
+    first, ids = runs[0], _ids(runs, given)
+    grid = Grid(
+        suite, first.protocol, first.track, tuple(runs), {}, tuple(runs), (), {},
+        excluded={method: "" for method in suite.methods if not any(spec.method == method for spec in runs)},
+    )  # fmt: skip
+    over = getattr(suite, "families", "methods")
+    return {
+        "schema": SCHEMA, "suite": suite.name, "track": first.track, "protocol": first.protocol,
+        "grid": {
+            "tasks": list(suite.tasks), "methods": list(grid.methods), "conditions": sorted(grid.shown),
+            "ks": list(grid.ks), "primary_k": list(suite.primary_k), "seeds": list(suite.seeds), "runs": len(runs),
+            "run_ids": digest([ids[spec] for spec in runs], WHOLE_DIGEST),
+        },
+        "families": _families(grid, over),
+        "rules": {**RULES, "multiplicity": HOLM[over]},
+        "data": {spec.task: _identity(spec, given)["task"] for spec in {spec.task: spec for spec in runs}.values()},
+        "versions": _versions(runs, given),
+        "teacher": {
+            "seeds": TEACHER_SEEDS, "identity": digest(tracks.track(first.track).teacher_identity(), WHOLE_DIGEST),
+        },
+    }  # fmt: skip
+
+
+def _families(grid: Grid, over: str) -> list[dict[str, Any]]:
+    """What Holm corrects over, family by family; a comparison is (method, condition, over, k)."""
+    if over == "conditions":
+        return [family for family in (_of_conditions(grid, name) for name in ("cod", "standard")) if family]
+    found = []
+    asked = {name: [("cod", other) for other in others] for name, others in claims.CLAIMS.items()}
+    named = {pairs[0] for pairs in asked.values() if len(pairs) == 1}
+    have = sorted({pair for method in grid.methods for pair in claims.pairs(grid, method)} - named)
+    asked |= {f"{one} over {other}": [(one, other)] for one, other in have}
+    for name, pairs in asked.items():
+        members = []
+        for method in grid.methods:
+            ks = [grid.primary(method, *pair) for pair in pairs]
+            if all(ks) and all(pair in claims.pairs(grid, method) for pair in pairs):
+                members += [[method, *pair, list(k)] for pair, k in zip(pairs, ks, strict=True)]
+        if members:
+            found.append({"name": name, "direction": DIRECTION, "comparisons": members})
+    return found
+
+
+def _of_conditions(grid: Grid, name: str) -> dict[str, Any]:
+    """`cod` over every other condition, or every other one over `standard`."""
+    members = []
+    for method in grid.methods:
+        for other in sorted(set(grid.conditions(method)) - {name}):
+            pair = ("cod", other) if name == "cod" else (other, "standard")
+            if ks := grid.primary(method, *pair) if set(pair) <= set(grid.conditions(method)) else ():
+                members.append([method, *pair, list(ks)])
+    told = "cod over each" if name == "cod" else "each over standard"
+    return {"name": told, "direction": DIRECTION, "comparisons": members} if members else {}
+
+
+def _versions(runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:
+    """Conditions, methods and generators as they are now; params and hyperparameters as digests."""
+    conditions = {spec.condition: condition(spec.condition) for spec in runs}
+    found: dict[str, Any] = {
+        "conditions": {
+            name: {"version": one.version, "equal_k": one.equal_k} for name, one in sorted(conditions.items())
+        },
+        "methods": {},
+        "generators": {},
+    }
+    hparams: dict[str, dict[str, Any]] = {}
+    for spec in {(spec.method, spec.k): spec for spec in runs}.values():
+        hparams.setdefault(spec.method, {})[str(spec.k)] = _identity(spec, given)["method"]
+    for name, by_k in hparams.items():
+        version = registry.load("baseline", name).version
+        found["methods"][name] = {"version": version, "hparams": digest(by_k, WHOLE_DIGEST)}
+    for spec in {spec.generator: spec for spec in runs if spec.generator}.values():
+        own = dict(_identity(spec, given)["generator"])
+        own["params"] = digest(own["params"], WHOLE_DIGEST)
+        found["generators"][own.pop("name")] = own
+    return found
+
+
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as `Declaration.content` gives it: lists for tuples, and what JSON makes of numbers."""
+    whole = Declaration(**content, title="", date="", code={})
+    return {name: item for name, item in to_dict(whole).items() if name in content}
+
+
+def _first_difference(was: Any, now: Any, where: str) -> str:
+    """Where two plain values first part, in a sentence; empty where they are equal."""
+    if was == now:
+        return ""
+    if isinstance(was, dict) and isinstance(now, dict):
+        names = sorted(was.keys() | now.keys())
+        told = (_first_difference(was.get(name), now.get(name), f"{where}.{key(name)}") for name in names)
+        return next(filter(None, told), "")
+    return f"{where} was declared as {short(was)} and is {short(now)}"

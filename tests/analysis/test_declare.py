@@ -1,0 +1,167 @@
+"""What is declared is what tables compare; what departs from it or is older is told, and in what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cod_bench import registry
+from cod_bench.analysis import claims, declare, grids
+from cod_bench.design import suites
+from cod_bench.design.identity import run_ids
+from cod_bench.design.suite import Suite
+from cod_bench.errors import UsageError
+from cod_bench.records.declarations import Committed, Declaration
+from cod_bench.spec import digest
+from tests.declared import DAY, TOY, records, toy
+from tests.submissions import reference
+
+COMMIT, LATER = "c" * 40, "d" * 40
+WHERE = Committed(COMMIT, frozenset({COMMIT, LATER}))
+
+
+@dataclass(frozen=True)
+class OverConditions(Suite):
+    """As the toy suite, with Holm over conditions."""
+
+    families: str = "conditions"
+
+
+CONDITIONS = OverConditions(**{f.name: getattr(TOY, f.name) for f in fields(Suite) if f.name != "families"})
+
+
+def kept(
+    found: Declaration, given: list[Any] | None = None, where: Committed | None = WHERE, suite: Suite = TOY
+) -> str:
+    return declare.kept(found, suite, records(commit=LATER, suite=suite) if given is None else given, where).departs
+
+
+def test_the_grid_is_the_suites_with_the_digest_of_all_run_ids() -> None:
+    specs = list(TOY.expand(track="toy"))
+    found = toy()
+    assert found.grid["run_ids"] == digest([run_ids(specs)[spec] for spec in specs], 64)
+    assert found.grid["runs"] == len(specs) == 48
+    assert (found.grid["seeds"], found.grid["primary_k"]) == ([0, 1], [8])
+    assert found.data["toy"]["pool_sha256"]
+    assert found.versions["conditions"]["half"] == {"version": 1, "equal_k": False}
+    assert set(found.versions["methods"]) == set(TOY.methods)
+    assert found.versions["generators"]["substitution"]["version"] == 3
+    assert found.teacher["seeds"] == 1
+
+
+def test_families_are_the_claims_and_gains_of_the_tables() -> None:
+    found = {family["name"]: family["comparisons"] for family in toy().families}
+    assert found["helps"] == [[method, "cod", "standard", [8]] for method in TOY.methods]
+    assert len(found["validated counterfactuals"]) == 3 * len(TOY.methods)
+    (grid,) = grids.of(TOY, records=records(), references={("toy", "toy", reference().teacher_hash): reference()})
+    compared = {(gain.method, gain.condition, gain.over, gain.ks) for gain in claims.gains(grid)}
+    assert {(m, a, b, tuple(ks)) for family in found.values() for m, a, b, ks in family} == compared
+    assert toy().rules["multiplicity"].startswith("Holm in each family over its methods")
+
+
+def test_over_conditions_there_are_two_families() -> None:
+    found = toy(CONDITIONS)
+    one, other = found.families
+    others = {"half", "label-preserving", "random", "standard", "unvalidated"}
+    assert {(a, b) for m, a, b, _ in one["comparisons"] if m == "kd"} == {("cod", name) for name in others}
+    assert {(a, b) for m, a, b, _ in other["comparisons"] if m == "kd"} == {
+        (name, "standard") for name in (others | {"cod"}) - {"standard"}
+    }
+    assert found.rules["multiplicity"] == "Holm in each family over all its comparisons"
+    assert "families was declared" in kept(toy(), suite=CONDITIONS)
+    assert kept(found, suite=CONDITIONS) == ""
+
+
+def test_nothing_to_compare_and_nothing_to_run_are_sentences() -> None:
+    alone = replace(TOY, blocks=(replace(TOY.blocks[0], conditions=("cod",)),))
+    with pytest.raises(UsageError, match="suite 'toy': compares nothing"):
+        toy(alone)
+    with pytest.raises(UsageError, match="suite 'toy': has no run on track 'toy'"):
+        toy(replace(TOY, blocks=()))
+    with pytest.raises(UsageError, match="cod-bench recipe --track deberta-small\\+paper-c4"):
+        declare.declaration(
+            suites.suite("paper"), track="deberta-small+paper-c4", protocol="last", date=DAY, version="1", commit=COMMIT
+        )
+
+
+def test_records_of_the_declaring_commit_and_after_keep_it() -> None:
+    own = records(commit=COMMIT)
+    found = declare.kept(toy(), TOY, own, WHERE)
+    assert (found.departs, found.commit, found.date, found.records) == ("", COMMIT, DAY, len(own))
+    assert kept(toy()) == ""
+    assert declare.kept(toy(), TOY, [], WHERE).records == 0
+
+
+def test_records_of_a_commit_before_it_or_beside_it_do_not() -> None:
+    own = records(commit=COMMIT)
+    early = [replace(one, provenance={**one.provenance, "git": {"commit": "e" * 40}}) for one in own[:3]]
+    told = kept(toy(), [*early, *own[3:]])
+    assert told.startswith("3 of 48 records were made by code that does not follow the commit of the declaration")
+    assert told.endswith(f"such as {own[0].run_id} of commit eeeeeeeeee")
+    assert "of no commit that is told" in kept(toy(), records())
+
+
+def test_records_of_a_day_before_it_do_not_even_where_no_repository_is() -> None:
+    own = records(day="2026-02-01", commit=COMMIT)
+    assert kept(toy(), own[:1]) == f"1 of 1 records was made before it, such as {own[0].run_id} of 2026-02-01"
+    assert kept(toy(), own, None).startswith("48 of 48 records were made before it")
+    assert kept(toy(), records(), None) == ""
+
+
+def test_what_was_never_committed_declares_nothing() -> None:
+    assert kept(toy(), where=Committed("")) == "the declaration is in no commit as it lies there"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"grid": {"seeds": [0, 1, 2]}}, "grid.seeds was declared as a list and is a list"),
+        ({"grid": {"runs": 47}}, "grid.runs was declared as 47 and is 48"),
+        ({"grid": {"run_ids": "0" * 64}}, "grid.run_ids was declared as '000"),
+        ({"data": {"toy": None}}, "data.toy was declared as None and is a dict"),
+        ({"versions": {"conditions": {}}}, "versions.conditions."),
+        ({"rules": {"shown": "p at most 0.1"}}, "rules.shown was declared as 'p at most 0.1' and is 'Holm p"),
+        ({"teacher": {"seeds": 3}}, "teacher.seeds was declared as 3 and is 1"),
+    ],
+    ids=str,
+)
+def test_what_departs_is_named(change: dict[str, dict[str, Any]], told: str) -> None:
+    found = toy()
+    ((name, parts),) = change.items()
+    assert kept(replace(found, **{name: {**getattr(found, name), **parts}})).startswith(told)
+
+
+def test_another_suite_of_that_name_departs() -> None:
+    assert "grid.primary_k was declared" in kept(toy(), suite=replace(TOY, primary_k=(16,)))
+    fewer = replace(TOY, seeds=(0,))
+    assert kept(toy(), suite=fewer).startswith("grid.runs was declared as 48 and is 24")
+    assert kept(toy(), suite=replace(TOY, blocks=())) == "the suite has no run there"
+
+
+def test_records_that_do_not_count_are_not_looked_at() -> None:
+    own = records(commit=LATER)
+    stale = replace(own[0], run_id="0" * 12, provenance={"date": "2020-01-01", "git": None})
+    assert kept(toy(), [stale, *own]) == ""
+    elsewhere = replace(own[0], spec=replace(own[0].spec, protocol="dev"), provenance={})
+    assert kept(toy(), [elsewhere, *own]) == ""
+
+
+def test_what_a_generator_got_from_its_user_is_that_of_the_records(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    human = TOY.variant(generator="replay")
+    (tmp_path / "pairs.jsonl").write_text(
+        '{"original": "a dull film", "original_label": 0, "counterfactual": "a fine film", "counterfactual_label": 1}\n'
+    )
+    monkeypatch.setenv("COD_BENCH_PAIRS", str(tmp_path / "pairs.jsonl"))
+    found, pairs = toy(human), registry.load("generator", "replay").params()
+    own = records(commit=LATER, suite=human, pairs=pairs)
+    others = records(commit=LATER, suite=human)
+    monkeypatch.delenv("COD_BENCH_PAIRS")  # who reads the records has no pairs
+    assert kept(found, own, suite=human) == ""
+    assert kept(found, own[:10], suite=human) == ""
+    assert kept(found, others, suite=human).startswith("versions.generators.replay.params was declared as")
+    assert kept(found, [], suite=human).startswith("it cannot be made again here: generator 'replay': no pairs")
