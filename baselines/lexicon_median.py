@@ -25,7 +25,7 @@ class LexiconMedian(Lexicon):
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:
         """As `lexicon`; the threshold is told by what it is taken from."""
-        return {**super().hparams(track, k), "threshold": "pool median"}
+        return {**super().hparams(track, k), "threshold": "pool-median"}
 
     def threshold(self, material: Material) -> float:
         """The median of the pool's scores."""
