@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from .lexicon import Lexicon, compound
+from .lexicon import Lexicon, compound  # noqa: TID251 - relative, not the bare folder
 
 if TYPE_CHECKING:
     from cod_bench import Material, Track
@@ -25,7 +25,7 @@ class LexiconMedian(Lexicon):
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:
         """As `lexicon`; the threshold is told by what it is taken from."""
-        return {**super().hparams(track, k), "threshold": "median of the training pool's texts"}
+        return {**super().hparams(track, k), "threshold": "pool-median"}
 
     def threshold(self, material: Material) -> float:
         """The median of the pool's scores."""

@@ -31,7 +31,7 @@ class Majority(Fitted):
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:  # noqa: ARG003 - the same everywhere
         """How ties end, and the least probability of what is predicted."""
-        return {"ties": "lowest label", "least": LEAST}
+        return {"ties": "lowest-label", "least": LEAST}
 
     def fit(self, material: Material) -> Predictor:
         """Count the rows of each class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .probe import Probe
+from .probe import Probe  # noqa: TID251 - relative, not the bare folder
 
 
 class ProbeTeacher(Probe):

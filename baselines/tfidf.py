@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench import Fitted
 
-from ._logistic import SETTINGS, logistic
+from ._logistic import SETTINGS, logistic  # noqa: TID251 - relative, not the bare folder
 
 if TYPE_CHECKING:
     from cod_bench import Material, Track

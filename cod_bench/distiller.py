@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from cod_bench import registry
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -174,11 +176,12 @@ class Fitted(Distiller):
     """
 
     blind: ClassVar[bool] = False
-    """Whether it reads no training row: then it costs no label, and runs on other rows end alike."""
+    """Whether it reads no training row: then it costs no label, and runs on other rows end alike. It is given none
+    where `check` looks whether that is so."""
 
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:  # noqa: ARG003 - no recipe of the track applies to it
-        """JSON hyperparameters; part of the run id."""
+        """JSON hyperparameters; part of the run id. None is called `steps`: a record without it tells no losses."""
         return {}
 
     @abstractmethod
@@ -188,3 +191,13 @@ class Fitted(Distiller):
     def loss(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """It has none; nothing calls this."""
         raise NotImplementedError(f"{self.name} fits by itself")
+
+
+def brings_fit(method: str) -> bool:
+    """Whether a method is installed and brings its own `fit`, so that it needs no recipe."""
+    return method in registry.names("baseline") and issubclass(registry.load("baseline", method), Fitted)
+
+
+def reads_no_row(method: str) -> bool:
+    """Whether it is such a method and says that it reads no training row."""
+    return brings_fit(method) and bool(registry.load("baseline", method).blind)

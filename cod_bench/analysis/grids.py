@@ -16,7 +16,7 @@ from cod_bench.analysis import aggregate
 from cod_bench.analysis.aggregate import About, AboutCondition, Grid, References
 from cod_bench.condition import Condition, ask, condition, outdated, version_of
 from cod_bench.design import suites, tracks
-from cod_bench.design.identity import excluded, expected, identify, not_applicable
+from cod_bench.design.identity import excluded, expected, has_recipe, identify, not_applicable
 from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
@@ -232,8 +232,7 @@ def _scope(spec: RunSpec) -> tuple[str, str, str]:
 
 
 def _can_run(spec: RunSpec) -> bool:
-    chosen = tracks.track(spec.track).recipe_for(spec.method).learning_rate is not None
-    return chosen and not not_applicable(spec.track, spec.method)
+    return has_recipe(spec.track, spec.method) and not not_applicable(spec.track, spec.method)
 
 
 Excluded = Mapping[tuple[str, str], str]

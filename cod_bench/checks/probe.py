@@ -12,10 +12,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cod_bench import device, registry
 from cod_bench.checks import probe_condition, probe_generator
@@ -24,6 +26,9 @@ from cod_bench.checks.poison import altered, poisoned
 from cod_bench.counterfactuals import warm
 from cod_bench.design import suites
 from cod_bench.design import tracks as all_tracks
+from cod_bench.distiller import Fitted
+from cod_bench.errors import RunError
+from cod_bench.runner import fit as fits
 from cod_bench.runner import work
 from cod_bench.spec import RunSpec, canonical, needs_generator
 
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 CONDITIONS = ("standard", "cod")
 K, KS = 8, (8, 16, 32)
 """The budget that is trained, and those whose hyperparameters are asked for."""
+ALONE, LAST_BITS = 32, 1e-6
+"""Texts that a method with its own fit is also asked for one by one, and by how much its answers may then differ."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -83,6 +90,7 @@ def _poisoned_method(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     rows = {spec: _training(spec) for spec in specs}  # what the core hands out, before the rows are closed
     for spec in specs:
         work.fresh_student(spec)
+    _unlabelled()
     known: Facts = {}
     seed_everything(1)
     with poisoned(TASK, ("dev", "evaluation")) as reads:
@@ -108,6 +116,7 @@ def _altered_method(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     rows = {spec: _training(spec) for spec in specs}  # what the core makes depends on evaluation rows: it avoids them
     for spec in specs:
         work.fresh_student(spec)
+    _unlabelled()
     with altered(TASK):
         known = load(file, kind)
         if usable(known):
@@ -157,11 +166,13 @@ def _train(spec: RunSpec, training: TrainingSet) -> Facts:
 
     from cod_bench.training.distil import train
 
-    hparams = registry.load("baseline", spec.method).hparams(all_tracks.track(spec.track), spec.k)
+    method = registry.load("baseline", spec.method)
+    hparams = method.hparams(all_tracks.track(spec.track), spec.k)
+    if issubclass(method, Fitted):
+        return _fit(method, spec, training, hparams)
     student = work.fresh_student(spec)
-    distiller = registry.load("baseline", spec.method)()
     trained = train(
-        spec, all_tracks.track(spec.track), training, distiller, hparams, student, warm.teacher(spec.track, spec.task),
+        spec, all_tracks.track(spec.track), training, method(), hparams, student, warm.teacher(spec.track, spec.task),
         None, work.student_tokenizer(spec),
     )  # fmt: skip
     weights = hashlib.sha256()
@@ -171,6 +182,45 @@ def _train(spec: RunSpec, training: TrainingSet) -> Facts:
         "losses": trained.losses["loss"], "weights": weights.hexdigest(), "rows": len(training.rows),
         "steps": len(trained.losses["loss"]), "declared_steps": int(hparams["steps"]),
     }  # fmt: skip
+
+
+def _fit(method: type[Fitted], spec: RunSpec, training: TrainingSet, hparams: Mapping[str, Any]) -> Facts:
+    """The same of a method without a gradient loop, whose probabilities of the pool's texts stand for the weights.
+
+    Raises:
+        RunError: a text's probabilities depend on the texts beside it, or it reads rows and says that it does not.
+    """
+    import hashlib
+
+    classes = warm.teacher(spec.track, spec.task).classifier.head.out_features
+    texts = _unlabelled()
+
+    def fitted(rows: TrainingSet) -> fits.Fit:
+        return fits.fit(
+            method, spec, all_tracks.track(spec.track), hparams, rows, [str(label) for label in range(classes)],
+            _unlabelled,
+        )  # fmt: skip
+
+    made = fitted(training)
+    found = made.probabilities(texts)
+    alone = np.concatenate([made.probabilities([text]) for text in texts[:ALONE]])
+    if not np.allclose(found[:ALONE], alone, rtol=0, atol=LAST_BITS):
+        raise RunError("a text's probabilities depend on the texts beside it; predict each by itself")
+    if method.blind:
+        without = attempt(lambda: fitted(replace(training, pairs=())).probabilities(texts))
+        if not np.array_equal(found, without.get("value", ())):
+            told = without.get("error", "another result without training rows")
+            raise RunError(f"it says blind = True and reads training rows ({told}); leave blind out")
+    return {
+        "losses": [], "weights": hashlib.sha256(found.tobytes()).hexdigest(), "rows": len(training.rows),
+        "steps": 0, "declared_steps": int(hparams.get("steps", 0)),
+    }  # fmt: skip
+
+
+@cache
+def _unlabelled() -> tuple[str, ...]:
+    """The training pool's texts; asked for before rows are closed."""
+    return tuple(fits.pool_texts(TASK))
 
 
 # Tasks

@@ -42,6 +42,11 @@ class Probed:
     altered: Facts = field(default_factory=dict)
     """Of methods, generators and conditions alone."""
 
+    def without_loss(self) -> str:
+        """What to say of a method's losses where it has none; else empty."""
+        runs = [one for pair in self.clean["runs"].values() for one in pair if "value" in one]
+        return "it has none and brings its own fit" if runs and not runs[0]["value"]["losses"] else ""
+
 
 def toy_tracks() -> tuple[str, ...]:
     """Tracks whose models are built on the spot: no asset, seconds. A family of models each, encoders first."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from cod_bench.condition import Condition, Partnered, ask, condition, version_of
 from cod_bench.data import origin
+from cod_bench.distiller import reads_no_row
 from cod_bench.records.record import LARGEST, SCALE, Record
 from cod_bench.spec import digest
 
@@ -168,10 +169,14 @@ def history(record: Record) -> str:
             type(value) in (int, float) and -LARGEST <= value <= LARGEST for value in values
         ):
             return f"history.{name}: must be a list of numbers"
-    losses, cost = len(record.history.get("loss", ())), record.cost
+    losses, cost, asked = len(record.history.get("loss", ())), record.cost, _recipe(record).get("steps")
+    if asked is None:  # the method brings its own fit
+        if not record.history and cost.get("steps") == 0:
+            return _cost(cost)
+        return f"history: {len(record.history)} lists, cost.steps {cost.get('steps')!r}, and hparams name no steps"
     if not losses or losses != cost.get("steps"):
         return f"history.loss: {losses} values, and cost.steps is {cost.get('steps')!r}"
-    asked: Any = _recipe(record).get("steps")  # the training loop takes as many, whatever the protocol selects
+    # the training loop takes as many as are asked for, whatever the protocol selects
     if type(asked) not in (int, float) or not losses <= asked < losses + 1:
         return f"history.loss: {losses} values, and identity.method.hparams.steps is {str(asked)[:40]}; run it again"
     return _cost(cost)
@@ -192,7 +197,7 @@ def _cost(cost: Mapping[str, float]) -> str:
     seconds, parts = cost["seconds"], sum(cost[name] for name in PARTS)
     if not seconds > 0 or parts > seconds + ROUNDED:
         return f"cost.seconds: {seconds!r}, and its parts are {parts:.3f}"
-    if parts < LEAST_PARTS * seconds or not cost["train_seconds"] > 0:
+    if parts < LEAST_PARTS * seconds or (cost["steps"] and not cost["train_seconds"] > 0):  # a fit may take no time
         return f"cost.seconds: {seconds!r}, of which its parts tell only {parts:.3f}; run it again"
     if not cost["cpu_seconds"] > 0:
         return f"cost.cpu_seconds: {cost['cpu_seconds']!r}, and no training takes none; run it again"
@@ -280,7 +285,7 @@ def copies(records: Mapping[str, Record]) -> Copies:
     """Runs with the probabilities or the losses of a run on other rows, to the last digit or nearly so.
 
     Equal rows may give equal outcomes: a submitted method may do what another does, which is told, and where all first
-    answers are valid `unvalidated` is `cod`.
+    answers are valid `unvalidated` is `cod`. To two methods that read no training row all rows are equal.
     """
     found, same = Copies(), Counter[tuple[str, str]]()
     cells: Counter[tuple[str, str]] = Counter()
@@ -289,7 +294,7 @@ def copies(records: Mapping[str, Record]) -> Copies:
     for path, record in records.items():
         place = (record.spec.track, record.spec.task, record.teacher_hash)
         groups.setdefault((*place, len(record.predictions)), []).append((path, record))
-        if not history(record):
+        if record.history and not history(record):
             losses.setdefault((*place, len(record.history["loss"])), []).append((path, record))
     for own in losses.values():
         _losses(own, found)
@@ -308,6 +313,7 @@ def _outcomes(
     said = np.array([np.frombuffer(record.predictions.encode(), dtype=np.uint8) for _, record in runs])
     rows = np.array([str(record.rows.get("hash")) for _, record in runs])
     methods = [record.spec.method for _, record in runs]
+    blind = np.array([reads_no_row(method) for method in methods])
     spread = p.std(axis=1)
     width = np.minimum(NEAR, spread / STEADY).astype(np.int16)
     steady = spread >= FLAT
@@ -329,7 +335,7 @@ def _outcomes(
         may = steady[after] & steady[i]
         exact = may & (told >= FEWEST) & (_count(equal) >= EQUAL * told)
         close = may & (telling >= FEWEST) & (_count(near) >= HALF * telling)
-        other = rows[after] != rows[i]
+        other = (rows[after] != rows[i]) & ~(blind[after] & blind[i])
         for j in np.flatnonzero(exact | close).tolist():
             path, own = runs[i + 1 + j]
             if other[j]:

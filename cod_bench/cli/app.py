@@ -366,7 +366,7 @@ def recipe(
     tasks = given.words("task", task) or sorted({t for s in fitting for t in s.tasks})
     # Rows of a package run anywhere; the paper's suites have none of these, and take theirs from the user or the hub.
     tasks = [origin.named(name) for name in (tasks if task else origin.packaged(tasks) or tasks)]
-    methods = given.words("method", method) or list(registry.names("baseline"))
+    methods = given.words("method", method) or recipes.methods()
     for name in methods:
         registry.load("baseline", name)  # whoever is unknown is told before a teacher is trained
     given.trials(given.out_folder("--out", out) / "recipe.csv")

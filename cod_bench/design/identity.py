@@ -9,6 +9,7 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.data import origin
 from cod_bench.design import tracks
+from cod_bench.distiller import brings_fit
 from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import RunSpec, canonical, digest, digest_text, identity
 
@@ -65,9 +66,14 @@ def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
     pairs = {
         (track, method)
         for track, method in {(spec.track, spec.method) for spec in specs}
-        if not not_applicable(track, method) and tracks.track(track).recipe_for(method).learning_rate is not None
+        if not not_applicable(track, method) and has_recipe(track, method)
     }
     return run_ids(spec for spec in specs if (spec.track, spec.method) in pairs)
+
+
+def has_recipe(track: str, method: str) -> bool:
+    """Whether a method's learning rate on a track has been chosen, or it needs none."""
+    return tracks.track(track).recipe_for(method).learning_rate is not None or brings_fit(method)
 
 
 def not_applicable(track: str, method: str) -> str:

@@ -13,6 +13,7 @@ from cod_bench.design.identity import excluded, run_ids
 from cod_bench.design.shard import Shard
 from cod_bench.design.suite import Suite
 from cod_bench.device import cores
+from cod_bench.distiller import brings_fit
 from cod_bench.records.record import Summary
 from cod_bench.records.results import BadFile, Results
 from cod_bench.spec import RunSpec
@@ -162,7 +163,8 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> dict[Run
         track = there[spec.track]
         seconds = medians.get((spec.track, spec.method, spec.k), -1.0)
         if seconds < 0:
-            steps = track.recipe_for(spec.method).steps_at(spec.k)  # a guess: a plugin may take others
+            # a guess: a plugin may take other steps
+            steps = 0 if brings_fit(spec.method) else track.recipe_for(spec.method).steps_at(spec.k)
             seconds = track.effort * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
         if (spec.track, spec.task) in teachers and not track.random:
             share = track.effort if track.teacher.rows is None else track.teacher.rows / 8000

@@ -16,7 +16,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from cod_bench import registry
-from cod_bench.errors import RunError
+from cod_bench.distiller import brings_fit
+from cod_bench.errors import RunError, UsageError
 from cod_bench.executor import Job, Outcome
 from cod_bench.runner.jobs import teacher_job, teacher_key
 from cod_bench.spec import RunSpec
@@ -46,8 +47,20 @@ class Trial:
     seed: int
 
 
+def methods() -> list[str]:
+    """The methods that have a recipe to choose: all but those that bring their own fit."""
+    return [name for name in registry.names("baseline") if not brings_fit(name)]
+
+
 def trials(track: Track, methods: Sequence[str], tasks: Sequence[str]) -> list[Trial]:
-    """Every setting of every method, on all tasks, ks and seeds alike."""
+    """Every setting of every method, on all tasks, ks and seeds alike.
+
+    Raises:
+        UsageError: a method that brings its own fit has no setting to choose.
+    """
+    for method in methods:
+        if brings_fit(method):
+            raise UsageError(f"method {method!r}: brings its own fit and has no recipe to choose; name one with a loss")
     return [
         Trial(track.name, method, rate, steps, task, k, seed)
         for method, seed, task, k in product(methods, SEEDS, tasks, KS)
