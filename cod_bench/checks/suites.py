@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cod_bench import registry
-from cod_bench.analysis import aggregate
+from cod_bench.analysis import mixtures
 from cod_bench.analysis.grids import on_slices, one_value
 from cod_bench.condition import outdated
 from cod_bench.design import suites
@@ -43,7 +43,7 @@ def mixed(records: Mapping[str, Record]) -> dict[str, str]:
         for suite in suites_of(here, track):
             own = [record for spec in declared_runs(suite, track, protocol) for record in known.get(spec, ())]
             try:
-                aggregate.refuse_mixtures(own)
+                mixtures.refuse_mixtures(own)
                 one_value(own)
             except UsageError as error:
                 reasons[f"{protocol}/{track}, suite {suite.name}"] = str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from cod_bench import device
 from cod_bench.design import tracks
@@ -46,6 +47,10 @@ class Suite:
     """Of a variant, its conditions that no suite declares: compared in exploratory pairs, never in a claim."""
     main_track: str = ""
     """Track of its main section, whatever else there are records of; its first where empty. See `main`."""
+    families: Literal["methods", "conditions"] = "methods"
+    """What Holm's correction is over. `methods`: each comparison is asked of every method, and the four claims are
+    made. `conditions`: each method asks what every condition is worth, `cod` over each of them in one family and each
+    of them over `standard` in another, and makes no other claim."""
 
     @property
     def main(self) -> str:
