@@ -206,10 +206,15 @@ def claim_parts(grid: Grid, claims: Sequence[Claim]) -> list[str]:
     text = (
         f"{caption}. {mean}{_verdicts(over)} In brackets the smallest "
         f"estimate in points, p and Holm p; the smallest Holm p that a lone method can reach here is {p_value(floor)}"
-        + (", so nothing can be shown here. " if floor > ALPHA and not mean else ". ")
+        + (f", so {_none(grid, pooled=bool(mean))} can be shown here. " if floor > ALPHA else ". ")
         + conditional(grid)
     )
     return [markdown(["method", *stated], rows, left=1 + len(stated)), " ".join(filter(None, [text, unstated]))]
+
+
+def _none(grid: Grid, *, pooled: bool) -> str:
+    """What a design cannot show in which no lone method can reach the level."""
+    return "no lone method" if pooled and stats.smallest_p(units(grid)[0]) <= ALPHA else "nothing"
 
 
 def _verdicts(family: str) -> str:
