@@ -12,8 +12,8 @@ from cod_bench.records.record import Record
 def refuse_mixtures(records: Iterable[Record]) -> None:
     """Refuse runs that a table would compare although something besides the condition differs.
 
-    Within a task: teacher, evaluation rows, training pool, versions and generator (captions say "conditional on one
-    teacher and one generator per task"). Within a (task, method, k, seed): the method and the environment too.
+    Within a task: teacher, evaluation rows, training pool, versions and what stands behind each generator's name
+    (captions say "conditional on one teacher and one generator per task"). Within a (task, method, k, seed): the method and the environment too.
 
     Raises:
         UsageError: names both runs, the field and both values.
@@ -32,7 +32,8 @@ def refuse_mixtures(records: Iterable[Record]) -> None:
         facts += [(task, f"identity.{key}", identity.get(key)) for key in ("identity_version", "task")]
         facts += [(pair, f"identity.{key}", identity.get(key)) for key in ("track", "method")]
         if identity.get("generator") is not None:
-            facts.append((task, "identity.generator", identity["generator"]))
+            # a suite may declare conditions of a generator with other parameters: another name, and one value of each
+            facts.append(((*task, spec.generator), "identity.generator", identity["generator"]))
         for scope, name, value in facts:
             other, known = first.setdefault((*scope, name), (record, value))
             if known != value:
