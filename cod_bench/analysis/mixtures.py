@@ -13,7 +13,8 @@ def refuse_mixtures(records: Iterable[Record]) -> None:
     """Refuse runs that a table would compare although something besides the condition differs.
 
     Within a task: teacher, evaluation rows, training pool, versions and what stands behind each generator's name
-    (captions say "conditional on one teacher and one generator per task"). Within a (task, method, k, seed): the method and the environment too.
+    (captions say "conditional on one teacher and one generator per task"). Within a (task, method, k, seed): the method
+    and the environment too.
 
     Raises:
         UsageError: names both runs, the field and both values.
