@@ -94,7 +94,10 @@ def gain_caption(grid: Grid, found: Findings) -> str:
 def _adjustment(grid: Grid, found: Findings) -> str:
     """What Holm's p is over, and how far the methods repeat each other."""
     if by_conditions(grid):
-        return "Holm p: over the conditions of a table, method by method. "
+        return (
+            "Holm p: over the conditions of a table, method by method. All comparisons of a table share one side; Holm "
+            "holds however they depend on each other. `cod` - `standard` is one test that stands in both. "
+        )
     text = "Holm p: over the declared methods that have the comparison, not over comparisons or claims. "
     if found.pooled:
         text += (
