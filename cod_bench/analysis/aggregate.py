@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cod_bench.analysis.mixtures import refuse_mixtures
 from cod_bench.condition import version_of
 from cod_bench.design.suite import Suite
 from cod_bench.design.suites import in_order
@@ -20,17 +21,24 @@ from cod_bench.spec import RunSpec
 
 TOLERANCE = 1e-6
 """Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
-METRICS = ("accuracy", "mcc", "macro_f1", "auroc", "agreement", "kl", "ece", "top_share")
+METRICS = ("accuracy", "mcc", "macro_f1", "auroc", "agreement", "kl", "ece", "top_share", "matched")
+"""Of a run, as tables show them; `matched` is computed on reading, from old records and new ones alike."""
+Scored = Literal["correct", "matched"]
+"""What a row's difference is of: right as predicted, or right with the threshold at the evaluation prior."""
 References = Mapping[tuple[str, str, str], Reference]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A counted run: its record, its recomputed metrics and which evaluation rows it got right (0/1 [rows])."""
+    """A counted run: its record, its metrics as tables show them, and which evaluation rows it got right."""
 
     record: Record
     metrics: Mapping[str, float | bool]
+    """`METRICS` and `collapsed`; the latter as `evaluate.collapsed` tells it, which is not what the record stores."""
     correct: NDArray[np.int8]
+    """0/1 [rows]."""
+    matched: NDArray[np.float32]
+    """The same with the threshold at the evaluation prior, a fraction where p is tied at the cut [rows]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,48 +206,6 @@ def collect(
     )
 
 
-def refuse_mixtures(records: Iterable[Record]) -> None:
-    """Refuse runs that a table would compare although something besides the condition differs.
-
-    Within a task: teacher, evaluation rows, training pool, versions and generator (captions say "conditional on one
-    teacher and one generator per task"). Within a (task, method, k, seed): the method and the environment too.
-
-    Raises:
-        UsageError: names both runs, the field and both values.
-    """
-    first: dict[tuple[Any, ...], tuple[Record, Any]] = {}
-    for record in records:
-        spec, identity = record.spec, record.identity
-        task, pair = (spec.task,), (spec.task, spec.method, spec.k, spec.seed)
-        facts: list[tuple[tuple[Any, ...], str, Any]] = [
-            (task, "schema", record.schema),
-            (task, "teacher_hash", record.teacher_hash),
-            (task, "eval_hash", record.eval_hash),
-            (task, "train_hash", record.train_hash),
-            (pair, "environment", record.provenance.get("environment")),
-        ]
-        facts += [(task, f"identity.{key}", identity.get(key)) for key in ("identity_version", "task")]
-        facts += [(pair, f"identity.{key}", identity.get(key)) for key in ("track", "method")]
-        if identity.get("generator") is not None:
-            facts.append((task, "identity.generator", identity["generator"]))
-        for scope, name, value in facts:
-            other, known = first.setdefault((*scope, name), (record, value))
-            if known != value:
-                here, there = _apart(known, value)
-                raise UsageError(
-                    f"{name} differs: {here!r} in {other.run_id} ({other.spec.label}), {there!r} in {record.run_id} "
-                    f"({spec.label}); these cannot be compared: repeat one side with `run --rerun mismatched`"
-                )
-
-
-def _apart(one: Any, other: Any) -> tuple[Any, Any]:
-    """Two values cut down to what differs, where both have named parts."""
-    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
-        return one, other
-    names = [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
-    return {name: one.get(name) for name in names}, {name: other.get(name) for name in names}
-
-
 _checked: dict[int, tuple[Record, Reference, Run]] = {}
 """Runs computed before, by `id` of their record: suites share records, and so do a leaderboard and a page."""
 
@@ -259,9 +225,9 @@ def _runs(records: Mapping[RunSpec, Record], references: References) -> dict[Run
             waiting.setdefault(id(reference), (reference, []))[1].append(record)
     for reference, own in waiting.values():
         made = evaluate.metrics_of([(r.predictions, r.probabilities) for r in own], reference)
-        for record, (metrics, correct) in zip(own, made, strict=True):
-            _refuse_other_metrics(record, metrics)
-            _checked[id(record)] = record, reference, Run(record, metrics, correct)
+        for record, of in zip(own, made, strict=True):
+            _refuse_other_metrics(record, of.stored)
+            _checked[id(record)] = record, reference, Run(record, of.stored | of.read, of.correct, of.matched)
     for spec, record in records.items():
         found[spec] = _checked[id(record)][2]
     return found
@@ -331,10 +297,15 @@ def _cell_keys(grid: Grid) -> Iterator[tuple[str, str, str, int]]:
 
 
 def mean_accuracy(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> tuple[float | None, int]:
+    """`mean_of` accuracy."""
+    return mean_of(grid, "accuracy", method, condition, ks)
+
+
+def mean_of(grid: Grid, metric: str, method: str, condition: str, ks: Sequence[int]) -> tuple[float | None, int]:
     """Mean over tasks of the mean over seeds and ks, and the number of runs; None while a task has no run at some k."""
     parts, n = [], 0
     for task in grid.suite.tasks:
-        per_k = [[float(r.metrics["accuracy"]) for r in grid.cell(task, method, condition, k)] for k in ks]
+        per_k = [[float(r.metrics[metric]) for r in grid.cell(task, method, condition, k)] for k in ks]
         n += sum(len(values) for values in per_k)
         parts.append(None if not all(per_k) else float(np.mean([np.mean(values) for values in per_k])))
     known = [part for part in parts if part is not None]
@@ -343,7 +314,7 @@ def mean_accuracy(grid: Grid, method: str, condition: str, ks: Sequence[int]) ->
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Paired differences of two conditions of one method in one task, averaged over ks."""
+    """Paired differences of two conditions in one task, averaged over ks and, where there are several, methods."""
 
     units: NDArray[np.float64]
     """Accuracy difference per seed with both sides at every k [seeds]."""
@@ -353,13 +324,26 @@ class Differences:
 
 def differences(grid: Grid, task: str, method: str, pair: tuple[str, str], ks: Sequence[int]) -> Differences:
     """Paired differences pair[0] - pair[1]; a seed without both sides at every k is left out."""
-    sides = [{k: {r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for k in ks} for c in pair]
-    seeds = [seed for seed in grid.suite.seeds if all(seed in side[k] for side in sides for k in ks)]
+    return mean_differences(grid, task, (method,), pair, ks)
+
+
+def mean_differences(
+    grid: Grid, task: str, methods: Sequence[str], pair: tuple[str, str], ks: Sequence[int],
+    scored: Scored = "correct",
+) -> Differences:  # fmt: skip
+    """The same, of the mean over methods; a seed that any of them lacks is left out."""
+    sides = [
+        tuple({r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for c in pair)
+        for method in methods
+        for k in ks
+    ]
+    seeds = [seed for seed in grid.suite.seeds if all(seed in side for both in sides for side in both)]
     if not seeds:
         return Differences(np.zeros(0), np.zeros(0))
-    per_row = np.zeros((len(seeds), len(sides[0][ks[0]][seeds[0]].correct)), dtype=np.int32)
-    for k in ks:
-        ours, theirs = ([side[k][seed].correct for seed in seeds] for side in sides)
-        per_row += np.array(ours) - np.array(theirs)
     # whole numbers before the division: a tie is exactly 0 and never counts as won
-    return Differences(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)), (per_row / len(ks)).mean(axis=0))
+    kind = np.int32 if scored == "correct" else np.float64
+    per_row: NDArray[Any] = np.zeros((len(seeds), len(sides[0][0][seeds[0]].correct)), dtype=kind)
+    for ours, theirs in sides:
+        for place, seed in enumerate(seeds):
+            per_row[place] += np.subtract(getattr(ours[seed], scored), getattr(theirs[seed], scored), dtype=kind)
+    return Differences(per_row.sum(axis=1) / (per_row.shape[1] * len(sides)), (per_row / len(sides)).mean(axis=0))

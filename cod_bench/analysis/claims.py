@@ -1,16 +1,22 @@
-"""A complete grid -> paired gains and the four claims per method, with Holm over the declared methods. Pure."""
+"""A complete grid -> paired gains, of every method and of their mean, and what they show, with Holm. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
 
 from cod_bench.analysis import aggregate, stats
-from cod_bench.analysis.aggregate import Grid
+from cod_bench.analysis.aggregate import Grid, Scored
 from cod_bench.spec import stream
 
 ALPHA = 0.05
 PRIMARY = "primary"
+POOLED = "(mean of methods)"
+"""Stands where a method's name does for the mean over methods; no method can be called so."""
+MAIN_PAIR = ("cod", "standard")
 
 CLAIMS: Mapping[str, tuple[str, ...]] = {
     "helps": ("standard",),
@@ -26,13 +32,16 @@ MEANINGS: Mapping[str, str] = {
     "validation pays": "`cod` over `unvalidated`",
     "validated counterfactuals": "all three at once, with the largest of their p",
 }
+METHODS, COD_OVER, OVER_STANDARD = "methods", "cod over each condition", "each condition over standard"
+"""Families of comparisons: a comparison over methods, or a method's comparisons over conditions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """`condition` minus `over`, for one method. `effect` is None before the grid is complete."""
+    """`condition` minus `over`, for one method or the mean of all. `effect` is None before the grid is complete."""
 
     method: str
+    """`POOLED` for the mean over methods."""
     condition: str
     over: str
     scope: str
@@ -44,12 +53,15 @@ class Gain:
     """Number of (task, seed) units with both sides at every k."""
     effect: stats.Effect | None
     holm: float | None = None
-    """p adjusted over the declared methods (exploratory: over methods and budgets)."""
+    """p adjusted over the family (exploratory: over its budgets too); None for the mean over methods, a lone test."""
+    family: str = METHODS
+    matched: stats.Effect | None = None
+    """The same comparison with the threshold at the evaluation prior; None for single budgets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim about one method. p and verdict are None before the grid is complete."""
+    """A claim about one method or the mean of all. p and verdict are None before the grid is complete."""
 
     name: str
     method: str
@@ -57,6 +69,41 @@ class Claim:
     p: float | None
     holm: float | None
     verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the main tables of a grid are made of."""
+
+    pooled: tuple[Gain, ...]
+    """`cod` over each control, of the mean over methods; empty where a lone method declares the comparison."""
+    gains: tuple[Gain, ...]
+    """Every comparison of every method."""
+    claims: tuple[Claim, ...]
+    correlations: Mapping[str, tuple[float, float]]
+    """By what `cod` is set against in a pooled comparison: lowest and highest correlation of two methods' gains."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    family: str
+    method: str
+    methods: tuple[str, ...]
+    pair: tuple[str, str]
+    ks: tuple[int, ...]
+    scope: str
+
+
+def findings(grid: Grid) -> Findings:
+    """Everything that is asked over the primary budgets."""
+    own = gains(grid)
+    together = pooled(grid)
+    return Findings(tuple(together), tuple(own), tuple(claims(grid, own, together)), correlations(grid))
+
+
+def by_conditions(grid: Grid) -> bool:
+    """Whether Holm is over conditions; never where a condition of one's own is tried, which is exploratory."""
+    return grid.suite.families == "conditions" and not grid.suite.tried
 
 
 def pairs(grid: Grid, method: str) -> list[tuple[str, str]]:
@@ -73,28 +120,99 @@ def pairs(grid: Grid, method: str) -> list[tuple[str, str]]:
     return [(a, b) for a, b in wanted if a in have and b in have and grid.ks_of(method, a, b)]
 
 
+def families(grid: Grid, method: str) -> list[tuple[str, tuple[str, str]]]:
+    """A method's comparisons, each with its family; over conditions `cod` - `standard` is in both."""
+    if not by_conditions(grid):
+        return [(METHODS, pair) for pair in pairs(grid, method)]
+    have = grid.conditions(method)
+    wanted = [(COD_OVER, ("cod", other)) for other in have if other != "cod"]
+    wanted += [(OVER_STANDARD, (other, "standard")) for other in have if other != "standard"]
+    return [(family, pair) for family, pair in wanted if set(pair) <= set(have) and grid.ks_of(method, *pair)]
+
+
 def gains(grid: Grid) -> list[Gain]:
-    """Every declared comparison over the primary budgets, methods outermost, with Holm over methods."""
-    wanted = [(m, pair, grid.primary(m, *pair)) for m in grid.methods for pair in pairs(grid, m)]
-    return _gains(grid, [(method, pair, ks, PRIMARY) for method, pair, ks in wanted if ks])
+    """Every declared comparison over the primary budgets, methods outermost, with Holm over its family."""
+    wanted = [
+        _Asked(family, method, (method,), pair, ks, PRIMARY)
+        for method in grid.methods
+        for family, pair in families(grid, method)
+        if (ks := grid.primary(method, *pair))
+    ]
+    return _adjusted(_gains(grid, wanted, PRIMARY))
+
+
+def pooled(grid: Grid) -> list[Gain]:
+    """`cod` over each control of the claims, of the mean over methods at the primary budgets that all of them have.
+
+    Only where at least two methods are declared for it. One test each: nothing is adjusted.
+    """
+    wanted = []
+    for over, methods in _together(grid):
+        ks = tuple(k for k in grid.ks if all(k in grid.primary(method, "cod", over) for method in methods))
+        if ks:
+            wanted.append(_Asked(METHODS, POOLED, methods, ("cod", over), ks, PRIMARY))
+    return _gains(grid, wanted, POOLED)
+
+
+def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
+    """By control: of any two methods' gains of `cod` over it, over units, the lowest and the highest correlation.
+
+    Empty before the grid is complete; a method whose gain is the same in every unit correlates with nothing.
+    """
+    found = {}
+    for over, methods in _together(grid) if grid.complete else ():
+        units = []
+        for method in methods:
+            ks = grid.primary(method, "cod", over)
+            parts = [aggregate.differences(grid, task, method, ("cod", over), ks).units for task in grid.suite.tasks]
+            units.append(np.concatenate(parts))
+        varied = [own for own in units if np.ptp(own) > 0]
+        values = [float(np.corrcoef(one, other)[0, 1]) for one, other in combinations(varied, 2)]
+        if values:
+            found[over] = min(values), max(values)
+    return found
+
+
+def _together(grid: Grid) -> list[tuple[str, tuple[str, ...]]]:
+    """What `cod` must beat in a claim -> the methods declared for it, where there are several."""
+    if by_conditions(grid) or grid.suite.tried:
+        return []
+    controls = dict.fromkeys(over for others in CLAIMS.values() for over in others)
+    of = {over: tuple(method for method in grid.methods if grid.primary(method, "cod", over)) for over in controls}
+    return [(over, methods) for over, methods in of.items() if len(methods) > 1]
 
 
 def exploratory(grid: Grid) -> list[Gain]:
-    """Per budget, primary or not, and each condition over `standard`; Holm a comparison over methods and budgets."""
+    """Per budget, primary or not; Holm over the family's comparisons and budgets.
+
+    Where a family is over methods, each condition over `standard` too.
+    """
     wanted = []
     for method in grid.methods:
-        have = grid.conditions(method)
-        extra = [(c, "standard") for c in ("random", "unvalidated", "label-preserving") if {c, "standard"} <= set(have)]
+        asked = families(grid, method)
+        if not by_conditions(grid):
+            have = grid.conditions(method)
+            extra = [c for c in ("random", "unvalidated", "label-preserving") if {c, "standard"} <= set(have)]
+            asked += [(METHODS, (c, "standard")) for c in extra]
         wanted += [
-            (method, pair, (k,), f"k={k}") for pair in [*pairs(grid, method), *extra] for k in grid.ks_of(method, *pair)
+            _Asked(family, method, (method,), pair, (k,), f"k={k}")
+            for family, pair in asked
+            for k in grid.ks_of(method, *pair)
         ]
-    return _gains(grid, wanted)
+    return _adjusted(_gains(grid, wanted, wanted[0].scope if wanted else "", matched=False))
 
 
-def claims(grid: Grid, primary: Sequence[Gain]) -> list[Claim]:
-    """The claims that the suite's conditions allow, each over all declared methods; Holm per claim."""
+def claims(grid: Grid, primary: Sequence[Gain], together: Sequence[Gain] = ()) -> list[Claim]:
+    """What the suite's conditions allow to claim: of the mean over methods first, one test a claim, then method by
+    method with Holm over methods. Where families are over conditions, a claim a comparison.
+    """
+    if by_conditions(grid):
+        return [_judged(_claim(f"{g.condition} over {g.over}", g.method, (g,)), g.holm) for g in primary]
     found = []
     for name, others in CLAIMS.items():
+        of_mean = tuple(gain for gain in together if gain.over in others)
+        if len(of_mean) == len(others):
+            found.append(_judged(_claim(name, POOLED, of_mean), None))
         family = []
         for method in grid.methods:
             needed = tuple(g for g in primary if g.method == method and g.condition == "cod" and g.over in others)
@@ -107,21 +225,62 @@ def claims(grid: Grid, primary: Sequence[Gain]) -> list[Claim]:
     return found
 
 
-def _gains(grid: Grid, wanted: Sequence[tuple[str, tuple[str, str], tuple[int, ...], str]]) -> list[Gain]:
-    parts = [
-        [aggregate.differences(grid, task, method, pair, ks) for task in grid.suite.tasks]
-        for method, pair, ks, _ in wanted
-    ]
+def main_gains(found: Sequence[Gain]) -> list[Gain]:
+    """The gains of `cod` over `standard`, one a method: over conditions two families have it."""
+    one: dict[str, Gain] = {}
+    for gain in found:
+        if (gain.condition, gain.over) == MAIN_PAIR:
+            one.setdefault(gain.method, gain)
+    return [*one.values()]
+
+
+def main_verdicts(found: Sequence[Claim]) -> dict[str, str | None]:
+    """Method -> verdict of the claim that is about `cod` over `standard` alone."""
+    verdicts: dict[str, str | None] = {}
+    for claim in found:
+        if [(gain.condition, gain.over) for gain in claim.gains] == [MAIN_PAIR]:
+            verdicts.setdefault(claim.method, claim.verdict)
+    return verdicts
+
+
+def above(effect: stats.Effect | None) -> bool:
+    """Whether an estimate and the whole of its interval are above 0."""
+    return effect is not None and effect.estimate > 0 and effect.low is not None and effect.low > 0
+
+
+def below(effect: stats.Effect | None) -> bool:
+    """Whether an estimate and the whole of its interval are below 0."""
+    return effect is not None and effect.estimate < 0 and effect.high is not None and effect.high < 0
+
+
+def _gains(grid: Grid, wanted: Sequence[_Asked], purpose: str, *, matched: bool = True) -> list[Gain]:
+    """The comparisons, not adjusted. Each purpose draws from a stream of its own."""
+    parts = [_parts(grid, asked, "correct") for asked in wanted]
     effects: Sequence[stats.Effect | None] = [None] * len(wanted)
+    at_prior = effects
     if grid.complete and wanted:
-        rng = stream("sign-flip", grid.suite.name, grid.protocol, grid.track, wanted[0][3])
-        effects = stats.effects([([p.units for p in part], [p.rows for p in part]) for part in parts], rng)
-    return _adjusted(
-        [
-            Gain(method, *pair, scope, ks, _mean(part), sum(len(p.units) for p in part), effect)
-            for (method, pair, ks, scope), part, effect in zip(wanted, parts, effects, strict=True)
-        ]
-    )
+        where = (grid.suite.name, grid.protocol, grid.track)
+        effects = _effects(parts, stream("sign-flip", *where, purpose))
+        if matched:
+            scored = [_parts(grid, asked, "matched") for asked in wanted]
+            at_prior = _effects(scored, stream("sign-flip", *where, purpose, "matched"))
+    return [
+        Gain(
+            asked.method, *asked.pair, asked.scope, asked.ks, _mean(part), sum(len(p.units) for p in part), effect,
+            family=asked.family, matched=other,
+        )
+        for asked, part, effect, other in zip(wanted, parts, effects, at_prior, strict=True)
+    ]  # fmt: skip
+
+
+def _parts(grid: Grid, asked: _Asked, scored: Scored) -> list[aggregate.Differences]:
+    return [
+        aggregate.mean_differences(grid, task, asked.methods, asked.pair, asked.ks, scored) for task in grid.suite.tasks
+    ]
+
+
+def _effects(parts: Sequence[Sequence[aggregate.Differences]], rng: np.random.Generator) -> list[stats.Effect]:
+    return stats.effects([([p.units for p in part], [p.rows for p in part]) for part in parts], rng)
 
 
 def _mean(parts: Sequence[aggregate.Differences]) -> float | None:
@@ -129,10 +288,11 @@ def _mean(parts: Sequence[aggregate.Differences]) -> float | None:
 
 
 def _adjusted(found: Sequence[Gain]) -> list[Gain]:
-    families: dict[tuple[str, str], list[int]] = {}
+    families: dict[tuple[str, ...], list[int]] = {}
     for place, gain in enumerate(found):
         if gain.effect is not None:
-            families.setdefault((gain.condition, gain.over), []).append(place)
+            key = (gain.condition, gain.over) if gain.family == METHODS else (gain.method, gain.family, "")
+            families.setdefault(key, []).append(place)
     result = list(found)
     for places in families.values():
         raw = [gain.effect.p for gain in (found[i] for i in places) if gain.effect is not None]
@@ -147,13 +307,15 @@ def _claim(name: str, method: str, needed: tuple[Gain, ...]) -> Claim:
     return Claim(name, method, needed, p, None, None)
 
 
-def _judged(claim: Claim, holm: float) -> Claim:
-    estimates = [gain.effect.estimate for gain in claim.gains if gain.effect is not None]
-    if holm > ALPHA:
-        verdict = "not shown"
-    elif min(estimates) > 0:
+def _judged(claim: Claim, holm: float | None) -> Claim:
+    """The claim with its verdict: by Holm's p, or by its own where it is a family by itself."""
+    p = claim.p if holm is None else holm
+    if p is None:
+        return claim
+    effects = [gain.effect for gain in claim.gains]
+    if p <= ALPHA and all(map(above, effects)):
         verdict = "shown"
-    elif max(estimates) < 0:
+    elif p <= ALPHA and all(map(below, effects)):
         verdict = "reversed"
     else:
         verdict = "not shown"

@@ -50,7 +50,11 @@ def side(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> dict[tup
 
 def minus(left: Side, right: Side) -> dict[tuple[str, int, int], Run]:
     """Row by row difference of two sides as a side of its own: what an interaction is made of."""
-    return {key: replace(run, correct=run.correct - right[key].correct) for key, run in left.items() if key in right}
+    return {
+        key: replace(run, correct=run.correct - right[key].correct, matched=run.matched - right[key].matched)
+        for key, run in left.items()
+        if key in right
+    }
 
 
 def means_only(found: Comparison) -> Comparison:

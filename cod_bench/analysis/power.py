@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cod_bench.analysis import aggregate, stats
+from cod_bench.analysis import aggregate, claims, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import ALPHA
 from cod_bench.errors import UsageError
@@ -26,7 +26,7 @@ class Need:
     spread: tuple[float, ...]
     """Standard deviation over seeds of the paired difference (averaged over k), per task, in shares."""
     power_now: float
-    """With the seeds that the suite declares, at the level that Holm asks of the first of its methods."""
+    """With the seeds that the suite declares, at the level that Holm asks of the first of its family."""
     seeds: int | None
     """For 80 % power; None if `MOST_SEEDS` do not do."""
 
@@ -54,7 +54,9 @@ def needs(grid: Grid, effect: float, pair: tuple[str, str] = ("cod", "standard")
                 f"power: {method} on {short[0]!r} has fewer than two seeds of {pair[0]} and {pair[1]}; run two or more"
             )
         spread = tuple(float(values.std(ddof=1)) for values in units)
-        level = ALPHA / len(grid.methods)
+        own = [family for family, _ in claims.families(grid, method)]
+        size = own.count(claims.COD_OVER) if claims.by_conditions(grid) else len(grid.methods)
+        level = ALPHA / max(size, 1)
         enough = next((n for n in range(2, MOST_SEEDS + 1) if power(effect, spread, n, level) >= WANTED), None)
         found.append(Need(method, *pair, spread, power(effect, spread, len(grid.suite.seeds), level), enough))
     return found

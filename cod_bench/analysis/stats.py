@@ -116,6 +116,10 @@ def sign_flip(units: Floats, weights: Floats, rng: np.random.Generator) -> Float
 
     Exact up to `EXACT_UNITS` units, else (b + 1) / (m + 1) over m = 99,999 drawn sign patterns.
 
+    Its null is that the two sides are exchangeable within a unit, so that a difference is as likely as its opposite. A
+    mean of 0 is less: where one side alone collapses now and then it rejects too often (the self-checks say how often),
+    which is why a verdict needs the interval too.
+
     Args:
         units: differences [data sets, units].
         weights: weight of each unit in the statistic [units].

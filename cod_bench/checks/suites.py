@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from cod_bench import registry
-from cod_bench.analysis import aggregate, declare
+from cod_bench.analysis import declare, mixtures
 from cod_bench.analysis.grids import on_slices, one_value
 from cod_bench.checks.merge_base import lacking
 from cod_bench.condition import outdated
@@ -48,7 +48,7 @@ def mixed(records: Mapping[str, Record]) -> dict[str, str]:
         for suite in suites_of(here, track):
             own = [record for spec in declared_runs(suite, track, protocol) for record in known.get(spec, ())]
             try:
-                aggregate.refuse_mixtures(own)
+                mixtures.refuse_mixtures(own)
                 one_value(own)
             except UsageError as error:
                 reasons[f"{protocol}/{track}, suite {suite.name}"] = str(error)

@@ -50,11 +50,12 @@ class Suite:
     floors: tuple[Block, ...] = ()
     """Methods that every table is measured against, on the same rows: shown beside, never in a claim's family. Those on
     the whole training pool are ceilings."""
-    families: Literal["methods", "conditions"] = "methods"
-    """What comparisons are corrected over: the methods that have the comparison, or the conditions that `cod` is set
-    beside (and that are set beside `standard`) where a suite asks what each of them is worth."""
     main_track: str = ""
     """Track of its main section, whatever else there are records of; its first where empty. See `main`."""
+    families: Literal["methods", "conditions"] = "methods"
+    """What Holm's correction is over. `methods`: each comparison is asked of every method, and the four claims are
+    made. `conditions`: each method asks what every condition is worth, `cod` over each of them in one family and each
+    of them over `standard` in another, and makes no other claim."""
 
     @property
     def main(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,19 @@ from cod_bench.records.record import SCALE, Reference, quantise
 
 ECE_BINS = 15
 COLLAPSED = 0.8
-"""A run is collapsed when one class takes more than this share of its predictions."""
+"""A stored `collapsed` says that one class takes more than this share of a run's predictions, whatever gold says.
+
+Records keep this meaning, and readers compare it with their predictions; what tables call collapsed is `collapsed`.
+"""
+LEANING = (3, 10)
+"""Tables call a run collapsed when its most predicted class exceeds that class's gold share by more than 3/10."""
 
 Digits = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 def metrics(predictions: str, probabilities: Sequence[int], reference: Reference) -> dict[str, float | bool]:
-    """Every metric of one run (protocol.md, "Metrics"), from the stored values alone.
+    """Every metric of one run that records store (protocol.md, "Metrics"), from the stored values alone.
 
     Args:
         predictions: one digit (class) per evaluation row, in the reference's order.
@@ -29,22 +35,35 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
 
     Returns:
         accuracy, mcc, macro_f1, auroc, agreement (share of rows on which student and teacher agree), kl in nats
-        (teacher || student at temperature 1, mean over rows), ece, top_share, collapsed.
+        (teacher || student at temperature 1, mean over rows), ece, top_share, collapsed (in its stored meaning, see
+        `COLLAPSED`).
 
     Raises:
         UsageError: the lengths differ, or the reference does not have exactly two classes, both in its gold labels.
     """
-    return metrics_of([(predictions, probabilities)], reference)[0][0]
+    return metrics_of([(predictions, probabilities)], reference)[0].stored
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run's stored values give."""
+
+    stored: dict[str, float | bool]
+    """The metrics that its record stores, under the stored definitions."""
+    read: dict[str, float | bool]
+    """What only readers compute, for old and new records alike: `matched`, and `collapsed` as tables tell it."""
+    correct: NDArray[np.int8]
+    """Which rows it got right, 0/1 [rows]."""
+    matched: NDArray[np.float32]
+    """Chance of being right with the threshold at the evaluation prior [rows]; 0 or 1 but for ties at the cut."""
 
 
 BLOCK = 256
 """Runs computed at once: their arrays then stay in the processor's cache."""
 
 
-def metrics_of(
-    runs: Sequence[tuple[str, Sequence[int]]], reference: Reference
-) -> list[tuple[dict[str, float | bool], NDArray[np.int8]]]:
-    """`metrics` of many runs on one reference, and which rows each got right (0/1 [rows]).
+def metrics_of(runs: Sequence[tuple[str, Sequence[int]]], reference: Reference) -> list[Measured]:
+    """`metrics` of many runs on one reference, with what only readers compute.
 
     Raises:
         UsageError: as `metrics`, of the first run that is unfit.
@@ -80,8 +99,14 @@ def metrics_of(
             "top_share": share.tolist(),
             "collapsed": (share > COLLAPSED).tolist(),
         }
-        rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-        found += list(zip(rows, right.astype(np.int8), strict=True))
+        stored = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+        at_prior, lean = matched(gold, p), collapsed(gold, predicted).tolist()
+        read: Iterable[dict[str, float | bool]] = (
+            {"matched": mean, "collapsed": leaning}
+            for mean, leaning in zip(at_prior.mean(axis=1).tolist(), lean, strict=True)
+        )
+        rows = zip(stored, read, right.astype(np.int8), at_prior.astype(np.float32), strict=True)
+        found += [Measured(*row) for row in rows]
     return found
 
 
@@ -180,6 +205,35 @@ def ece(gold: Digits, predicted: Digits, p: Digits) -> Floats:
     weights = (predicted == gold) - confidence / SCALE
     gap = np.bincount(place.ravel(), weights=weights.ravel(), minlength=ECE_BINS * len(p))
     return np.asarray(np.abs(gap.reshape(len(p), ECE_BINS)).sum(axis=1) / len(gold))
+
+
+def matched(gold: Digits, p: Digits) -> Floats:
+    """Chance of each row to be right with the threshold at the evaluation prior [runs, rows]; its mean is the accuracy.
+
+    As many rows as have gold class 1 are called class 1: those of the highest p(class 1). Where several rows of one p
+    lie across the cut (p is whole, in 1/10,000), they are taken as in random order: each is called class 1 with the
+    share of them that there is room for, so the mean is the expected accuracy over all their orders. Nothing is drawn.
+    """
+    positives = int(gold.sum())
+    cut = np.partition(p, len(gold) - positives, axis=1)[:, [len(gold) - positives]]  # the lowest p with room
+    tied = p == cut
+    room = positives - (p > cut).sum(axis=1, keepdims=True)
+    called = np.where(tied, room / tied.sum(axis=1, keepdims=True), p > cut)
+    return np.where(gold == 1, called, 1 - called)
+
+
+def collapsed(gold: Digits, predicted: Digits) -> NDArray[np.bool_]:
+    """Whether the most predicted class exceeds its own gold share by more than 30 points [runs].
+
+    On balanced rows these are the runs with over 80 % of their predictions in one class; a run that names the larger
+    class alone, where that class has 70 % or more of the rows, does no worse than that class and is none of them.
+    """
+    above, whole = LEANING
+    ones, positives, n = predicted.sum(axis=1), int(gold.sum()), len(gold)
+    over = np.where(2 * ones >= n, ones - positives, positives - ones)
+    # of two classes that are predicted equally often, the one that is rarer in gold
+    over = np.where(2 * ones == n, np.abs(ones - positives), over)
+    return np.asarray(whole * over > above * n)
 
 
 def top_share(predicted: Digits, classes: int) -> Floats:

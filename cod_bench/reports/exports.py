@@ -10,6 +10,9 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import PRIMARY, Claim, Gain
 from cod_bench.reports.tables import csv_text
 
+MATCHED = ("matched_mean", "matched_low", "matched_high")
+"""Columns of the same comparison with the threshold at the evaluation prior; empty for single budgets."""
+
 
 def cells_csv(grid: Grid) -> str:
     """One line a declared cell."""
@@ -52,9 +55,12 @@ def significance_csv(grid: Grid, gains: Sequence[Gain]) -> str:
         low, high = (None, None) if e is None or e.new_tasks is None else e.new_tasks
         row |= {"method": gain.method, "condition": gain.condition, "over": gain.over, "scope": gain.scope}
         row |= {"ks": " ".join(map(str, gain.ks)), "mean": gain.mean, "pairs": gain.pairs, "holm_p": gain.holm}
+        m = gain.matched
+        matched = dict.fromkeys(MATCHED) if m is None else dict(zip(MATCHED, (m.estimate, m.low, m.high), strict=True))
+        row |= matched | {"family": gain.family}
         rows.append({**_where(grid), **row, "new_tasks_low": low, "new_tasks_high": high})
     columns = ["suite", "protocol", "track", "method", "condition", "over", "scope", "ks", "mean", "pairs", *fields]
-    return csv_text([*columns, "holm_p", "new_tasks_low", "new_tasks_high"], rows)
+    return csv_text([*columns, "holm_p", "new_tasks_low", "new_tasks_high", *MATCHED, "family"], rows)
 
 
 def claims_csv(grid: Grid, claims: Sequence[Claim]) -> str:
@@ -71,10 +77,13 @@ def claims_csv(grid: Grid, claims: Sequence[Claim]) -> str:
             "p": claim.p,
             "holm_p": claim.holm,
             "verdict": claim.verdict,
+            "condition": claim.gains[0].condition,
+            "family": claim.gains[0].family,
         }
         for claim in claims
     ]
     columns = ["suite", "protocol", "track", "method", "claim", "over", "smallest_mean", "p", "holm_p", "verdict"]
+    columns += ["condition", "family"]
     return csv_text(columns, rows)
 
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from cod_bench.analysis import claims, stats
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.analysis.claims import Claim, Gain
+from cod_bench.analysis.claims import POOLED, Findings, Gain
 from cod_bench.design.suite import Suite
 from cod_bench.errors import plain
 from cod_bench.records.results import BadFile
-from cod_bench.reports import beside, exports, page, plots, standing
+from cod_bench.reports import beside, captions, exports, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
 from cod_bench.store import write_atomic
@@ -22,7 +22,6 @@ from cod_bench.store import write_atomic
 States = Callable[[Grid], Mapping[str, str]]
 
 INDEX = "README.md"
-MAIN_PAIR = ("cod", "standard")
 MAIN = "main.txt"
 """The main figure of a section as plain lines, for the terminal."""
 INTRODUCTION = (
@@ -64,14 +63,13 @@ def render(
             folder = safe(suite.name)
             if place:
                 folder += f"/{safe(f'{grid.protocol}-{grid.track}')}"
-            gains = claims.gains(grid)
-            stated = claims.claims(grid, gains)
-            made = section(grid, gains, stated, bad=bad, figures=figures)
+            asked = claims.findings(grid)
+            made = section(grid, asked, bad=bad, figures=figures)
             files |= {f"{folder}/{name}": text for name, text in made.items()}
             shown.append((f"{folder}/{INDEX}", grid))
             if place == 0:
                 index.append(f"## [{page.heading(grid)}]({quote(folder)}/README.md)")
-                index += [*headline(grid, gains), page.state(grid), page.main(grid, gains, stated, level=3)]
+                index += [*headline(grid, asked.gains), page.state(grid), page.main(grid, asked, level=3)]
             else:
                 told = f"{len(grid.runs)} runs, {escape(standing.brief(grid))}"
                 index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {told}.")
@@ -87,7 +85,7 @@ def headline(grid: Grid, gains: Sequence[Gain]) -> list[str]:
 
     Where none is reproduced, the line says that nobody has re-run the records.
     """
-    asked = [gain for gain in gains if (gain.condition, gain.over) == MAIN_PAIR and gain.mean is not None]
+    asked = [gain for gain in claims.main_gains(gains) if gain.mean is not None]
     own = standing.headed(grid, asked)
     if not own or not grid.complete:
         return []
@@ -98,20 +96,18 @@ def headline(grid: Grid, gains: Sequence[Gain]) -> list[str]:
     return [f"{text} {escape(standing.words(grid, methods))}"]
 
 
-def section(
-    grid: Grid, primary: Sequence[Gain], stated: Sequence[Claim], *, bad: Sequence[BadFile] = (), figures: bool = True
-) -> dict[str, str]:
+def section(grid: Grid, asked: Findings, *, bad: Sequence[BadFile] = (), figures: bool = True) -> dict[str, str]:
     """The files of one (suite, protocol, track), by name."""
     curves = {f"{safe(task)}.svg": task for task in grid.suite.tasks if any(s.task == task for s in grid.runs)}
     files = {
-        INDEX: page.page(grid, primary, stated, list(curves)),
+        INDEX: page.page(grid, asked, list(curves)),
         "cells.csv": exports.cells_csv(grid),
         "overall.csv": exports.overall_csv(grid),
-        "significance.csv": exports.significance_csv(grid, [*primary, *claims.exploratory(grid)]),
-        "claims.csv": exports.claims_csv(grid, stated),
+        "significance.csv": exports.significance_csv(grid, [*asked.pooled, *asked.gains, *claims.exploratory(grid)]),
+        "claims.csv": exports.claims_csv(grid, asked.claims),
         "exploratory.md": explore_page.text(grid),
         "incomplete.md": incomplete(grid, bad),
-        MAIN: "\n".join(main_figure(grid, primary)) + "\n",
+        MAIN: "\n".join(main_figure(grid, asked)) + "\n",
     }
     return files | {name: plots.learning_curve(grid, task) if figures else "" for name, task in curves.items()}
 
@@ -142,36 +138,40 @@ def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main_figure(grid: Grid, gains: Sequence[Gain] | None = None) -> list[str]:
-    """The figure that `run` prints at its end: what `cod` gains over `standard`, a line a method.
+def main_figure(grid: Grid, found: Findings | None = None) -> list[str]:
+    """The figure that `run` prints at its end: what `cod` gains over `standard`, of all methods and a line a method.
 
     In a variant that tries a condition of one's own, every gain that is asked of it. Reproduced methods stand first.
-    Each line says the state of its records, or the last one that of all. `gains` are those of `claims.gains`, computed
-    here if not given.
+    Each line says the state of its records, or the last one that of all. `found` are the grid's
+    `claims.findings`, computed here if not given.
     """
     tried = bool(grid.suite.tried)
     what = "exploratory, accuracy points" if tried else "cod - standard, accuracy points"
     lines = [f"suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: {what}"]
-    n, tasks, seeds = page.units(grid)
+    n, tasks, seeds = captions.units(grid)
     if not grid.complete:
         lines[0] += f" (PARTIAL: {len(grid.runs)} of {len(grid.declared)} runs; no interval or p before all are there)"
-    found = claims.gains(grid) if gains is None else gains
-    asked = [gain for gain in found if tried or (gain.condition, gain.over) == MAIN_PAIR]
+    known = claims.findings(grid) if found is None else found
+    asked = list(known.gains) if tried else claims.main_gains(known.gains)
     first = standing.headed(grid, asked)
     states = {gain.method: standing.short(grid, gain.method) for gain in asked}
     alike = len(set(states.values())) == 1
-    for gain in [*first, *(gain for gain in asked if not any(gain is one for one in first))]:
-        state = "" if alike else f", records: {states[gain.method]}"
-        method, ks, e = " ".join(gain.method.split()), ", ".join(map(str, gain.ks)), gain.effect
+    rest = [gain for gain in asked if not any(gain is one for one in first)]
+    for gain in [*claims.main_gains(known.pooled), *first, *rest]:
+        whole = gain.method == POOLED
+        state = "" if alike else f", records: {standing.brief(grid) if whole else states[gain.method]}"
+        method = captions.ALL_METHODS if whole else " ".join(gain.method.split())
+        ks, e = ", ".join(map(str, gain.ks)), gain.effect
         method += f" {gain.condition} - {gain.over}" if tried else ""
         if e is None:
             lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}{state}")
             continue
         bounds = interval(e.low, e.high)
         design = f"n = {e.units} units ({counted(tasks, 'task')} x {counted(seeds, 'seed')})"
+        adjusted = "one test" if whole else f"Holm {p_value(gain.holm)}"
         lines.append(
             f"{method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
-            f"(Holm {p_value(gain.holm)}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}{state}"
+            f"({adjusted}; smallest possible {p_value(stats.smallest_p(n))}), {design}, k = {ks}{state}"
         )
     if alike:
         lines.append(standing.words(grid, list(states)))

@@ -9,21 +9,21 @@ import numpy as np
 
 from cod_bench.analysis import aggregate, quality, stats
 from cod_bench.analysis.aggregate import About, Grid
-from cod_bench.analysis.claims import ALPHA, CLAIMS, MEANINGS, Claim, Gain
+from cod_bench.analysis.claims import Findings
 from cod_bench.design.suites import in_order
-from cod_bench.records.verdicts import REPRODUCED
-from cod_bench.reports import standing
-from cod_bench.reports.tables import NONE, code, counted, escape, interval, markdown, number, p_value, percent, points
-from cod_bench.spec import LOCAL, PROTOCOLS
+from cod_bench.reports import captions, gains, standing
+from cod_bench.reports.captions import UNEQUAL, conditional, named
+from cod_bench.reports.tables import NONE, code, counted, escape, markdown, number, percent, points
+from cod_bench.spec import PROTOCOLS
 
 MARK = "†"
 METRIC_NAMES = {"mcc": "Matthews correlation", "macro_f1": "macro-F1", "auroc": "AUROC"}
 """Metrics that a task's own table may be ranked by."""
 
 
-def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Sequence[str]) -> str:
+def page(grid: Grid, found: Findings, figures: Sequence[str]) -> str:
     """README.md of a section: main table, per-task tables, counterfactuals, curves, meanings, files."""
-    parts = [f"# {heading(grid)}", state(grid), main(grid, gains, claims, level=2), *per_task(grid), *own_tables(grid)]
+    parts = [f"# {heading(grid)}", state(grid), main(grid, found, level=2), *per_task(grid), *own_tables(grid)]
     parts += counterfactuals(grid)
     parts.append("## Learning curves")
     parts.append(
@@ -36,7 +36,7 @@ def page(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], figures: Se
     parts.append("## Files")
     parts.append(
         "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
-        "(every comparison; single budgets are exploratory, with Holm over methods and budgets), `claims.csv`, "
+        "(every comparison; single budgets are exploratory, with Holm over the family and its budgets), `claims.csv`, "
         "[exploratory.md](exploratory.md) (who wins how often, labels saved, ranking), `incomplete.md`, `main.txt`. "
         "CSV values are shares: 0.01 is one point. Everything is computed from the stored "
         "predictions of the records."
@@ -49,7 +49,7 @@ def meaning(grid: Grid, condition: str) -> str:
     told = grid.conditions_about.get(condition)
     if told is None:
         return NONE
-    return told.meaning if told.equal_k else f"{told.meaning} (not at equal k)"
+    return told.meaning if told.equal_k else f"{told.meaning} {UNEQUAL}"
 
 
 def heading(grid: Grid) -> str:
@@ -84,24 +84,14 @@ def state(grid: Grid) -> str:
     return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked} {told}"
 
 
-def named(grid: Grid, method: str) -> str:
-    """A method's name in a table; with its state where others of the table are reproduced and it is not."""
-    state = standing.short(grid, method)
-    return escape(method) if state == REPRODUCED or not standing.mixed(grid) else f"{escape(method)} *{escape(state)}*"
-
-
-def main(grid: Grid, gains: Sequence[Gain], claims: Sequence[Claim], *, level: int) -> str:
-    """The main table in its three parts: accuracy, gains, claims."""
-    hashes = "#" * level
-    parts = [f"{hashes} Accuracy (%)", accuracy(grid), accuracy_caption(grid)]
-    if gains:
-        parts += [f"{hashes} Gains (accuracy points)", gain_table(grid, gains), gain_caption(grid, gains)]
-    parts += [f"{hashes} Claims", *claim_parts(grid, claims)]
-    return "\n\n".join(parts)
+def main(grid: Grid, found: Findings, *, level: int) -> str:
+    """The main table in its parts: accuracy, gains, what remains of them in matched accuracy, claims."""
+    parts = [f"{'#' * level} Accuracy (%)", accuracy(grid), accuracy_caption(grid)]
+    return "\n\n".join([*parts, *gains.main_parts(grid, found, level=level)])
 
 
 def accuracy(grid: Grid) -> str:
-    """Method x condition: mean accuracy over tasks at each k and over the primary ks."""
+    """Method x condition: mean accuracy over tasks at each k; over the primary ks also matched and agreement."""
     rows = []
     for method in grid.methods:
         for condition in grid.conditions(method):
@@ -109,19 +99,25 @@ def accuracy(grid: Grid) -> str:
             cells = [
                 percent(aggregate.mean_accuracy(grid, method, condition, [k])[0]) if k in ks else NONE for k in grid.ks
             ]
-            overall = aggregate.mean_accuracy(grid, method, condition, primary)[0] if primary else None
+            whole = primary and primary == tuple(k for k in grid.ks if k in grid.suite.primary_k)
+            means = [
+                percent(aggregate.mean_of(grid, metric, method, condition, primary)[0]) if whole else NONE
+                for metric in ("accuracy", "matched", "agreement")
+            ]
             runs = [r for t in grid.suite.tasks for k in ks for r in grid.cell(t, method, condition, k)]
             collapsed = sum(bool(run.metrics["collapsed"]) for run in runs)
             share = NONE if not runs else f"{percent(collapsed / len(runs))} ({collapsed}/{len(runs)})"
             valid = percent(quality.validity(grid, condition)) if grid.generated(condition) else NONE
-            mean = percent(overall) if primary == tuple(k for k in grid.ks if k in grid.suite.primary_k) else NONE
-            rows.append([named(grid, method), code(condition), *cells, mean, str(len(runs)), share, valid])
-    rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 4)] for method in grid.excluded]
+            name = [named(grid, method), captions.condition(grid, condition)]
+            rows.append([*name, *cells, *means, str(len(runs)), share, valid])
+    rows += [[escape(method), "not applicable", *[NONE] * (len(grid.ks) + 6)] for method in grid.excluded]
     headers = [
         "method",
         "condition",
         *(f"k={k}" for k in grid.ks),
         "mean over k",
+        "matched",
+        "agreement",
         "n runs",
         "collapsed %",
         "valid slots %",
@@ -135,7 +131,11 @@ def accuracy_caption(grid: Grid) -> str:
     tasks = f"{counted(len(grid.suite.tasks), 'task')} ({', '.join(escape(t) for t in grid.suite.tasks)})"
     return (
         f"Mean over {tasks} of the mean over seeds; `mean over k`: also over k = {primary}. A mean that lacks a "
-        f"task is {NONE}; nothing is imputed. `collapsed`: runs with over 80 % of their predictions in one class. "
+        f"task is {NONE}; nothing is imputed. `matched`: `mean over k` of the accuracy with the threshold at the "
+        "evaluation prior, so that as many rows are called class 1 as gold has, those with the highest p(class 1). "
+        "`agreement`: `mean over k` of the share of rows on which student and teacher name the same class. "
+        "`collapsed`: runs whose most predicted class exceeds its gold share by more than 30 points (on balanced rows: "
+        "over 80 % of the predictions). "
         "`valid slots`: those with a counterfactual "
         f"that flips the teacher (for `unvalidated`: slots whose first answer does). {_scale(grid)}{states(grid)}"
         + conditional(grid)
@@ -157,109 +157,6 @@ def _scale(grid: Grid) -> str:
         return f"Teachers reach {told}; evaluation splits are balanced, so chance is 50.0. " if told else ""
     larger = ", ".join(f"{percent(share)} ({escape(task)})" for task, share in shares)
     return f"Teachers reach {told}; naming the larger class alone reaches {larger}. "
-
-
-def conditional(grid: Grid) -> str:
-    """The end of every caption."""
-    generator = f"; generator {code(grid.suite.generator)}" if grid.suite.generator else ""
-    slices = sum(LOCAL in task for task in grid.suite.tasks)
-    marks = (
-        f" {counted(slices, 'local slice')} ({code('+local-')} in the name): not the canonical data." if slices else ""
-    )
-    return (
-        "Conditional on one teacher and one generator per task. "
-        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks} "
-        f"Records: {escape(standing.brief(grid))}."
-    )
-
-
-def gain_table(grid: Grid, gains: Sequence[Gain]) -> str:
-    """One line a comparison over the primary budgets."""
-    rows = []
-    for gain in gains:
-        row = [named(grid, gain.method), f"{code(gain.condition)} - {code(gain.over)}", ", ".join(map(str, gain.ks))]
-        e = gain.effect
-        if e is None:
-            rows.append([*row, points(gain.mean), str(gain.pairs)])
-        else:
-            errors = [points(e.se_units).lstrip("+"), points(e.se_rows).lstrip("+")]
-            bounds = [interval(e.low, e.high), p_value(e.p), p_value(gain.holm)]
-            rows.append([*row, points(e.estimate), *bounds, *errors, str(e.units), f"{e.won}/{e.units}"])
-    headers = ["method", "gain", "k", "points"]
-    statistics = ["95 % interval", "p", "Holm p", "se units", "se rows", "n units", "won"]
-    headers += statistics if grid.complete else ["n units"]
-    return markdown(headers, rows, left=3)
-
-
-def gain_caption(grid: Grid, gains: Sequence[Gain]) -> str:
-    """The estimator, once for all gains."""
-    n, tasks, seeds = units(grid)
-    tried = ", ".join(code(name) for name in grid.suite.tried)
-    head = (
-        (f"Exploratory: no suite declares {tried}, and no claim is made of it. " if tried else "")
-        + f"Paired differences of accuracy. Unit: (task, seed), averaged over the primary k named; n = {n} units "
-        f"({counted(tasks, 'task')} x {counted(seeds, 'seed')}). Estimate: mean over tasks of the mean over seeds. "
-    )
-    if not grid.complete:
-        return head + "PARTIAL: means over the units that have both sides at every k. " + conditional(grid)
-    df = n - tasks
-    exact = "exact" if n <= stats.EXACT_UNITS else f"{stats.DRAWS:,} seeded draws, (b+1)/(m+1)"
-    floor = stats.smallest_p(n)
-    effects = [gain.effect for gain in gains if gain.effect is not None]
-    new = [e.new_tasks for e in effects if e.new_tasks is not None]
-    return (
-        head
-        + f"Interval: stratified t over units ({df} df) and the evaluation-row bootstrap (normal), half-widths added "
-        "in squares; both standard errors stand beside it. p: sign-flip of whole units, two-sided "
-        f"({exact}); the smallest p that this design can reach is {p_value(floor)}. The test holds the evaluation rows "
-        "fixed and the interval does not, so that either may speak against 0 where the other does not. Holm p: over "
-        "the declared "
-        "methods that have the comparison, not over comparisons or claims. Ties are not won. Methods share rows, "
-        "counterfactuals, order and initialisation: their gains are close to one experiment. For new tasks: "
-        + ("`new_tasks_*` in `significance.csv`. " if new else "not estimable (needs at least 5 tasks). ")
-        + conditional(grid)
-    )
-
-
-def units(grid: Grid) -> tuple[int, int, int]:
-    """Declared units, tasks and seeds."""
-    tasks, seeds = len(grid.suite.tasks), len(grid.suite.seeds)
-    return tasks * seeds, tasks, seeds
-
-
-def claim_parts(grid: Grid, claims: Sequence[Claim]) -> list[str]:
-    """The four claims, method by method, or why they are not stated."""
-    absent = [name for name in CLAIMS if not any(claim.name == name for claim in claims)]
-    unstated = f"Not in this suite: {', '.join(absent)}." if absent else ""
-    if not claims:
-        return [unstated]
-    if not grid.complete:
-        return [" ".join(filter(None, ["Not stated before the declared grid is complete.", unstated]))]
-    stated = [name for name in CLAIMS if name not in absent]
-    by_key = {(claim.method, claim.name): claim for claim in claims}
-    rows = [
-        [named(grid, m), *(_claim_cell(by_key.get((m, name))) for name in stated)]
-        for m in grid.methods
-        if any((m, name) in by_key for name in stated)
-    ]
-    family = max(sum(claim.name == name for claim in claims) for name in stated)
-    floor = min(1.0, family * stats.smallest_p(units(grid)[0]))
-    caption = "; ".join(f"*{name}*: {MEANINGS[name]}" for name in stated)
-    text = (
-        f"{caption}. *shown*: every estimate is positive and Holm's p over {counted(family, 'declared method')} is at "
-        f"most {ALPHA}; *reversed*: every estimate is negative at that p; else *not shown*. In brackets the smallest "
-        f"estimate in points, p and Holm p; the smallest Holm p that a lone method can reach here is {p_value(floor)}"
-        + (", so nothing can be shown here. " if floor > ALPHA else ". ")
-        + conditional(grid)
-    )
-    return [markdown(["method", *stated], rows, left=1 + len(stated)), " ".join(filter(None, [text, unstated]))]
-
-
-def _claim_cell(claim: Claim | None) -> str:
-    if claim is None or claim.verdict is None:
-        return "not in this suite"
-    smallest = min(gain.effect.estimate for gain in claim.gains if gain.effect is not None)
-    return f"**{claim.verdict}** ({points(smallest)}; p {p_value(claim.p)}; Holm {p_value(claim.holm)})"
 
 
 def per_task(grid: Grid) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cod_bench import device, registry
 from cod_bench.condition import ask, condition
+from cod_bench.counterfactuals import spent
 from cod_bench.counterfactuals.rows import build, describe, made_texts
 from cod_bench.counterfactuals.warm import (
     base,
@@ -30,7 +31,7 @@ from cod_bench.design import tracks
 from cod_bench.design.identity import identify
 from cod_bench.distiller import Fitted
 from cod_bench.errors import UsageError
-from cod_bench.runner import energy, spent
+from cod_bench.runner import energy
 from cod_bench.runner import fit as fits
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, digest
 
@@ -185,7 +186,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
                 "evaluate_seconds": end - evaluating,
                 "steps": float(trained.steps),
                 "prepare_steps": float(trained.prepare_steps),
-                **spent.of(run, training, entries, read_pool=fit is not None and fit.unlabelled_texts > 0),
+                **run.spent(training, entries, reads_pool=fit is not None and fit.unlabelled_texts > 0),
             },
             3,
         ),
@@ -246,6 +247,20 @@ class Resolved:
         if self.takes_entries:
             found["pool"] = self.of_pool(self.pool().rests_on)
         return found
+
+    def spent(self, training: TrainingSet, entries: list[Entry] | None, *, reads_pool: bool) -> dict[str, float]:
+        """What it cost besides its training."""
+        own = issubclass(self.method, Fitted)
+        habits = spent.Habits(
+            blind=issubclass(self.method, Fitted) and self.method.blind, soft_labels=not own,
+            judges=not self.protocol.reference_habits, reads_pool=reads_pool,
+        )  # fmt: skip
+        there = self.takes_entries
+        return spent.of(
+            self.condition, self.spec.k, self.draw, training, habits, entries=entries,
+            pool=self.pool() if there else None, took=self.of_pool(self.pool().took) if there else None,
+            neighbours=self.neighbours,
+        )  # fmt: skip
 
     def pool(self) -> Pool:
         """The pool of its generator."""

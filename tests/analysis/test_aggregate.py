@@ -246,10 +246,14 @@ def test_a_claim_over_three_takes_the_largest_p_and_needs_every_estimate_positiv
     stated = {(c.method, c.name): c for c in claims.claims(grid, gains)}
     whole = stated["kd", "validated counterfactuals"]
     assert whole.p == max(stated["kd", name].p for name in ("helps", "through the flip", "validation pays"))
-    minus = tuple(replace(g, effect=replace(g.effect, estimate=-0.01, p=0.001)) for g in gains if g.over == "standard")
+    ends = {"low": -0.02, "high": -0.001}
+    minus = tuple(
+        replace(g, effect=replace(g.effect, estimate=-0.01, p=0.001, **ends)) for g in gains if g.over == "standard"
+    )
     reversed_, *_ = claims.claims(grid, [g for g in minus if g.condition == "cod"])
     assert reversed_.verdict == "reversed"
-    mixed = [replace(g, effect=replace(g.effect, p=0.001)) for g in gains if g.over != "standard"] + list(minus)
+    plus = {"low": 0.001, "p": 0.001}
+    mixed = [replace(g, effect=replace(g.effect, **plus)) for g in gains if g.over != "standard"] + list(minus)
     verdicts = {c.name: c.verdict for c in claims.claims(grid, mixed) if c.method == "kd"}
     assert verdicts["validated counterfactuals"] == "not shown"
     assert verdicts["through the flip"] == "shown"

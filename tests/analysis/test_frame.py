@@ -9,7 +9,8 @@ import pytest
 
 from cod_bench.analysis import frame
 from cod_bench.errors import UsageError
-from tests.analysis.test_aggregate import collect, hand_records
+from cod_bench.records import evaluate
+from tests.analysis.test_aggregate import REFERENCES, collect, hand_records
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,16 @@ def test_every_counted_run_has_one_row_with_its_own_values(table: pd.DataFrame) 
             [spec.task, spec.method, spec.condition, spec.k, spec.seed]
         ]
         assert own.accuracy.item() == pytest.approx(record.metrics["accuracy"])
+
+
+def test_what_only_readers_compute_has_columns_too(table: pd.DataFrame) -> None:
+    for (_, task, _), reference in REFERENCES.items():
+        own = table[table.task.eq(task)]
+        for record in (record for record in hand_records() if record.spec.task == task):
+            (found,) = evaluate.metrics_of([(record.predictions, record.probabilities)], reference)
+            row = own[own.run_id.eq(record.run_id)]
+            assert (row.matched.item(), row.collapsed.item()) == (found.read["matched"], found.read["collapsed"])
+            assert "matched" not in record.metrics
 
 
 def test_missing_runs_have_no_row() -> None:

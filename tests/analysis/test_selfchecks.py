@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cod_bench.analysis import stats
+from cod_bench.reports import gains
 from tests.analysis import selfchecks
 
 
@@ -32,6 +33,12 @@ def test_no_gate_fails_and_every_figure_is_a_rate(figures):
 def test_task_varying_effects_break_the_test_as_documented(figures):
     # Why no claim is made about new tasks.
     assert figures["task_varying_rejection_2pt"] > 0.07
+
+
+def test_a_one_sided_collapse_breaks_the_test_as_the_captions_say(figures):
+    # Its null is exchangeability, not a mean of zero: told, not gated.
+    assert figures["collapse_rejection_10x2pt"] == pytest.approx(gains.COLLAPSE_REJECTION, abs=0.02)
+    assert 0.05 < figures["collapse_rejection_10x4pt"] < figures["collapse_rejection_10x2pt"]
 
 
 def test_a_broken_gate_is_named(figures):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,9 +98,73 @@ def test_many_runs_at_once_are_the_runs_one_by_one():
         [(int(g), 0, 1, 5000, int(q)) for g, q in zip(gold, rng.integers(1, SCALE, rows), strict=True)]
     )
     found = evaluate.metrics_of(runs, reference)
-    assert [metrics for metrics, _ in found] == [evaluate.metrics(*run, reference) for run in runs]
-    assert [right.tolist() for _, right in found] == [
+    assert [one.stored for one in found] == [evaluate.metrics(*run, reference) for run in runs]
+    assert [one.correct.tolist() for one in found] == [
         [int(int(digit) == g) for digit, g in zip(predictions, gold, strict=True)] for predictions, _ in runs
     ]
+    assert [one.read["matched"] for one in found] == pytest.approx([float(one.matched.mean()) for one in found])
+    assert {frozenset(one.read) for one in found} == {frozenset({"matched", "collapsed"})}
     with pytest.raises(UsageError, match="class 2 in a run on reference"):
         evaluate.metrics_of([*runs, ("2" * rows, runs[0][1])], reference)
+
+
+def matched(gold: list[int], p: list[int]) -> list[float]:
+    return evaluate.matched(np.array(gold), np.array([p]))[0].tolist()
+
+
+def test_matched_accuracy_by_hand():
+    # Two of five rows have gold class 1, so the two highest p are called class 1: the first is right, the second wrong.
+    assert matched([1, 0, 1, 0, 0], [900, 800, 700, 600, 500]) == [1, 0, 0, 1, 1]
+    # All lean to class 1 (p above one half): the order alone counts, and it is perfect.
+    assert matched([0, 1, 0, 1], [6000, 8000, 5500, 9000]) == [1, 1, 1, 1]
+    # One place for three tied rows: each is called class 1 with a chance of 1/3; the highest has its place.
+    assert matched([1, 1, 0, 0, 0], [9, 5, 5, 5, 1]) == pytest.approx([1, 1 / 3, 2 / 3, 2 / 3, 1])
+
+
+def test_ties_are_the_mean_over_every_order_of_the_tied_rows():
+    gold, p = [1, 0, 1, 0, 1, 0], [7, 5, 5, 5, 5, 2]
+    found = []
+    for order in itertools.permutations(range(len(gold))):
+        ranked = sorted(order, key=lambda row: -p[row])  # stable: ties as the order has them
+        called = set(ranked[: sum(gold)])
+        found.append([float((row in called) == bool(gold[row])) for row in range(len(gold))])
+    assert matched(gold, p) == pytest.approx(np.mean(found, axis=0).tolist())
+
+
+RANKED = st.lists(st.tuples(st.integers(0, 1), st.integers(1, SCALE - 1)), max_size=30)
+
+
+@settings(max_examples=80, deadline=None)
+@given(RANKED, st.integers(1, SCALE - 1), st.integers(1, SCALE - 1))
+def test_matched_knows_p_by_its_order_and_ties_alone(rows, negative, positive):
+    gold, p = (list(column) for column in zip(*rows, (0, negative), (1, positive), strict=True))
+    found = matched(gold, p)
+    places = {value: place for place, value in enumerate(sorted(set(p)))}
+    assert matched(gold, [places[value] ** 2 + 1 for value in p]) == found
+    called = [right if g else 1 - right for g, right in zip(gold, found, strict=True)]
+    assert sum(called) == pytest.approx(sum(gold))  # as many as gold has, ties as shares
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.integers(1, SCALE - 1), min_size=2, max_size=30, unique=True), st.data())
+def test_matched_is_accuracy_where_a_run_names_class_1_as_often_as_gold(p, data):
+    gold = data.draw(st.permutations([1] + [0] + [data.draw(st.integers(0, 1)) for _ in p[2:]]))
+    highest = set(sorted(p)[-sum(gold) :])
+    rows = [(g, int(value in highest), 0, value, 5000) for g, value in zip(gold, p, strict=True)]
+    predictions, probabilities, reference = made(rows)
+    (found,) = evaluate.metrics_of([(predictions, probabilities)], reference)
+    assert found.read["matched"] == pytest.approx(found.stored["accuracy"])
+    assert found.matched.tolist() == found.correct.tolist()
+
+
+@pytest.mark.parametrize(
+    ("gold", "ones", "stored", "shown"),
+    [(5, 8, False, False), (5, 9, True, True), (5, 1, True, True), (7, 10, True, False), (7, 4, False, False),
+     (7, 3, False, True), (1, 5, False, True), (9, 5, False, True)],
+)  # fmt: skip
+def test_collapsed_in_tables_is_relative_to_the_gold_share(gold: int, ones: int, stored: bool, shown: bool):
+    # of ten rows, `gold` of class 1; a run that names class 1 `ones` times. Stored: over 80 %, whatever gold says.
+    rows = [(int(i < gold), int(i < ones), 0, 5000, 5000) for i in range(10)]
+    predictions, probabilities, reference = made(rows)
+    (found,) = evaluate.metrics_of([(predictions, probabilities)], reference)
+    assert (found.stored["collapsed"], found.read["collapsed"]) == (stored, shown)

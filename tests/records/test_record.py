@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.analysis import aggregate
+from cod_bench.analysis import mixtures
 from cod_bench.checks.texts import text_in
 from cod_bench.errors import UsageError
 from cod_bench.records import evaluate, index
@@ -236,7 +236,7 @@ def test_no_value_in_any_place_is_more_than_a_sentence_to_a_reader(kind: str, da
     with suppress(UsageError):
         evaluate.metrics(own.predictions, own.probabilities, target)
     with suppress(UsageError):
-        aggregate.refuse_mixtures([record(), own])
+        mixtures.refuse_mixtures([record(), own])
     assert all(float(number) < 1e13 for number in (*own.cost.values(), *own.metrics.values()))
 
 

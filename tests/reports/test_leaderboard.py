@@ -82,7 +82,7 @@ def test_captions_name_estimator_n_condition_protocol_track_and_smallest_p():
     ):
         assert needed in text
     # Every table of numbers is followed by its caption.
-    assert text.count("Conditional on one teacher") == 5
+    assert text.count("Conditional on one teacher") == 6
 
 
 def test_a_partial_grid_shows_means_and_n_and_nothing_more():
@@ -97,7 +97,7 @@ def test_a_partial_grid_shows_means_and_n_and_nothing_more():
     assert "Not stated before the declared grid is complete." in text
     for line in files["tiny/significance.csv"].splitlines()[1:]:
         # mean and pairs stand, every statistic is empty
-        assert line.endswith("," * 14)
+        assert line.endswith("," * 17 + "methods")
     assert re.search(r"lwd .* unvalidated|brand_tweets", files["tiny/incomplete.md"])
     assert "1 of 190 runs are missing" in files["tiny/incomplete.md"]
 
@@ -130,15 +130,16 @@ def test_main_figure_complete_and_partial():
     records = made["records"](SUITE)
     lines = leaderboard.main_figure(collected(SUITE, records))
     assert lines[0] == "suite tiny, track minilm, protocol last: cod - standard, accuracy points"
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[-1] == "Submitted: nobody has re-run these records."
-    assert re.match(
-        r"kd: \+\d\.\d\d, 95 % interval \[.*\], p = 0\.\d+ \(Holm .*n = 10 units \(2 tasks x 5 seeds\)", lines[1]
-    )
+    end = r"n = 10 units \(2 tasks x 5 seeds\)"
+    assert re.match(rf"all methods: \+\d\.\d\d, 95 % interval \[.*\], p = 0\.\d+ \(one test; .*{end}", lines[1])
+    assert re.match(rf"kd: \+\d\.\d\d, 95 % interval \[.*\], p = 0\.\d+ \(Holm .*{end}", lines[2])
     lines = leaderboard.main_figure(collected(SUITE, [r for r in records if r.spec.seed == 0]))
     assert "PARTIAL: 38 of 190 runs" in lines[0]
-    assert re.match(r"kd: [+-]\d\.\d\d, n = 2 of 10 units, k = 8, 16$", lines[1])
-    assert leaderboard.main_figure(collected(SUITE, []))[1].startswith("kd: –, n = 0 of 10")
+    assert re.match(r"all methods: [+-]\d\.\d\d, n = 2 of 10 units, k = 8, 16$", lines[1])
+    assert re.match(r"kd: [+-]\d\.\d\d, n = 2 of 10 units, k = 8, 16$", lines[2])
+    assert leaderboard.main_figure(collected(SUITE, []))[2].startswith("kd: –, n = 0 of 10")
 
 
 def test_protocols_and_tracks_never_share_a_table():
@@ -202,7 +203,7 @@ def test_names_are_escaped_everywhere():
     assert "\\|\\`\\$x\\$ \\_y\\_" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     # A border inside a name is escaped, so every row of a table keeps its number of cells.
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows[:4]} == {9 - 1}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows[:4]} == {9 + 1}
 
 
 @pytest.mark.parametrize(

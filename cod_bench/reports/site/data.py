@@ -13,16 +13,17 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Claim, Gain
 from cod_bench.records.results import BadFile
 from cod_bench.records.verdicts import REPRODUCED
-from cod_bench.reports import leaderboard, page, standing
+from cod_bench.reports import captions, leaderboard, page, standing
+from cod_bench.reports import gains as gain_tables
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site.charts import Forest, Panel
 from cod_bench.reports.tables import counted, p_value, percent
 
 ALL_TASKS = "all tasks"
 MEAN_K = "mean"
-MAIN_PAIR = leaderboard.MAIN_PAIR
+MAIN_PAIR = claims.MAIN_PAIR
 HALF = "half"
-SHOWN = ("agreement", "macro_f1", "mcc", "kl", "ece")
+SHOWN = ("matched", "agreement", "macro_f1", "mcc", "kl", "ece")
 """Metrics beside accuracy in the main table."""
 
 
@@ -79,23 +80,28 @@ class Row:
 
 def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] = ()) -> Section:
     """What one grid gives to the page, which shows these conditions besides its own."""
-    gains = claims.gains(grid)
-    stated = claims.claims(grid, gains)
+    found = claims.findings(grid)
+    told, worth = gain_tables.gain_caption(grid, found), claims.by_conditions(grid)
     parts = {
         "heading": page.heading(grid),
         "state": page.state(grid),
         "accuracy": f"{page.accuracy(grid)}\n\n{page.accuracy_caption(grid)}",
-        "gains": f"{page.gain_table(grid, gains)}\n\n{page.gain_caption(grid, gains)}" if gains else "",
-        "gain caption": page.gain_caption(grid, gains),
-        "claims": "\n\n".join(page.claim_parts(grid, stated)),
+        "gains": f"{gain_tables.gain_table(grid, found)}\n\n{told}"
+        if found.gains and not (worth and grid.complete)
+        else "",
+        "gain caption": told,
+        "matched": "\n\n".join(gain_tables.matched_parts(grid, found, level=3)[1:]),
+        "claims": "\n\n".join(
+            gain_tables.worth(grid, found) if worth and grid.complete else gain_tables.claim_parts(grid, found.claims)
+        ),
         "per task": "\n\n".join(page.per_task(grid)[1:]),
         "counterfactuals": "\n\n".join(page.counterfactuals(grid)[1:]),
         "incomplete": "" if grid.complete and not grid.stale and not bad else leaderboard.incomplete(grid, bad),
     }
     return Section(
-        grid, tuple(gains), tuple(stated),
-        answer=site_charts.forest(_main(grid, gains)),
-        groups=_groups(grid, gains),
+        grid, found.gains, found.claims,
+        answer=site_charts.forest(_main(grid, found.gains)),
+        groups=_groups(grid, found.gains),
         panels=tuple(tuple(row) for row in site_charts.panels(grid, [*grid.shown, *conditions])),
         conditions=grid.shown,
         parts=parts,
@@ -104,14 +110,15 @@ def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] =
 
 def _main(grid: Grid, gains: Sequence[Gain]) -> list[Gain]:
     """What the headline is made of."""
-    return standing.headed(grid, [gain for gain in gains if (gain.condition, gain.over) == MAIN_PAIR])
+    return standing.headed(grid, claims.main_gains(gains))
 
 
 def _groups(grid: Grid, gains: Sequence[Gain]) -> tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]:
     whole = site_charts.forest(gains)
     found: dict[str, list[tuple[str, str, Forest]]] = {}
     for condition, over in dict.fromkeys((gain.condition, gain.over) for gain in gains):
-        own = tuple(row for row in whole.rows if (row.condition, row.over) == (condition, over))
+        every = {row.method: row for row in whole.rows[::-1] if (row.condition, row.over) == (condition, over)}
+        own = tuple(row for row in whole.rows if every.get(row.method) is row)  # two families may have the same gain
         title = "Over half as many labelled texts, trained as long" if over == HALF else "At the same k"
         told = (grid.conditions_about.get(name) for name in (condition, over))
         if over != HALF and not all(one is None or one.equal_k for one in told):
@@ -135,7 +142,7 @@ def headline(shown: Section) -> Headline:
         return Headline(f"{said}{_unproven(grid, tried)}", where)
     if not main:
         return Headline("Not asked here: this suite does not compare cod with standard.", where)
-    n, tasks, seeds = page.units(grid)
+    n, tasks, seeds = captions.units(grid)
     ks = ", ".join(map(str, dict.fromkeys(k for gain in main for k in gain.ks)))
     basis = (
         f"Points of accuracy over standard at the same number of labelled texts, mean over k = {ks} and over "
@@ -147,7 +154,7 @@ def headline(shown: Section) -> Headline:
     if not grid.complete:
         what = "Means so far; no interval, p or claim before every declared run is there. "
         return Headline(f"Not decided yet: {done} of {declared} trainings are there.", basis + what + ending + left_out)
-    verdicts = {c.method: c.verdict for c in shown.claims if c.name == "helps"}
+    verdicts = claims.main_verdicts(shown.claims)
     p = max((gain.holm for gain in main if gain.holm is not None), default=None)
     basis += f"Bars: 95 % intervals, n = {n} units; Holm p at most {p_value(p)}. {ending}{left_out}"
     return Headline(f"{_sentence(main, verdicts)}{_unproven(grid, main)}", basis)

@@ -56,7 +56,7 @@ COLUMNS = (
     Column("sd", True, "standard deviation over seeds, in points"),
     Column("runs", True),
     Column("records", title="submitted, or reproduced: a maintainer has re-run random cells of them"),
-    Column("collapsed", True, "% of runs with over 80 % of their predictions in one class"),
+    Column("collapsed", True, "% of runs whose most predicted class exceeds its gold share by over 30 points"),
     *(Column(name.replace("_", "-"), True) for name in site_data.SHOWN),
     Column("suite"),
     Column("track"),

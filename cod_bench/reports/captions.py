@@ -1,0 +1,56 @@
+"""A grid -> words that tables and captions share: names with states, units, what all is conditional on. Pure."""
+
+from __future__ import annotations
+
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.analysis.claims import POOLED
+from cod_bench.records.verdicts import REPRODUCED
+from cod_bench.reports import standing
+from cod_bench.reports.tables import code, counted, escape
+from cod_bench.spec import LOCAL
+
+ALL_METHODS = "all methods"
+"""How the mean over methods is called in tables."""
+UNEQUAL = "(not at equal k)"
+
+
+def named(grid: Grid, method: str) -> str:
+    """A method's name in a table, or that of the mean over methods.
+
+    With its state where others of the table are reproduced and it is not.
+    """
+    if method == POOLED:
+        return f"*{ALL_METHODS}*"
+    state = standing.short(grid, method)
+    return escape(method) if state == REPRODUCED or not standing.mixed(grid) else f"{escape(method)} *{escape(state)}*"
+
+
+def condition(grid: Grid, name: str) -> str:
+    """A condition in a table, marked where it is not at equal k."""
+    told = grid.conditions_about.get(name)
+    return code(name) if told is None or told.equal_k else f"{code(name)} {UNEQUAL}"
+
+
+def pair(grid: Grid, one: str, other: str) -> str:
+    """A comparison in a table."""
+    return f"{condition(grid, one)} - {condition(grid, other)}"
+
+
+def units(grid: Grid) -> tuple[int, int, int]:
+    """Declared units, tasks and seeds."""
+    tasks, seeds = len(grid.suite.tasks), len(grid.suite.seeds)
+    return tasks * seeds, tasks, seeds
+
+
+def conditional(grid: Grid) -> str:
+    """The end of every caption."""
+    generator = f"; generator {code(grid.suite.generator)}" if grid.suite.generator else ""
+    slices = sum(LOCAL in task for task in grid.suite.tasks)
+    marks = (
+        f" {counted(slices, 'local slice')} ({code('+local-')} in the name): not the canonical data." if slices else ""
+    )
+    return (
+        "Conditional on one teacher and one generator per task. "
+        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks} "
+        f"Records: {escape(standing.brief(grid))}."
+    )
