@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -119,13 +120,19 @@ class Grid:
         return tuple(method for method in declared if method not in self.excluded)
 
     @property
+    def floors(self) -> tuple[str, ...]:
+        """The methods that it is measured against, in the suite's order, without those that cannot run here."""
+        declared = dict.fromkeys(method for block in self.suite.floors for method in block.methods)
+        return tuple(method for method in declared if method not in self.excluded)
+
+    @property
     def ks(self) -> tuple[int, ...]:
         """Declared budgets, ascending."""
         return tuple(sorted({k for block in self.suite.blocks for k in block.ks}))
 
     def conditions(self, method: str) -> tuple[str, ...]:
         """Conditions that the suite declares for a method, in the order of tables."""
-        return in_order(c for block in self.suite.blocks if method in block.methods for c in block.conditions)
+        return in_order(c for block in self.suite.everything if method in block.methods for c in block.conditions)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -137,8 +144,8 @@ class Grid:
         return any(spec.generator for spec in self.declared if spec.condition == condition)
 
     def ks_of(self, method: str, *conditions: str) -> tuple[int, ...]:
-        """Budgets that the suite declares for every one of these conditions of a method."""
-        blocks = [block for block in self.suite.blocks if method in block.methods]
+        """Budgets that the suite declares for every one of these conditions of a method, ceilings left out."""
+        blocks = [block for block in self.suite.everything if method in block.methods]
         found = [{k for block in blocks if condition in block.conditions for k in block.ks} for condition in conditions]
         return tuple(k for k in self.ks if all(k in ks for ks in found))
 
@@ -273,12 +280,13 @@ def _stale_reason(record: Record, expected: str | None, told: AboutCondition) ->
 def cells(grid: Grid) -> list[dict[str, Any]]:
     """One entry a declared cell (task, method, condition, k): n, means, spread over seeds; None where no run is."""
     names = (*METRICS, "collapsed")
+    declared = Counter((spec.task, spec.method, spec.condition, spec.k) for spec in grid.declared)
     found = []
     for task, method, condition, k in _cell_keys(grid):
         runs = grid.by_cell.get((task, method, condition, k), ())
         n = len(runs)
         entry: dict[str, Any] = {"task": task, "method": method, "condition": condition, "k": k}
-        entry |= {"n": n, "declared": len(grid.suite.seeds)}
+        entry |= {"n": n, "declared": declared[task, method, condition, k]}
         values = np.array([[run.metrics[name] for run in runs] for name in names], dtype=np.float64)
         means = values.mean(axis=1).tolist() if n else [None] * len(names)
         entry |= dict(zip(METRICS, means, strict=False))
@@ -290,9 +298,9 @@ def cells(grid: Grid) -> list[dict[str, Any]]:
 
 def _cell_keys(grid: Grid) -> Iterator[tuple[str, str, str, int]]:
     for task in grid.suite.tasks:
-        for method in grid.methods:
+        for method in (*grid.methods, *grid.floors):
             for condition in grid.conditions(method):
-                for k in grid.ks_of(method, condition):
+                for k in grid.ks_of(method, condition) or (0,):
                     yield task, method, condition, k
 
 

@@ -172,6 +172,53 @@ def power(
     say(f"records: {standing.words(grid)}")
 
 
+def frontier(
+    suite: SuiteOption = suites.DEFAULT_SUITE,
+    axis: Annotated[
+        str, typer.Option("--axis", help="labels, queries, dollars or seconds; all in turn when none is named.")
+    ] = "",
+    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also write every point with all its costs here.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Also draw the axis that --axis names here.")] = None,
+    plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Accuracy against what it costs: labels, teacher queries, dollars, seconds; what is most accurate for how much."""
+    from cod_bench.analysis import frontier as frontiers
+    from cod_bench.reports import frontier as shown
+    from cod_bench.store import write_atomic
+
+    if axis and axis not in frontiers.AXES:
+        raise unknown("axis", axis, frontiers.AXES)
+    if svg is not None and not axis:
+        raise UsageError(f"--svg {svg}: a figure is of one axis; name it with --axis {', '.join(frontiers.AXES)}")
+    for option, file in (("--csv", csv), ("--svg", svg)):
+        if file is not None and given.out_file(option, file).suffix != f".{option[2:]}":
+            raise UsageError(f"{option} {file}: the name must end in .{option[2:]}")
+    given.plugins(plugin)
+    grid = _one(suite, results, track, protocol)
+    _where(results, [grid])
+    found, axes = frontiers.of(grid), [frontiers.AXES[axis]] if axis else list(frontiers.AXES.values())
+    if svg is not None and not shown.costs_anything(found, axes[0]):
+        raise UsageError(f"--svg {svg}: nothing to draw; {shown.sentence(grid, found, axes[0])}")
+    say(f"suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: accuracy against cost")
+    parts = [shown.uncounted(found)]
+    if not shown.nothing_counted(found):
+        parts = [] if grid.complete else [shown.partial(grid)]
+        for one in axes:
+            parts.append(shown.sentence(grid, found, one))
+            parts += [shown.levels(found, one)] if grid.complete and shown.costs_anything(found, one) else []
+        parts += [] if grid.complete else [shown.table(found, axes)]
+        parts.append(shown.caption(grid))
+    for part in parts:
+        say("", *part.split("\n"))
+    if csv is not None:
+        write_atomic(csv, shown.csv_of(grid, found))
+        say("", f"wrote {len(found)} points to {csv}")
+    if svg is not None:
+        write_atomic(svg, shown.svg(grid, found, axes[0]))
+        say("", f"wrote {svg}")
+
+
 def export(
     out: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
@@ -248,5 +295,5 @@ def _standing(results: Results, found: Sequence[Grid]) -> list[Grid]:
     return [replace(grid, states=told(grid)) for grid in found]
 
 
-VERBS = (table, claims, compare, power, export, site)
+VERBS = (table, claims, compare, power, frontier, export, site)
 """Registered by app.py under their own names."""

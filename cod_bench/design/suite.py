@@ -68,9 +68,14 @@ class Suite:
         return self.variant_of or self.name
 
     @property
+    def everything(self) -> tuple[Block, ...]:
+        """Its blocks and those of its floors."""
+        return (*self.blocks, *self.floors)
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """The methods it declares, in its order, floors at the end."""
-        return tuple(dict.fromkeys(method for block in (*self.blocks, *self.floors) for method in block.methods))
+        return tuple(dict.fromkeys(method for block in self.everything for method in block.methods))
 
     def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
         """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
@@ -119,7 +124,7 @@ class Suite:
     @property
     def conditions(self) -> tuple[str, ...]:
         """The conditions it declares, in its order, those of floors at the end."""
-        return tuple(dict.fromkeys(name for block in (*self.blocks, *self.floors) for name in block.conditions))
+        return tuple(dict.fromkeys(name for block in self.everything for name in block.conditions))
 
     def variant(
         self, *, submitted: tuple[str, ...] = (), tried: tuple[str, ...] = (), generator: str = ""
@@ -158,7 +163,7 @@ def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[Run
     seen: dict[RunSpec, None] = {}
     for protocol in protocols:
         for seed in dict.fromkeys((*suite.seeds, *(seed for block in suite.floors for seed in block.seeds))):
-            for block in (*suite.blocks, *suite.floors):
+            for block in suite.everything:
                 if seed not in (block.seeds or suite.seeds):
                     continue
                 for method in block.methods:

@@ -14,7 +14,7 @@ from cod_bench.analysis.claims import POOLED, Findings, Gain
 from cod_bench.design.suite import Suite
 from cod_bench.errors import plain
 from cod_bench.records.results import BadFile
-from cod_bench.reports import beside, captions, exports, page, plots, standing
+from cod_bench.reports import beside, captions, exports, frontier, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
 from cod_bench.store import write_atomic
@@ -109,6 +109,7 @@ def section(grid: Grid, asked: Findings, *, bad: Sequence[BadFile] = (), figures
         "incomplete.md": incomplete(grid, bad),
         MAIN: "\n".join(main_figure(grid, asked)) + "\n",
     }
+    files |= frontier.files(grid, figures=figures)
     return files | {name: plots.learning_curve(grid, task) if figures else "" for name, task in curves.items()}
 
 

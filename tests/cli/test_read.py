@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cod_bench.records.record import sealed, to_json
+from cod_bench.records.results import Results
 from tests import ROOT
 from tests.cli.test_app import call
 
@@ -73,6 +77,64 @@ def test_power_tells_seeds_per_method(tmp_path: Path) -> None:
     assert "80% power" in done.stdout
 
 
+def test_the_frontier_of_records_that_count_nothing_says_so(tmp_path: Path) -> None:
+    done = call("frontier", "--results", str(ROOT / "results"), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, _, told = done.stdout.splitlines()
+    assert head == "suite embedded, track minilm-fp32, protocol last: accuracy against cost"
+    assert told.startswith("Not counted: none of these records tells its human labels")
+
+
+@pytest.fixture
+def counting(tmp_path: Path) -> Path:
+    """The published records as if each had counted what it cost."""
+    copy = Results(tmp_path / "counting")
+    shutil.copytree(ROOT / "results", copy.root)
+    for path in copy.record_paths():
+        record = copy.read(path)
+        asked = float(record.spec.k) * {"cod": 900.5, "random": 90.0}.get(record.spec.condition, 0.0)
+        more = {"human_labels": float(record.spec.k), "teacher_queries": asked, "llm_requests": 0.0}
+        changed = replace(record, cost={**record.cost, **more, "pool_seconds": asked / 100})
+        path.write_text(to_json(sealed(changed)))
+    return copy.root
+
+
+def test_the_frontier_is_told_axis_by_axis_and_written_as_csv_and_svg(counting: Path, tmp_path: Path) -> None:
+    done = call("frontier", "--results", str(counting), "--csv", "points.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    starts = (
+        "At up to 8 human labels a task",
+        "At 0 teacher queries a task",
+        "Every point that is counted costs 0 dol",
+    )
+    for start in starts:
+        assert sum(line.startswith(start) for line in lines) == 1
+    assert sum("seconds a task the most accurate is" in line for line in lines) == 1
+    assert sum(line.startswith("| method") for line in lines) == 3
+    rows = list(csv.DictReader((tmp_path / "points.csv").open()))
+    assert lines[-1] == f"wrote {len(rows)} points to points.csv"
+    best = max(rows, key=lambda row: float(row["accuracy"]))
+    assert best["on_frontier_dollars"] == "true"
+    (tmp_path / "points.svg").write_text("older")
+    done = call("frontier", "--results", str(counting), "--axis", "queries", "--svg", "points.svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "human labels a task the most" not in done.stdout
+    assert "teacher queries a task" in (tmp_path / "points.svg").read_text()
+
+
+def test_the_frontier_of_what_is_not_complete_is_a_table_of_means(counting: Path, tmp_path: Path) -> None:
+    for path in (counting / "last" / "minilm-fp32" / "rt_quotes" / "lwd").rglob("k*-seed4-*.json"):
+        path.unlink()
+    done = call("frontier", "--results", str(counting), "--axis", "labels", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "PARTIAL: 388 of 400 runs" in done.stdout
+    assert "the most accurate" not in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) > 30
+    assert not [line for line in rows if "[" in line]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -80,6 +142,12 @@ def test_power_tells_seeds_per_method(tmp_path: Path) -> None:
         (["compare", "cod", "kd"], "'cod' is a condition and 'kd' is a method; name two methods"),
         (["compare", "lwd", "nope"], "'lwd' is a method and 'nope' is none of these; name two methods"),
         (["power", "--effect", "2"], "--effect 2.0"),
+        (["frontier", "--axis", "lables"], "unknown axis 'lables': did you mean 'labels'"),
+        (["frontier", "--svg", "x.svg"], "--svg x.svg: a figure is of one axis; name it with --axis labels, queries"),
+        (["frontier", "--csv", "x.txt"], "--csv x.txt: the name must end in .csv"),
+        (["frontier", "--axis", "labels", "--svg", "nope/x.svg"], "its folder nope is not there"),
+        (["frontier", "--axis", "labels", "--svg", "x.svg"], "nothing to draw; Human labels: not counted"),
+        (["frontier", "--suite", "nowhere"], "unknown suite 'nowhere'"),
         (["compare", "cod", "standard", "--track", "nowhere"], "unknown track 'nowhere'"),
         (["table", "1", "--suite", "nowhere"], "unknown suite 'nowhere'"),
     ],

@@ -214,7 +214,7 @@ def test_the_main_table_agrees_with_the_leaderboard() -> None:
 def test_sections_of_other_tracks_stand_apart() -> None:
     records, toy = made["records"](SUITE), made["records"](SUITE, track="toy")
     text = site.page([grid(SUITE, records), grid(SUITE, toy, track="toy")])
-    assert text.count('<details class="other">') == 2  # its gains and its curves
+    assert text.count('<details class="other">') == 3  # its gains, its curves and its costs
     assert re.search(r'data-whole="1"><option selected>minilm</option><option>toy</option>', text)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from cod_bench.analysis.frontier import AXES
 from cod_bench.reports.site import page as site
+from tests.reports import test_frontier as costs
 from tests.reports.test_site import EVIL, SUITE, grid, made, submitted
 from tests.reports.test_site import page as rendered
 
@@ -145,6 +147,37 @@ def test_a_narrow_page_never_scrolls_sideways(browser: Any, file: str, scheme: s
     page = context.new_page()
     page.goto(file)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_axis_of_costs_is_chosen_by_mouse_and_keyboard_and_needs_no_script(
+    browser: Any, tmp_path: Path, scripts: bool
+) -> None:
+    file = tmp_path / "index.html"
+    file.write_text(site.page([costs.grid(), costs.grid(made["records"](SUITE)), costs.grid()]), encoding="utf-8")
+    context = browser.new_context(viewport={"width": 390, "height": 844}, java_script_enabled=scripts)
+    page = context.new_page()
+    page.goto(file.as_uri())
+
+    def shown(place: int = 0) -> list[str]:
+        views = page.locator(".costs").nth(place).locator(".cost")
+        return [str(views.nth(i).get_attribute("data-axis")) for i in range(4) if views.nth(i).is_visible()]
+
+    chart = page.locator(".costs").first
+    assert shown() == ["labels"]
+    for axis in AXES:
+        chart.locator(f"input[value={axis}]").check()
+        assert shown() == [axis]
+        assert chart.locator(f"[data-axis={axis}] p").inner_text()
+        assert chart.locator("svg[role=img]:visible").count() == (0 if axis == "dollars" else 2)
+    chart.locator("input[value=labels]").focus()
+    chart.locator("input[value=labels]").press("ArrowRight")
+    assert shown() == ["queries"]
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert shown(1) == ["labels"]
+    assert chart.locator("tbody tr").count() == 19
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     context.close()
 

@@ -22,6 +22,7 @@ from cod_bench.reports import standing, tables
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import facts as site_facts
+from cod_bench.reports.site import frontier as site_frontier
 from cod_bench.reports.site.charts import Style
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def page(
         conditions=[(name, conditions[name]) for name in suites.in_order(conditions)],
         size={name.lower(): getattr(site_charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "BOTTOM")},
         methods=site_facts.methods(sections, about or {}), submissions=site_facts.submissions(sections),
-        paper=site_facts.paper_answers(grids),
+        paper=site_facts.paper_answers(grids), costs=[site_frontier.chart(grid, styles) for grid in grids],
         examples=examples, examples_shown=max((e.place + 1 for e in examples), default=0),
         teachers=site_facts.teachers(grids), environments=site_facts.environments(grids),
         generators=site_facts.generators(grids), runs=len({spec for grid in grids for spec in grid.runs}),
