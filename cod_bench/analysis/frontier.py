@@ -92,7 +92,7 @@ def of(grid: Grid) -> list[Point]:
 
 
 def cells(grid: Grid, floors: Collection[str] = ()) -> list[Cell]:
-    """The declared (method, condition, k) of a grid with their counted runs, ceilings left out; `floors` are methods."""
+    """The declared (method, condition, k) of a grid with their counted runs, without ceilings; `floors` are methods."""
     return [
         Cell(method, condition, k, tuple(runs), method in floors)
         for method in dict.fromkeys((*grid.methods, *floors))

@@ -10,7 +10,7 @@ from typing import Any
 from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, OTHERS, Axis, Point, Step
-from cod_bench.reports import captions, plots
+from cod_bench.reports import captions, page, plots
 from cod_bench.reports.scale import Scale, amount, of_accuracies, of_costs, step_line
 from cod_bench.reports.tables import NONE, code, counted, csv_text, escape, markdown, percent
 
