@@ -272,7 +272,7 @@ DISTILLER = Mine
          "respects k"),
         ("limit += len(warm.corpus('toy').evaluation[0].text)", "", "",
          "from cod_bench.counterfactuals import warm", "reads no evaluation row"),
-        ("limit = len(held_out()) % 30 + 40", "", "", FROM_THE_FILES, "reads no evaluation row"),
+        ("limit = sum(map(ord, held_out())) % 30 + 40", "", "", FROM_THE_FILES, "reads no evaluation row"),
         ("", "", "@classmethod\n    def hparams(cls, track, k):\n        return {'steps': 3}", "", "respects k"),
     ],
 )  # fmt: skip
