@@ -23,13 +23,13 @@ FILES = {
 
 
 def test_there_are_commands_to_follow() -> None:
-    assert len(BLOCKS) == 3
-    assert list(FILES) == ["nearest_unlike.py"]
+    assert len(BLOCKS) == 4
+    assert list(FILES) == ["nearest_mean.py", "nearest_unlike.py"]
     assert all(line.startswith("cod-bench ") for block in BLOCKS for line in block.splitlines())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", BLOCKS, ids=["a method", "a condition", "a task and a generator"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["a method", "a method's fit", "a condition", "a task and a generator"])
 def test_the_commands_work_in_an_empty_folder(block: str, tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)

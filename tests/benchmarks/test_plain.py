@@ -18,14 +18,19 @@ from cod_bench.counterfactuals import warm
 from cod_bench.counterfactuals.rows import build
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import identify
+<<<<<<< HEAD
 from cod_bench.design.suites import CLAIMED
+=======
+from cod_bench.design.suites import CONDITIONS
+from cod_bench.distiller import brings_fit
+>>>>>>> floors
 from cod_bench.runner import work
 from cod_bench.spec import RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from cod_bench.training.distil import train
 from tests.checkpoints import save
 
-METHODS = registry.names("baseline")
+METHODS = tuple(name for name in registry.names("baseline") if not brings_fit(name))
 FAMILIES = ("bert", "deberta-v2", "qwen2")
 RECIPE = Recipe(learning_rate=3e-3, steps={4: 6}, filter_epochs=2, weight_decay=0.0)
 LONGER = replace(RECIPE, steps={4: 20})

@@ -136,6 +136,20 @@ def test_a_method_under_another_name_is_told() -> None:
     assert found.told == "method mine ends as kd on the same rows in 2 of 3 runs"
 
 
+def test_to_methods_that_read_no_row_all_rows_are_equal() -> None:
+    one, same = ended("a", method="lexicon", history={}), ended("b", method="lexicon", history={})
+    assert compared(one, same) == check_rows.Copies()
+    other = ended("b", method="lexicon_median", history={})
+    assert compared(one, other).told == "method lexicon_median ends as lexicon on the same rows in 1 of 1 runs"
+    assert compared(ended("a", method="probe", history={}), ended("b", method="probe", history={})).wrong
+    assert compared(one, ended("b")).wrong  # a student that ends as no label at all does was trained on nothing
+
+
+def test_runs_that_say_the_same_of_every_row_are_no_copies() -> None:
+    runs = [ended(rows, np.full(400, 4998), "majority", history={}) for rows in "ab"]
+    assert compared(*runs) == check_rows.Copies()
+
+
 def test_no_two_published_runs_are_alike() -> None:
     """What the thresholds were chosen by."""
     records = {record.run_id: record for record in Results(ROOT / "results").scan()[0]}

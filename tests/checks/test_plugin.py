@@ -228,6 +228,66 @@ def test_the_kind_is_told_without_running_the_file(tmp_path: Path) -> None:
         check(tmp_path / "nothing.py")
 
 
+FITTED = """
+import numpy as np
+from cod_bench import Fitted
+{top}
+
+
+class Mine(Fitted):
+    'Texts that are longer than the labels say.'
+
+    name, version, summary = "mine", 1, "A method of a test."
+    {own}
+
+    def fit(self, material):
+        limit = 50.0 + sum(row.label for row in material.rows)
+        {body}
+
+        def predict(texts):
+            p = np.array([0.7 if len(text) > limit else 0.2 for text in texts])
+            {said}
+            return np.stack([1 - p, p], axis=1)
+
+        return predict
+
+
+DISTILLER = Mine
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "own", "top", "caught_by"),
+    [
+        ("", "", "", "", ""),
+        ("limit = np.median([len(text) for text in material.unlabelled()])", "", "blind = True", "", ""),
+        ("limit = float(material.student.states(['x']).sum())", "", "blind = True", "", ""),
+        ("", "", "blind = True", "", "loss finite and falling"),
+        ("limit = material.rows[0].label", "", "blind = True", "", "loss finite and falling"),
+        ("", "p = p * (len(texts) > 1)", "", "", "loss finite and falling"),
+        ("", "return p", "", "", "loss finite and falling"),
+        ("", "p = p + 1", "", "", "loss finite and falling"),
+        ("limit = np.random.rand() * 90", "", "", "", "deterministic"),
+        ("limit += len(warm.corpus('toy').train[0].text)", "", "", "from cod_bench.counterfactuals import warm",
+         "respects k"),
+        ("limit += len(warm.corpus('toy').evaluation[0].text)", "", "",
+         "from cod_bench.counterfactuals import warm", "reads no evaluation row"),
+        ("limit = sum(map(ord, held_out())) % 30 + 40", "", "", FROM_THE_FILES, "reads no evaluation row"),
+        ("", "", "@classmethod\n    def hparams(cls, track, k):\n        return {'steps': 3}", "", "respects k"),
+    ],
+)  # fmt: skip
+def test_methods_with_a_fit_of_their_own_are_held_to_theirs(
+    body: str, said: str, own: str, top: str, caught_by: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(FITTED.format(body=body or "pass", said=said or "pass", own=own or "pass", top=top))
+    results = in_process(path)
+    assert caught_by in (failed(results) or [""]), results
+    assert bool(caught_by) == bool(failed(results)), results
+    if not caught_by:
+        assert results["loss finite and falling"].reason == "it has none and brings its own fit"
+
+
 GENERATOR = """
 from cod_bench.generators.substitution import Substitution
 from cod_bench.generator import Answer
@@ -275,7 +335,7 @@ def test_the_declared_tasks_rows_are_pinned_and_an_executor_does_every_job() -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["baselines/ted.py", "cod_bench/executors/local.py"])
+@pytest.mark.parametrize("path", ["baselines/ted.py", "baselines/probe.py", "cod_bench/executors/local.py"])
 def test_declared_plugins_pass_in_processes_of_their_own(path: str) -> None:
     assert {r.state for r in check(ROOT / path)} == {"ok"}
 

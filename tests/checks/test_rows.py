@@ -263,12 +263,32 @@ def test_costs_are_those_of_a_run(changes: dict[str, float | None], reason: str)
     assert bool(told) == bool(reason)
 
 
-@pytest.mark.parametrize("steps", [11, 13, None, "12", True, float("inf")])
+@pytest.mark.parametrize("steps", [11, 13, "12", True, float("inf")])
 def test_steps_are_those_of_the_recipe(steps: Any) -> None:
     made = record()
     assert made.identity["method"]["hparams"]["steps"] == len(made.history["loss"])
     forged = replace(made, identity={**made.identity, "method": {"hparams": {"steps": steps}}})
     assert f"identity.method.hparams.steps is {steps}; run it again" in check_rows.history(forged)
+
+
+@pytest.mark.parametrize(
+    ("history", "cost", "told"),
+    [
+        ({}, {"steps": 0.0, "train_seconds": 0.0}, ""),
+        ({}, {"steps": 0.0}, ""),
+        ({}, {"steps": 2.0}, "history: 0 lists, cost.steps 2.0, and hparams name no steps"),
+        ({"loss": [1.0, 0.5]}, {"steps": 2.0}, "history: 1 lists, cost.steps 2.0, and hparams name no steps"),
+        ({"loss": []}, {"steps": 0.0}, "history: 1 lists, cost.steps 0.0, and hparams name no steps"),
+        ({}, {"steps": 0.0, "cpu_seconds": 0.0}, "cost.cpu_seconds: 0.0, and no training takes none; run it again"),
+        ({}, {"steps": 0.0, "prepare_steps": 4.0}, "cost.prepare_steps: 4.0 steps in no time; run it again"),
+    ],
+)
+def test_a_method_whose_recipe_names_no_steps_took_none(
+    history: dict[str, Any], cost: dict[str, float], told: str
+) -> None:  # fmt: skip
+    made = record("probe")
+    assert "steps" not in made.identity["method"]["hparams"]
+    assert check_rows.history(replace(made, history=history, cost={**made.cost, **cost})) == told
 
 
 @pytest.mark.parametrize(("ties", "told"), [(0, False), (2, False), (3, True)])

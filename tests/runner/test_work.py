@@ -17,6 +17,7 @@ from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify, run_id
 from cod_bench.design.suites import CONDITIONS
+from cod_bench.distiller import brings_fit
 from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics as recomputed
 from cod_bench.records.record import record_from_json, to_json
@@ -28,7 +29,8 @@ from cod_bench.training.batches import Rows, batches_of
 from cod_bench.training.distil import train
 from cod_bench.training.model import masked_mean, pad, predict
 
-METHODS = registry.names("baseline")
+METHODS = tuple(name for name in registry.names("baseline") if not brings_fit(name))
+"""Those with a training loop; test_fit.py has the others."""
 
 
 def spec(method: str = "kd", condition: str = "standard", **changes: Any) -> RunSpec:

@@ -13,7 +13,12 @@ from cod_bench import device, registry
 from cod_bench.counterfactuals import warm
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import expected, not_applicable, run_id
+<<<<<<< HEAD
 from cod_bench.design.suites import CLAIMED
+=======
+from cod_bench.design.suites import CONDITIONS
+from cod_bench.distiller import brings_fit
+>>>>>>> floors
 from cod_bench.errors import UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import work
@@ -21,7 +26,7 @@ from cod_bench.spec import RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from tests.checkpoints import FAMILIES, save
 
-METHODS = registry.names("baseline")
+METHODS = tuple(name for name in registry.names("baseline") if not brings_fit(name))
 SHORT = Recipe(learning_rate=3e-3, steps={4: 3}, filter_epochs=2)
 TEACHER = TeacherRecipe(epochs=6, learning_rate=3e-3)
 
@@ -69,6 +74,14 @@ def run(wanted: RunSpec) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_method_runs_on_every_family(made: dict[str, Track], family: str, method: str) -> None:
     run(spec(made[family], method))
+
+
+@pytest.mark.parametrize("method", ["probe", "probe_teacher"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_frozen_states(made: dict[str, Track], family: str, method: str) -> None:
+    record = work.run_one(spec(made[family], method), {})
+    assert 0.4 < record.metrics["accuracy"] <= 1
+    assert (record.history, len(set(record.probabilities)) > 10) == ({}, True)
 
 
 @pytest.mark.slow
