@@ -18,12 +18,8 @@ from cod_bench.counterfactuals import warm
 from cod_bench.counterfactuals.rows import build
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import identify
-<<<<<<< HEAD
 from cod_bench.design.suites import CLAIMED
-=======
-from cod_bench.design.suites import CONDITIONS
 from cod_bench.distiller import brings_fit
->>>>>>> floors
 from cod_bench.runner import work
 from cod_bench.spec import RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track

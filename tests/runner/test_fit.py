@@ -12,8 +12,8 @@ import pytest
 
 from cod_bench import device, registry
 from cod_bench.checks import rows as check_rows
-from cod_bench.condition import build
 from cod_bench.counterfactuals import warm
+from cod_bench.counterfactuals.rows import build
 from cod_bench.design import tracks
 from cod_bench.design.identity import expected, has_recipe, identify, run_id
 from cod_bench.distiller import Fitted, Material, brings_fit

@@ -13,12 +13,8 @@ from cod_bench import device, registry
 from cod_bench.counterfactuals import warm
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import expected, not_applicable, run_id
-<<<<<<< HEAD
 from cod_bench.design.suites import CLAIMED
-=======
-from cod_bench.design.suites import CONDITIONS
 from cod_bench.distiller import brings_fit
->>>>>>> floors
 from cod_bench.errors import UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import work
