@@ -58,9 +58,10 @@ def of(
         teacher_passes: texts that the teacher was asked about: each distinct training row where its soft label is
             trained on, what the condition asked, and what the searches did, an edited version each.
         teacher_queries: the same with the rows of the draw on whose right answer it depends whether they are used, and
-            with the share of the generator's word survey.
-        llm_requests, llm_prompt_tokens, llm_completion_tokens, dollars: of generators that buy their answers; dollars
-            are absent where no price is known, and all are 0 without such a generator.
+            with the share of the generator's word survey; without the searches where only first answers are taken,
+            which are made before any.
+        llm_requests, llm_prompt_tokens, llm_completion_tokens, dollars: of generators that buy their answers, every
+            attempt included; dollars are absent where no price is known, and all are 0 without such a generator.
         pool_seconds, pool_cpu_seconds: the share of its entries in the making of their blocks, controls included.
     """
     share = pool.share() if pool is not None else 0.0
@@ -77,11 +78,14 @@ def of(
         return {**found, "human_labels": 0.0, "teacher_passes": 0.0, "teacher_queries": 0.0}
     trained_on = {row.text for row in training.rows} if habits.soft_labels else set()
     judged = rows_judged(draw, training, condition) if habits.judges else set()
+    searched = () if condition.text == "first" else paid
     return {
         **found,
         "human_labels": float(labels_known(draw, training, condition)),
         "teacher_passes": float(len(trained_on | beside) + teacher_queries(paid, 0.0)),
-        "teacher_queries": float(len(trained_on | beside | judged) + teacher_queries(paid, share)),
+        "teacher_queries": float(
+            len(trained_on | beside | judged) + teacher_queries(searched, 0.0) + share * len(paid)
+        ),
     }
 
 

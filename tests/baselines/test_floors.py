@@ -15,8 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from cod_bench import device, registry
-from cod_bench.condition import Row, build
+from cod_bench.condition import Row
 from cod_bench.counterfactuals import warm
+from cod_bench.counterfactuals.rows import build
 from cod_bench.design import tracks
 from cod_bench.distiller import Material, brings_fit, reads_no_row
 from cod_bench.errors import RunError, UsageError
