@@ -18,7 +18,8 @@ class TeacherLabelled(Condition):
     """k originals and n unlabelled texts with the teacher's labels: pseudo-labels (Lee, ICML 2013 workshop).
 
     n is what the counterfactuals of this very run asked the teacher, with their share of its word survey. It trains for
-    the steps of k rows as every condition does, so that of many texts it sees each less often.
+    the steps of k rows as every condition does: where these take fewer rows than it has, it sees some of them never,
+    originals too.
     """
 
     name = "teacher-labelled"

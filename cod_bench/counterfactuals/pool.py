@@ -84,7 +84,7 @@ class Pool:
         )  # fmt: skip
         self._state: dict[str, Any] | None = None
         self._frequencies: Frequencies | None = None
-        self._blocks: dict[str, list[Entry]] = {}
+        self._blocks: dict[str, _Block] = {}
         self._digests: dict[str, str] = {}
 
     def entries(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> list[Entry]:
@@ -102,11 +102,14 @@ class Pool:
         self, draw: Draw, start: int, end: int, *, kept_wrong: bool = False, preserving: bool = False
     ) -> list[Entry]:
         """The entries of slots [start, end) of a draw: from the cache folder, or searched now."""
+        return self._block(draw, start, end, kept_wrong, preserving).entries
+
+    def _block(self, draw: Draw, start: int, end: int, kept_wrong: bool, preserving: bool) -> _Block:
         path = self._path(draw, start, end, kept_wrong, preserving)
         name = path.name
         if name not in self._blocks:
             found = kept(
-                path, block_key(path), partial(_entries, slots=end - start),
+                path, block_key(path), partial(_block, slots=end - start),
                 lambda: self._search(draw, start, end, preserving or not self.generator.costly), what="pool block",
             )  # fmt: skip
             if len(self._blocks) >= REMEMBERED:  # lies in the cache folder
@@ -153,13 +156,12 @@ class Pool:
 
     def took(self, draw: Draw, k: int, *, kept_wrong: bool = False, preserving: bool = False) -> dict[str, float]:
         """Seconds, of the wall and of the CPU, that the entries of budget k took when they were made: of each block the
-        share of its slots. Random controls and, if the generator makes them, rewrites are part of it.
+        share of its slots. Random controls and, if the generator makes them, rewrites are part of it; its state, which
+        is made once for all seeds, is not.
         """
-        self.entries(draw, k, kept_wrong=kept_wrong, preserving=preserving)
         found = {"seconds": 0.0, "cpu_seconds": 0.0}
         for start, end in blocks(k // 2):
-            path = self._path(draw, start, end, kept_wrong, preserving)
-            cost = sealed(path, block_key(path), _cost)
+            cost = self._block(draw, start, end, kept_wrong, preserving).cost
             for name in found:
                 found[name] += cost[name] * (min(end, k // 2) - start) / (end - start)
         return found
@@ -193,6 +195,7 @@ class Pool:
         return answer, cfe, refusals.count
 
     def _search(self, draw: Draw, start: int, end: int, preserving: bool) -> str:
+        self.state()  # whoever makes the first block of all would pay for it alone
         begun, cpu = time.perf_counter(), time.process_time()
         slots = draw.first_slots(end)[start:]
         entries = [self._entry(slot, draw.seed, preserving) for slot in slots]
@@ -287,8 +290,17 @@ def _entries(text: str, slots: int) -> list[Entry]:
     return found
 
 
-def _cost(text: str) -> dict[str, float]:
-    return {name: float(value) for name, value in json.loads(text)["cost"].items()}
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What lies in a file of the pool: entries, and the seconds that they took."""
+
+    entries: list[Entry]
+    cost: Mapping[str, float]
+
+
+def _block(text: str, slots: int) -> _Block:
+    told = json.loads(text)["cost"]
+    return _Block(_entries(text, slots), {name: float(told[name]) for name in ("seconds", "cpu_seconds")})
 
 
 @dataclass(slots=True)

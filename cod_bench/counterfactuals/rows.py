@@ -82,11 +82,12 @@ def labels_known(draw: Draw, found: TrainingSet, wanted: Condition) -> int:
 
     Originals and rows drawn like them are the first usable ones of their class: whoever draws them learns the label of
     every row of the draw's order up to the last of them, of those of the other class and of those passed over too.
-    Partners that a condition finds elsewhere count one each, and so do the rows that it looked up in vain.
+    Partners that a condition finds elsewhere count one each unless they are among these, and so do the rows that it
+    looked up in vain.
     """
     own = _chosen(found, wanted)
     reached = max((draw.place(source) for source, chosen in own.items() if not chosen), default=-1) + 1
-    return reached + sum(own.values()) + found.looked_up
+    return reached + sum(chosen and draw.place(source) >= reached for source, chosen in own.items()) + found.looked_up
 
 
 def rows_judged(draw: Draw, found: TrainingSet, wanted: Condition) -> set[str]:

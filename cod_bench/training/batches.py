@@ -150,9 +150,9 @@ def apart_batches(
 ) -> tuple[list[list[int]], int]:
     """`slot_batches` whose pairs are split: `steps` batches of row indices, and those of an epoch.
 
-    Every epoch takes the batches of `slot_batches`, or halves of it where it is one batch, two by two; the partners of
-    the two change places. Of an odd number the last three go round. So a batch has as many originals, partners and rows
-    of each class as there, and none of its originals beside its own partner.
+    An epoch has the batches of `slot_batches`, or two halves where that is one batch; each takes the partners of the
+    next one, the last those of the first. So where all are of one size a batch has as many originals, partners and
+    rows of each class as there, and none of its originals beside its own partner.
     """
     half = min(size, max(1, len(starts) // 4 * 2))  # even, so that its classes balance
     epoch = -(-len(starts) // half)
