@@ -40,6 +40,10 @@ class CfeOnly(Condition):
         made = [row(slot, entry, slot.index // 2) for slot, entry in zip(slots, given, strict=True)]
         return TrainingSet(tuple(map(Pair, made[::2], made[1::2])))
 
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:  # noqa: ARG002 - whatever k
+        """One for each counterfactual that there is not."""
+        return lacking, lacking
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k rows and none is an original as it was drawn for its own sake."""
         fits = len(rows) == k and {role for _, _, role in rows} <= {"p", "s"}

@@ -45,6 +45,10 @@ class Shuffled(Condition):
             pairs.append(Pair(Row.of(slot.original, slot.index), partner))
         return TrainingSet(tuple(pairs))
 
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:
+        """Those of the others alone, and no record tells which they are."""
+        return max(0, lacking - k // 2), min(lacking, k // 2)
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k rows, no partner of an original that is there."""
         if len(rows) != k or not re.fullmatch(r"(o[ps])*", "".join(role for _, _, role in rows)):
