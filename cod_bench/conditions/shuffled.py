@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cod_bench import Condition, Pair, Row, TrainingSet
-from cod_bench.condition import Given, Spare, Told
+from cod_bench.condition import Given, Spare, Told, partner_faults
 
 if TYPE_CHECKING:
     from cod_bench.generator import Entry
@@ -50,9 +49,9 @@ class Shuffled(Condition):
         return max(0, lacking - k // 2), min(lacking, k // 2)
 
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
-        """Whether there are k rows, no partner of an original that is there."""
-        if len(rows) != k or not re.fullmatch(r"(o[ps])*", "".join(role for _, _, role in rows)):
-            return f"rows.roles: must be k={k} rows, an original and a counterfactual of another one in turn"
+        """Whether there are k rows, each partner of the other class and of no original that is there."""
+        if told := partner_faults(rows, k, made=False, flips=True):
+            return told
         there = {source for source, _, role in rows if role == "o"}
         own = [source for source, _, role in rows if role == "p" and source in there]
         return f"rows.sources: {own[0]} is an original here and may have no counterfactual" if own else ""

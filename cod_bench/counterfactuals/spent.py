@@ -106,8 +106,10 @@ def faults(condition: Condition, told: Sequence[Told], habits: Habits, cost: Map
     texts, read = sum(role == "u" for _, _, role in told), cost.get("unlabelled_texts")
     if read is not None and read < texts:
         return f"cost.unlabelled_texts: {read!r}, and {texts} rows are such texts"
-    # rows that a draw gives are different texts; those that are made may be alike
-    drawn = len({source for source, _, role in told if role in "osu"})
+    originals = {source for source, _, role in told if role == "o"}
+    # rows of the pool are different texts; what is made may be alike
+    own = "entries" in condition.needs
+    drawn = len({source for source, _, role in told if role != "p" or not (own or source in originals)} | originals)
     asked = texts if not habits.soft_labels else drawn
     if passes is not None and passes < asked:
         return f"cost.teacher_passes: {passes!r}, and {asked} rows are texts that the teacher was asked about"
