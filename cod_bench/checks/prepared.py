@@ -149,13 +149,15 @@ def _training(task: str, pool: str) -> Pool | None:
 
 
 def _strange(record: Record, known: Pool) -> str:
-    rows = record.rows
-    by_hand = made(condition(record.spec.condition), rows["sources"], rows["roles"])
-    for source, label, role, own in zip(rows["sources"], rows["labels"], rows["roles"], by_hand, strict=True):
+    rows, own = record.rows, condition(record.spec.condition)
+    if own.whole_pool and len(rows["sources"]) != len(known.ids):
+        return f"rows.sources: {len(rows['sources'])} rows, and the training pool has {len(known.ids)}; run it again"
+    by_hand = made(own, rows["sources"], rows["roles"])
+    for source, label, role, made_here in zip(rows["sources"], rows["labels"], rows["roles"], by_hand, strict=True):
         if source not in known.ids:
             return f"rows.sources: {source} is no row of the training pool"
         gold = known.labels[known.ids[source]]
-        if role != "u" and not own and gold != int(label):
+        if role != "u" and not made_here and gold != int(label):
             return f"rows.labels: {label} for row {source}, which the training pool labels {gold}"
     return ""
 

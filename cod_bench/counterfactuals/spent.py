@@ -111,12 +111,14 @@ def faults(condition: Condition, told: Sequence[Told], habits: Habits, cost: Map
     own = "entries" in condition.needs
     drawn = len({source for source, _, role in told if role != "p" or not (own or source in originals)} | originals)
     asked = texts if not habits.soft_labels else drawn
-    if passes is not None and passes < asked:
+    if queries is None or passes is None:  # of the first edition, which counted passes alone
+        return ""
+    if passes < asked:
         return f"cost.teacher_passes: {passes!r}, and {asked} rows are texts that the teacher was asked about"
     judged = asked if condition.whole_pool or not habits.judges else drawn
-    if queries is not None and queries < judged:
+    if queries < judged:
         return f"cost.teacher_queries: {queries!r}, and {judged} rows are texts that the teacher was asked about"
-    if queries is not None and passes is not None and queries < passes and condition.text != "first":
+    if queries < passes and condition.text != "first":
         return f"cost.teacher_queries: {queries!r}, and cost.teacher_passes, which are some of them, {passes!r}"
     return ""
 
