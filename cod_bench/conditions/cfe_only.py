@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class CfeOnly(Condition):
     """The counterfactuals of the first k slots, two of different classes beside each other.
 
-    As the models that Kaushik et al. (ICLR 2020) train on revised texts alone.
+    As the classifiers that Kaushik et al. (ICLR 2020, arXiv 1909.12434) train on revised texts alone.
     """
 
     name = "cfe-only"
