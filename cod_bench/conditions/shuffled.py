@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Shuffled(Condition):
     """Slot j has the original of `cod`'s slot j and the counterfactual of slot k/2 + j, whose original is not there.
 
-    Labels, texts of either kind and batches are those of `cod`; the contrast inside a pair is gone. A control of our own;
-    no precedent is known to us.
+    Labels, texts of either kind and batches are those of `cod`; the contrast inside a pair is gone. A control of our
+    own; no precedent is known to us.
     """
 
     name = "shuffled"
