@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 Names = str | Iterable[str]
 Numbers = int | Iterable[int]
 
-COLUMNS = ("method", "condition", "over", "k", "points", "low", "high", "p", "holm", "n_units")
+COLUMNS = ("family", "method", "condition", "over", "k", "points", "low", "high", "p", "holm", "n_units")
 """Of the table that `gains` returns."""
 
 
@@ -155,10 +155,11 @@ def gains(
 ) -> pd.DataFrame:  # fmt: skip
     """One row a declared comparison of two conditions under one method.
 
-    Columns: method, condition, over (the condition it is set against), k (the budgets it is the mean over, such as
-    "8, 16, 32"), points (accuracy points gained, mean over tasks and seeds), low and high (ends of the 95 % interval),
-    p (sign-flip test), holm (p adjusted over methods; exploratory: over methods and budgets) and n_units (pairs of task
-    and seed that have both sides). Before every declared run is there, points, low, high, p and holm are NaN.
+    Columns: family (what Holm runs over: `methods`, or one of two families of conditions), method, condition, over (the
+    condition it is set against), k (the budgets it is the mean over, such as "8, 16, 32"), points (accuracy points
+    gained, mean over tasks and seeds), low and high (ends of the 95 % interval), p (sign-flip test), holm (p adjusted
+    over the family; exploratory: over its budgets too) and n_units (pairs of task and seed that have both sides).
+    Before every declared run is there, points, low, high, p and holm are NaN.
 
     Args:
         results: folder of records.
@@ -186,7 +187,7 @@ def gains(
         points = [None if share is None else 100 * share for share in shares]
         budgets = gain.ks[0] if exploratory else ", ".join(map(str, gain.ks))
         tested = (None if effect is None else effect.p, gain.holm, gain.pairs)
-        rows.append((gain.method, gain.condition, gain.over, budgets, *points, *tested))
+        rows.append((gain.family, gain.method, gain.condition, gain.over, budgets, *points, *tested))
     numbers = dict.fromkeys(("points", "low", "high", "p", "holm"), "float64")
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
 

@@ -291,7 +291,7 @@ def _errorbar(
     """Points at their places with their intervals."""
     known = {_key(point): point for point in points}
     ends = [(y, known[key].low, known[key].high) for key, (_, y) in places.items()]
-    lows = [0.0 if low is None else y - up.at(100 * low) for y, low, _ in ends]
-    highs = [0.0 if high is None else up.at(100 * high) - y for y, _, high in ends]
+    lows = [0.0 if low is None else max(0.0, y - up.at(100 * low)) for y, low, _ in ends]
+    highs = [0.0 if high is None else max(0.0, up.at(100 * high) - y) for y, _, high in ends]
     xs, ys = zip(*places.values(), strict=True)
     return panel.errorbar(xs, ys, yerr=[lows, highs], capsize=2, lw=1.1, **look)

@@ -88,8 +88,8 @@ def _line(panel: Any, grid: Grid, task: str, method: str, condition: str, shift:
         low, high = interval or (values.mean(), values.mean())
         xs.append(k * shift)
         means.append(values.mean())
-        below.append(values.mean() - low)
-        above.append(high - values.mean())
+        below.append(max(0.0, values.mean() - low))  # equal seeds: the sum of their shares differs in its last bit
+        above.append(max(0.0, high - values.mean()))
     if not xs:
         return None
     colour, marker, dash = styles(grid.shown)[condition]
