@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from cod_bench.condition import Told, TrainingSet
 from cod_bench.condition import condition as registered
+from cod_bench.counterfactuals import warm
+from cod_bench.counterfactuals.pool import summary
 from cod_bench.counterfactuals.rows import build, describe, labels_known, rows_judged, teacher_queries
 from cod_bench.design.suites import CLAIMED, CONDITIONS
 from cod_bench.errors import UsageError
@@ -385,3 +387,18 @@ def test_judged_rows_are_those_of_each_class_up_to_its_last() -> None:
     assert len(judged) == 8 + training.passed_over
     assert rows_judged(d, made("least-margin", 8), registered("least-margin")) == set()
     assert rows_judged(d, made("whole-pool"), registered("whole-pool")) == set()
+
+
+# The generator's other parameters
+
+
+def test_near_edits_least_and_far_is_surest() -> None:
+    """Of the same originals, on the toy task: the mean share of words edited, and the teacher's margin on the flips."""
+    d = warm.draw("toy", "toy", 0, False)
+    told = {}
+    for name in ("near", "cod", "far"):
+        found = warm.pool("toy", "toy", generator_for(name, "substitution")).entries(d, 16)
+        told[name] = summary(found, "cfe")
+        assert told[name]["valid"] > 4
+    assert told["near"]["edit_fraction"] <= told["cod"]["edit_fraction"] <= told["far"]["edit_fraction"]
+    assert told["near"]["margin_after"] <= told["cod"]["margin_after"] <= told["far"]["margin_after"]
