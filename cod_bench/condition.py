@@ -169,6 +169,10 @@ class Condition(ABC):
             f"condition {self.name!r} needs entries and texts: say how many by a method texts_beside(self, k, queries)"
         )
 
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:  # noqa: ARG002 - what a condition overrides
+        """The fewest and the most substitutes that it may take where so many of its entries lack its text."""
+        return 0, k
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - what a condition overrides
         """Why rows that a record of that version tells of cannot be its own at budget k; empty if they can."""
         if self.equal_k and (len(rows) > k or any(role == "u" for _, _, role in rows)):
@@ -209,6 +213,11 @@ class Partnered(Condition):
         """The partner's text; None where the entry gives none."""
         text: str | None = getattr(entry, self.text)
         return text
+
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:
+        """One for each entry that lacks the text, and for others too where it makes a text of its own of these."""
+        own = type(self).made is not Partnered.made
+        return lacking, max(lacking, k // 2) if own else lacking
 
     def label(self, slot: Slot, entry: Entry) -> int:  # noqa: ARG002 - for those whose label depends on it
         """The partner's hard label."""

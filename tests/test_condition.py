@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet
 from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.rows import build, describe, unfit
-from cod_bench.design.suites import CONDITIONS
+from cod_bench.design.suites import CLAIMED
 from cod_bench.errors import UsageError
 from cod_bench.generator import Entry
 from cod_bench.spec import needs_generator
@@ -53,7 +53,7 @@ def made(
     return build(d, condition, k, pool)
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", CLAIMED)
 def test_every_condition_has_the_same_originals_and_its_declared_size(condition: str) -> None:
     training = made(condition)
     assert [pair.original for pair in training.pairs] == [pair.original for pair in made("standard").pairs]
@@ -61,7 +61,7 @@ def test_every_condition_has_the_same_originals_and_its_declared_size(condition:
     assert Counter(pair.original.label for pair in training.pairs) == {0: 4, 1: 4}
 
 
-@pytest.mark.parametrize("condition", sorted(set(CONDITIONS) - {"half"}))
+@pytest.mark.parametrize("condition", sorted(set(CLAIMED) - {"half"}))
 def test_classes_are_balanced_in_every_condition(condition: str) -> None:
     assert Counter(row.label for row in made(condition).rows) == {0: 8, 1: 8}
 
@@ -86,7 +86,7 @@ def test_standards_partners_are_other_originals_of_the_other_class() -> None:
 
 def test_an_invalid_slot_takes_an_unused_original_and_the_same_one_wherever_labels_flip_alike() -> None:
     taken: dict[bool, set[tuple[Row | None, ...]]] = {}
-    for name in filter(needs_generator, CONDITIONS):
+    for name in filter(needs_generator, CLAIMED):
         training, own = made(name, invalid=(2, 5)), registered(name)
         assert isinstance(own, Partnered)
         assert training.substituted == 2
@@ -103,7 +103,7 @@ def test_an_invalid_slot_takes_an_unused_original_and_the_same_one_wherever_labe
             assert row.source not in {slot.original.id for slot in slots}
 
 
-@pytest.mark.parametrize("name", [name for name in CONDITIONS if name != "half"])
+@pytest.mark.parametrize("name", [name for name in CLAIMED if name != "half"])
 def test_batches_stay_balanced_where_counterfactuals_of_one_class_are_missing(name: str) -> None:
     """As on CoLA, where the sentences of one class have none: the first version of controls trained on 22 : 10."""
     without = tuple(slot.index for slot in draw().slots(32) if slot.original.label == 0)[:6]
@@ -150,7 +150,7 @@ def test_class_counts_and_originals_are_equal_batch_by_batch_in_every_condition(
     labels = [pair.original.label for pair in made("standard").pairs]
     order = slot_batches(8, labels, 4, 12, ("t", 0, 16))
     seen = set()
-    for condition in sorted(set(CONDITIONS) - {"half"}):
+    for condition in sorted(set(CLAIMED) - {"half"}):
         pairs = made(condition).pairs
         seen.add(
             tuple(
@@ -278,7 +278,7 @@ def test_an_entrys_text_may_stand_anywhere_and_even_be_the_original() -> None:
     assert len(build(d, "unvalidated", 16, first).rows) == 16
 
 
-@given(st.sampled_from(CONDITIONS), st.integers(0, 30), st.sampled_from([4, 8, 16, 32]), st.sets(st.integers(0, 15)))
+@given(st.sampled_from(CLAIMED), st.integers(0, 30), st.sampled_from([4, 8, 16, 32]), st.sets(st.integers(0, 15)))
 @settings(deadline=None, max_examples=60)
 def test_the_declared_conditions_keep_to_the_rules_wherever_counterfactuals_are_missing(
     name: str, seed: int, k: int, holes: set[int]

@@ -23,7 +23,7 @@ import pytest
 from cod_bench import store
 from cod_bench.analysis import declare
 from cod_bench.baselines.kd import KD
-from cod_bench.checks import facts, rows
+from cod_bench.checks import facts, merge_base, rows
 from cod_bench.counterfactuals import pairs, pool
 from cod_bench.data import checkpoints, local, locks
 from cod_bench.design import suites, tracks
@@ -60,7 +60,7 @@ def _record(folder: Path) -> fuzz.Target:
         assert record_from_json(to_json(found)) == found
         entry = index.Entry((1, 1, 1), summary(found))
         assert index.decode(index.encode({Results.name(found.spec, found.run_id): entry}, 10**18)) is not None
-        for look in (rows.history, rows.provenance, rows.undecided, rows.alone):
+        for look in (rows.history, merge_base.provenance, rows.undecided, rows.alone):
             with suppress(UsageError):
                 assert isinstance(look(found), str)
         with suppress(UsageError):

@@ -23,7 +23,7 @@ def rows(per_class: int, classes: int = 2) -> list[Example]:
 
 def draw(
     seed: int = 0, per_class: int = 60, classes: int = 2, wrong: frozenset[str] = frozenset(),
-    says: Callable[[str], int] | None = None,
+    says: Callable[[str], tuple[int, float]] | None = None,
 ) -> Draw:  # fmt: skip
     return Draw(
         rows(per_class, classes), task="t", classes=classes, seed=seed, eligible=lambda e: e.id not in wrong, says=says
@@ -76,9 +76,9 @@ def test_eligibility_is_asked_only_for_rows_that_a_budget_needs() -> None:
 
 def test_unlabelled_texts_are_the_same_ones_and_then_others_and_blind_to_labels() -> None:
     turned = [replace(row, label=1 - row.label) for row in rows(60)]
-    d, asked = draw(says=lambda text: len(text) % 2), list[str]()
+    d, asked = draw(says=lambda text: (len(text) % 2, 0.5)), list[str]()
     other = Draw(
-        turned, task="t", classes=2, seed=0, eligible=lambda _: True, says=lambda text: asked.append(text) or 0
+        turned, task="t", classes=2, seed=0, eligible=lambda _: True, says=lambda text: (asked.append(text) or 0, 0.5)
     )
     few, more = d.unlabelled(3), d.unlabelled(9)
     assert more[:3] == few

@@ -1,19 +1,26 @@
-"""Folder, git ref -> what the repository knows of its files and commits. Starts git, changes nothing."""
+"""Folder, git ref -> what the repository knows of its files and commits; and whether a record tells a commit.
+
+Starts git, changes nothing.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cod_bench.checks.rows import COMMIT
 from cod_bench.errors import UsageError
 from cod_bench.records.provenance import ask_git
 from cod_bench.records.record import Record
 from cod_bench.store import read_bytes
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 LARGEST = 4_000_000
 """Bytes of a file that is read; a record of 10,000 evaluation rows has a tenth of it."""
@@ -125,3 +132,28 @@ def _git(folder: Path, ref: str, *arguments: str) -> str:
             f"--base {ref}: git finds no merge base of it and HEAD for {folder} ({(told or ['unknown ref'])[-1]}); "
             "name a branch or commit of the repository that holds the folder"
         ) from error
+
+
+def provenance(record: Record) -> str:
+    """Why a record's `provenance` does not tell a run of committed code; empty if it does."""
+    told = record.provenance
+    if "git" not in told:
+        return "provenance.git: is missing; run it again"
+    git = told["git"]  # null where the installed package is of no checkout
+    if git is not None:
+        if not isinstance(git, Mapping) or not COMMIT.fullmatch(str(git.get("commit"))):
+            return "provenance.git.commit: must be a commit; run it again"
+        if git.get("dirty") is not False:
+            return "provenance.git.dirty: made by changed code; commit it and run again"
+    date = told.get("date")
+    try:
+        day = dt.date.fromisoformat(date) if isinstance(date, str) and DAY.fullmatch(date) else None
+    except ValueError:
+        day = None
+    if day is None:
+        return f"provenance.date: {str(date)[:40]!r} is no date; run it again"
+    if day > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):  # somewhere it may be tomorrow
+        return f"provenance.date: {date!r} is yet to come; run it again"
+    if not isinstance(told.get("cod_bench"), str) or not told.get("environment"):
+        return "provenance: version and environment must be told; run it again"
+    return ""

@@ -15,6 +15,7 @@ import numpy as np
 from cod_bench.checks.rows import made
 from cod_bench.condition import Condition, Partnered, condition
 from cod_bench.data import origin
+from cod_bench.distiller import reads_no_row
 from cod_bench.errors import RunError, UsageError
 from cod_bench.records.record import Record, Reference
 from cod_bench.spec import PROTOCOLS, stream
@@ -96,6 +97,14 @@ class Pool:
     """Id -> place among the rows."""
     labels: NDArray[np.int64]
     orders: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    everything: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+
+    def place(self, seed: int, source: str) -> int:
+        """Where a row stands in the public order of a seed, among those of every class."""
+        if seed not in self.everything:
+            drawn = stream("draw", self.task, seed).permutation(len(self.labels))
+            self.everything[seed] = np.argsort(drawn)
+        return int(self.everything[seed][self.ids[source]])
 
     def order(self, seed: int) -> NDArray[np.int64]:
         """Of each row its place among those of its class in the public order of a seed (`Draw`)."""
@@ -121,7 +130,9 @@ def strangers(records: Mapping[str, Record]) -> tuple[dict[str, str], set[str]]:
         if key not in pools:
             pools[key] = _training(*key)
         known = pools[key]
-        if known is not None and (told := _strange(record, known) or _undrawn(record, known)):
+        if known is not None and (
+            told := _strange(record, known) or _undrawn(record, known) or _overspent(record, known)
+        ):
             reasons[path] = told
     return reasons, {task for (task, _), known in pools.items() if known is None}
 
@@ -138,13 +149,15 @@ def _training(task: str, pool: str) -> Pool | None:
 
 
 def _strange(record: Record, known: Pool) -> str:
-    rows = record.rows
-    by_hand = made(condition(record.spec.condition), rows["sources"], rows["roles"])
-    for source, label, role, own in zip(rows["sources"], rows["labels"], rows["roles"], by_hand, strict=True):
+    rows, own = record.rows, condition(record.spec.condition)
+    if own.whole_pool and len(rows["sources"]) != len(known.ids):
+        return f"rows.sources: {len(rows['sources'])} rows, and the training pool has {len(known.ids)}; run it again"
+    by_hand = made(own, rows["sources"], rows["roles"])
+    for source, label, role, made_here in zip(rows["sources"], rows["labels"], rows["roles"], by_hand, strict=True):
         if source not in known.ids:
             return f"rows.sources: {source} is no row of the training pool"
         gold = known.labels[known.ids[source]]
-        if role != "u" and not own and gold != int(label):
+        if role != "u" and not made_here and gold != int(label):
             return f"rows.labels: {label} for row {source}, which the training pool labels {gold}"
     return ""
 
@@ -169,6 +182,26 @@ def _undrawn(record: Record, known: Pool) -> str:
     if (skipped > passed and 2 * taken <= spec.k) or (skipped < passed and 2 * taken >= spec.k):
         return f"rows.passed_over: {passed}, and the draw passes over {skipped} before the last original; run it again"
     return ""
+
+
+def _overspent(record: Record, known: Pool) -> str:
+    """Why a record's counts of labels and texts are those of another pool, or too few for what the seed draws."""
+    labels, size = record.cost.get("human_labels"), len(known.labels)
+    for name in ("human_labels", "unlabelled_texts"):
+        if record.cost.get(name, 0) > size:
+            return f"cost.{name}: {record.cost[name]!r}, and the training pool has {size} rows"
+    if labels is None or reads_no_row(record.spec.method) or (labels == 0 and not record.history):
+        return ""
+    own = condition(record.spec.condition)
+    elsewhere = own.whole_pool or own.needs in ("texts", "neighbours")
+    places = {
+        source: (known.place(record.spec.seed, source), elsewhere and role == "p")
+        for source, role in zip(record.rows["sources"], record.rows["roles"], strict=True)
+        if role != "u"
+    }
+    reached = max((place for place, chosen in places.values() if not chosen), default=-1) + 1
+    least = reached + sum(chosen and place >= reached for place, chosen in places.values())
+    return "" if labels >= least else f"cost.human_labels: {labels!r}, and to draw these rows takes {least}"
 
 
 def _continued(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,11 @@ from cod_bench.counterfactuals.rows import build, describe
 from cod_bench.design import suites
 from cod_bench.errors import UsageError
 from cod_bench.runner import work
-from cod_bench.spec import RunSpec, canonical
+from cod_bench.spec import RunSpec, canonical, generator_for
 
 if TYPE_CHECKING:
     from cod_bench.generator import Entry
-    from cod_bench.split import Draw
+    from cod_bench.split import Draw, Neighbours
 
 KS, SEEDS = (8, 16), (0, 1)
 """Budgets and draws that rows are asked for."""
@@ -31,8 +31,20 @@ MOST = 32
 HOLE = 3
 """Every slot of that many is asked for once more without its counterfactual."""
 
-Material = Mapping[tuple[int, int], tuple["Draw", Sequence["Entry"]]]
-"""(k, seed) -> the draw and its entries, more than any condition may need."""
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What rows of one draw may be made of, more than any condition may need."""
+
+    draw: Draw
+    entries: Mapping[str, Sequence[Entry]]
+    """By generator."""
+    share: Mapping[str, float]
+    neighbours: Neighbours
+
+
+Materials = Mapping[int, Material]
+"""By seed."""
 
 
 def clean_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
@@ -42,7 +54,7 @@ def clean_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
         return known
     own: Condition = registry.load(kind, registry.name_of(kind, file.stem))
     known["identity"] = attempt(lambda: _identity(own))
-    material = _material(tracks[0])
+    material = _materials(tracks[0])
     known["rows"] = []
     for seed in (1, 2):
         seed_everything(seed)
@@ -54,7 +66,7 @@ def clean_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
 
 def poisoned_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     """The same identity and rows when evaluation and dev rows are closed, and what was asked for."""
-    material = _material(tracks[0])
+    material = _materials(tracks[0])
     known: Facts = {}
     seed_everything(1)
     with poisoned(TASK, ("dev", "evaluation")) as reads:
@@ -69,7 +81,7 @@ def poisoned_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
 
 def altered_world(file: Path, kind: str, tracks: Sequence[str]) -> Facts:
     """Rows when evaluation and dev rows are others."""
-    material = _material(tracks[0])
+    material = _materials(tracks[0])
     seed_everything(1)
     with altered(TASK):
         known = load(file, kind)
@@ -85,45 +97,68 @@ def _identity(own: Condition) -> Facts:
         "version": own.version, "needs": own.needs, "equal_k": own.equal_k,
         "entries": [own.entries_at(k) for k in KS],
         "texts": [own.texts_at(k) for k in KS],
+        "parameters": own.parameters, "whole_pool": own.whole_pool,
     }  # fmt: skip
     found: Facts = json.loads(canonical(said))
     return found
 
 
-def _material(track: str, slots: int = MOST) -> Material:
-    generator = suites.suite(TASK).generator
-    found: dict[tuple[int, int], tuple[Draw, Sequence[Entry]]] = {}
+def _materials(track: str) -> Materials:
+    """What may be needed of each draw: of every variant of the generator, since the file is not read yet."""
+    own = suites.suite(TASK).generator
+    generators = [name for name in registry.names("generator") if name == own or name.startswith(f"{own}_")]
+    found = {}
     for seed in SEEDS:
         draw = warm.draw(track, TASK, seed, False)
-        entries = warm.pool(track, TASK, generator).entries(draw, 2 * slots)
-        found |= {(k, seed): (draw, entries) for k in KS}
+        pools = {name: warm.pool(track, TASK, name) for name in generators}
+        entries = {name: pool.entries(draw, 2 * MOST) for name, pool in pools.items()}
+        shares = {name: pool.share() for name, pool in pools.items()}
+        found[seed] = Material(draw, entries, shares, warm.neighbours(track, TASK))
     return found
 
 
-def _with_holes(material: Material) -> Material:
+def _with_holes(materials: Materials) -> Materials:
     """The same where every third slot has no counterfactual, and so no control of its size either."""
 
     def emptied(place: int, entry: Entry) -> Entry:
         return entry if place % HOLE else replace(entry, cfe=None, random=None, preserving=None)
 
+    def holed(entries: Sequence[Entry]) -> list[Entry]:
+        return [emptied(place, entry) for place, entry in enumerate(entries)]
+
     return {
-        key: (draw, [emptied(place, entry) for place, entry in enumerate(entries)])
-        for key, (draw, entries) in material.items()
+        seed: replace(one, entries={name: holed(entries) for name, entries in one.entries.items()})
+        for seed, one in materials.items()
     }
 
 
-def _rows(own: Condition, material: Material) -> list[Facts]:
+def _budgets(own: Condition, draw: Draw) -> tuple[int, ...]:
+    """Those that rows are asked for: of what takes the whole pool 0, of others those for which it has enough texts."""
+    if own.whole_pool:
+        return (0,)
+    return tuple(k for k in KS if k == KS[0] or own.texts_at(k) <= len(draw.everything()))
+
+
+def _rows(own: Condition, materials: Materials) -> list[Facts]:
     """What would stand in a record of each draw's rows."""
     found = []
-    for (k, seed), (draw, entries) in material.items():
-        needed = own.entries_at(k) if own.needs == "entries" else 0
-        if needed > len(entries):
-            raise UsageError(f"entries_at({k}) is {needed}; a condition is checked with at most {len(entries)} slots")
-        told = describe(build(draw, own.name, k, entries[:needed] if needed else None))
-        rows = list(zip(told["sources"], told["labels"], told["roles"], strict=True))
-        if fault := own.faults(rows, k, own.version):
-            raise UsageError(f"its own faults() refuses its rows at k={k}: {fault}")
-        found.append({"k": k, "seed": seed, **told})
+    generator = generator_for(own.name, suites.suite(TASK).generator)
+    for seed, one in materials.items():
+        if generator and generator not in one.entries:
+            raise UsageError(f"parameters={own.parameters!r}: there is no generator {generator!r}; add its file")
+        for k in _budgets(own, one.draw):
+            entries, share = one.entries.get(generator), one.share.get(generator, 0.0)
+            needed = own.entries_at(k) if generator else 0
+            if entries is not None and needed > len(entries):
+                raise UsageError(
+                    f"entries_at({k}) is {needed}; a condition is checked with at most {len(entries)} slots"
+                )
+            given = None if entries is None else entries[:needed]
+            told = describe(build(one.draw, own.name, k, given, share=share, neighbours=one.neighbours))
+            rows = list(zip(told["sources"], told["labels"], told["roles"], strict=True))
+            if fault := own.faults(rows, k, own.version):
+                raise UsageError(f"its own faults() refuses its rows at k={k}: {fault}")
+            found.append({"k": k, "seed": seed, **told})
     return found
 
 
@@ -132,6 +167,7 @@ def _trained(own: Condition, track: str) -> Facts:
     from cod_bench.checks.rows import alone
 
     suite = suites.suite(TASK)
-    generator = suite.generator if own.needs == "entries" else ""
-    record = work.run_one(RunSpec("last", track, TASK, suite.methods[0], own.name, generator, KS[0], 0), {})
+    generator = generator_for(own.name, suite.generator)
+    k = _budgets(own, warm.draw(track, TASK, 0, False))[0]
+    record = work.run_one(RunSpec("last", track, TASK, suite.methods[0], own.name, generator, k, 0), {})
     return {"metrics": dict(record.metrics), "fault": alone(record)}

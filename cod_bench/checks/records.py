@@ -13,7 +13,7 @@ from cod_bench import registry
 from cod_bench.analysis import aggregate, grids
 from cod_bench.checks import prepared, rows
 from cod_bench.checks import suites as check_suites
-from cod_bench.checks.merge_base import LARGEST, Changes, changes, lacking, uncommitted
+from cod_bench.checks.merge_base import LARGEST, Changes, changes, lacking, provenance, uncommitted
 from cod_bench.checks.report import Check, Result, first, judge
 from cod_bench.checks.texts import colliding, text_in, unfit_path
 from cod_bench.condition import outdated
@@ -283,7 +283,7 @@ def _uncommitted(found: Folder) -> dict[str, str] | None:
 
 def _clean(found: Folder) -> Mapping[str, str]:
     """Records that no committed code of this repository made, as far as that can be told."""
-    return {**(_uncommitted(found) or {}), **_each(found, rows.provenance)}
+    return {**(_uncommitted(found) or {}), **_each(found, provenance)}
 
 
 def _misplaced(found: Folder) -> Mapping[str, str]:

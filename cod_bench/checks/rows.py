@@ -1,8 +1,7 @@
-"""Records -> whether what they say of their training rows, steps and making can be: equal k, equal originals. Pure."""
+"""Records -> whether what they say of their training rows, steps and costs can be: equal k, equal originals. Pure."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -11,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cod_bench.condition import Condition, Partnered, ask, condition, version_of
+from cod_bench import registry
+from cod_bench.condition import Condition, Told, ask, condition, version_of
+from cod_bench.counterfactuals import spent
 from cod_bench.data import origin
 from cod_bench.distiller import reads_no_row
 from cod_bench.records.record import LARGEST, SCALE, Record
-from cod_bench.spec import digest
+from cod_bench.spec import PROTOCOLS, digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HASH = re.compile(r"[0-9a-f]{12}")
-COMMIT = re.compile(r"[0-9a-f]{40}")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 ROUNDED = 0.01
 """Seconds by which rounded parts may exceed their sum."""
 PARTS = ("rows_seconds", "prepare_seconds", "train_seconds", "evaluate_seconds")
@@ -44,7 +43,7 @@ FIELDS = frozenset({"hash", "sources", "balance", "labels", "roles", "substitute
 
 
 def alone(record: Record) -> str:
-    """Why a record's `rows` cannot be those of its condition and k; empty if they can.
+    """Why a record's `rows` cannot be those of its condition and k, or cannot cost what it says; empty if they can.
 
     Raises:
         UsageError: nobody here knows the task.
@@ -77,7 +76,7 @@ def alone(record: Record) -> str:
     told = list(zip(sources, labels, roles, strict=True))
     return (
         str(ask(own, "faults", told, spec.k, version_of(record.identity))) or _slots(record, own)
-        or _drawn(own, sources, labels, roles, classes)
+        or _drawn(own, sources, labels, roles, classes) or _spent(record, own, told)
     )  # fmt: skip
 
 
@@ -89,9 +88,21 @@ def _slots(record: Record, own: Condition) -> str:
     if cfe["slots"] != (slots := ask(own, "entries_at", k)):
         return f"cfe.slots: {cfe['slots']}, and k={k} gives {slots}"
     lacking = cfe["slots"] - cfe["valid"] + cfe["exhausted"]
-    if taken != lacking and isinstance(own, Partnered):
+    fewest, most = ask(own, "substitutes", k, lacking)
+    if not fewest <= taken <= most:
         return f"rows.roles: {taken} substitutes, and cfe tells of {lacking} slots without a text"
     return ""
+
+
+def _spent(record: Record, own: Condition, told: Sequence[Told]) -> str:
+    """Whether rows of these sources can have cost what the record tells of labels, texts and queries."""
+    spec, own_fit = record.spec, _recipe(record).get("steps") is None
+    unknown = spec.method not in registry.names("baseline")
+    habits = spent.Habits(
+        blind=reads_no_row(spec.method) or (own_fit and unknown and not record.cost.get("human_labels")),
+        soft_labels=not own_fit, judges=not PROTOCOLS[spec.protocol].reference_habits,
+    )  # fmt: skip
+    return spent.faults(own, told, habits, record.cost)
 
 
 def _drawn(own: Condition, sources: Sequence[str], labels: str, roles: str, classes: int) -> str:
@@ -203,31 +214,6 @@ def _cost(cost: Mapping[str, float]) -> str:
         return f"cost.cpu_seconds: {cost['cpu_seconds']!r}, and no training takes none; run it again"
     if cost["prepare_steps"] > 0 and not cost["prepare_seconds"] > 0:
         return f"cost.prepare_steps: {cost['prepare_steps']!r} steps in no time; run it again"
-    return ""
-
-
-def provenance(record: Record) -> str:
-    """Why a record's `provenance` does not tell a run of committed code; empty if it does."""
-    told = record.provenance
-    if "git" not in told:
-        return "provenance.git: is missing; run it again"
-    git = told["git"]  # null where the installed package is of no checkout
-    if git is not None:
-        if not isinstance(git, Mapping) or not COMMIT.fullmatch(str(git.get("commit"))):
-            return "provenance.git.commit: must be a commit; run it again"
-        if git.get("dirty") is not False:
-            return "provenance.git.dirty: made by changed code; commit it and run again"
-    date = told.get("date")
-    try:
-        day = dt.date.fromisoformat(date) if isinstance(date, str) and DAY.fullmatch(date) else None
-    except ValueError:
-        day = None
-    if day is None:
-        return f"provenance.date: {str(date)[:40]!r} is no date; run it again"
-    if day > dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):  # somewhere it may be tomorrow
-        return f"provenance.date: {date!r} is yet to come; run it again"
-    if not isinstance(told.get("cod_bench"), str) or not told.get("environment"):
-        return "provenance: version and environment must be told; run it again"
     return ""
 
 

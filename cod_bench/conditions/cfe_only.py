@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class CfeOnly(Condition):
     """The counterfactuals of the first k slots, two of different classes beside each other.
 
-    As the models that Kaushik et al. (ICLR 2020) train on revised texts alone.
+    As the classifiers that Kaushik et al. (ICLR 2020, arXiv 1909.12434) train on revised texts alone.
     """
 
     name = "cfe-only"
@@ -39,6 +39,10 @@ class CfeOnly(Condition):
 
         made = [row(slot, entry, slot.index // 2) for slot, entry in zip(slots, given, strict=True)]
         return TrainingSet(tuple(map(Pair, made[::2], made[1::2])))
+
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:  # noqa: ARG002 - whatever k
+        """One for each counterfactual that there is not."""
+        return lacking, lacking
 
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k rows and none is an original as it was drawn for its own sake."""

@@ -18,7 +18,7 @@ LOOKED_AT = 41
 class LeastMargin(Condition):
     """Of 41 k unlabelled texts the k/2 of each of the teacher's classes that it is least sure of, if it is right.
 
-    Margin sampling (Scheffer et al., IDA 2001), by the teacher's margin instead of the student's.
+    Active selection of difficult texts (Scheffer et al., IDA 2001), by the teacher's margin instead of the student's.
     """
 
     name = "least-margin"

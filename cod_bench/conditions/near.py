@@ -8,8 +8,8 @@ from cod_bench import Partnered
 class Near(Partnered):
     """The originals of `cod` and counterfactuals of the same generator under the parameters called `near`.
 
-    A counterfactual explanation is the closest input of the other class (Wachter et al. 2018, arXiv 1711.00399; Hamman
-    et al., arXiv 2510.21631).
+    A counterfactual explanation is the smallest change that gives the other outcome (Wachter et al. 2018, 31 Harv. J.
+    Law & Tech. 841, arXiv 1711.00399; Hamman et al., arXiv 2510.21631).
     """
 
     name = "near"

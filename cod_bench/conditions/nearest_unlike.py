@@ -16,8 +16,8 @@ class NearestUnlike(Condition):
     """The pool is walked from the original outwards until the teacher gives a row the target class; its gold label is
     then looked up, and the row passed over where that is another.
 
-    A nearest unlike neighbour, from which Keane and Smyth (ICCBR 2020) make counterfactuals; nearness is the cosine of
-    the frozen student's mean-pooled states.
+    A nearest unlike neighbour: the counterfactual that a pool already holds (Keane and Smyth, ICCBR 2020); nearness is
+    the cosine of the frozen student's mean-pooled states.
     """
 
     name = "nearest-unlike"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cod_bench import Condition, Pair, Row, TrainingSet
-from cod_bench.condition import Given, Spare, Told
+from cod_bench.condition import Given, Spare, Told, partner_faults
 
 if TYPE_CHECKING:
     from cod_bench.generator import Entry
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 class Shuffled(Condition):
     """Slot j has the original of `cod`'s slot j and the counterfactual of slot k/2 + j, whose original is not there.
 
-    Labels, texts of either kind and batches are those of `cod`; the contrast inside a pair is gone (cf. the unpaired
-    training sets of Kaushik et al., ICLR 2020).
+    Labels, texts of either kind and batches are those of `cod`; the contrast inside a pair is gone. A control of our
+    own; no precedent is known to us.
     """
 
     name = "shuffled"
@@ -45,10 +44,14 @@ class Shuffled(Condition):
             pairs.append(Pair(Row.of(slot.original, slot.index), partner))
         return TrainingSet(tuple(pairs))
 
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:
+        """Those of the others alone, and no record tells which they are."""
+        return max(0, lacking - k // 2), min(lacking, k // 2)
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
-        """Whether there are k rows, no partner of an original that is there."""
-        if len(rows) != k or not re.fullmatch(r"(o[ps])*", "".join(role for _, _, role in rows)):
-            return f"rows.roles: must be k={k} rows, an original and a counterfactual of another one in turn"
+        """Whether there are k rows, each partner of the other class and of no original that is there."""
+        if told := partner_faults(rows, k, made=False, flips=True):
+            return told
         there = {source for source, _, role in rows if role == "o"}
         own = [source for source, _, role in rows if role == "p" and source in there]
         return f"rows.sources: {own[0]} is an original here and may have no counterfactual" if own else ""

@@ -44,6 +44,10 @@ class TeacherLabelled(Condition):
         own = [Pair(Row.of(s.original, s.index), Row.of(p, s.index, "partner")) for s, p in slots]
         return TrainingSet((*own, *pseudo_labelled(given.texts, draw.classes, len(own))))
 
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:  # noqa: ARG002 - no text of an entry is taken
+        """None."""
+        return 0, 0
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are the k rows of `standard` and then only texts that the teacher labelled."""
         if len(rows) <= k or {role for _, _, role in rows[k:]} != {"u"}:

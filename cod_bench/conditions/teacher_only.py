@@ -35,6 +35,10 @@ class TeacherOnly(Condition):
         """The texts, paired so that batches are balanced over the teacher's classes."""
         return TrainingSet(tuple(pseudo_labelled(given.texts, draw.classes, 0)))
 
+    def substitutes(self, k: int, lacking: int) -> tuple[int, int]:  # noqa: ARG002 - no text of an entry is taken
+        """None."""
+        return 0, 0
+
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - any number of texts
         """Whether there are only texts that the teacher labelled."""
         alone = {role for _, _, role in rows} == {"u"}

@@ -14,7 +14,7 @@ from cod_bench.condition import ask
 from cod_bench.counterfactuals.rows import labels_known, rows_judged, teacher_queries
 
 if TYPE_CHECKING:
-    from cod_bench.condition import Condition, TrainingSet
+    from cod_bench.condition import Condition, Told, TrainingSet
     from cod_bench.counterfactuals.pool import Pool
     from cod_bench.generator import Entry
     from cod_bench.split import Draw, Neighbours
@@ -87,6 +87,40 @@ def of(
             len(trained_on | beside | judged) + teacher_queries(searched, 0.0) + share * len(paid)
         ),
     }
+
+
+def faults(condition: Condition, told: Sequence[Told], habits: Habits, cost: Mapping[str, float]) -> str:
+    """Why a record cannot have cost what it says; empty if it can. A cost that it does not tell was not counted.
+
+    Args:
+        told: what the record tells of its rows.
+        cost: its costs, by name.
+    """
+    labels, passes, queries = (cost.get(name) for name in ("human_labels", "teacher_passes", "teacher_queries"))
+    if habits.blind:
+        odd = [name for name in ("human_labels", "teacher_passes", "teacher_queries") if cost.get(name)]
+        return f"cost.{odd[0]}: {cost[odd[0]]!r}, and the method reads no training row" if odd else ""
+    known = len({source for source, _, role in told if role != "u"})
+    if labels is not None and labels < known:
+        return f"cost.human_labels: {labels!r}, and {known} rows have a gold label or are made of one that has"
+    texts, read = sum(role == "u" for _, _, role in told), cost.get("unlabelled_texts")
+    if read is not None and read < texts:
+        return f"cost.unlabelled_texts: {read!r}, and {texts} rows are such texts"
+    originals = {source for source, _, role in told if role == "o"}
+    # rows of the pool are different texts; what is made may be alike
+    own = "entries" in condition.needs
+    drawn = len({source for source, _, role in told if role != "p" or not (own or source in originals)} | originals)
+    asked = texts if not habits.soft_labels else drawn
+    if queries is None or passes is None:  # of the first edition, which counted passes alone
+        return ""
+    if passes < asked:
+        return f"cost.teacher_passes: {passes!r}, and {asked} rows are texts that the teacher was asked about"
+    judged = asked if condition.whole_pool or not habits.judges else drawn
+    if queries < judged:
+        return f"cost.teacher_queries: {queries!r}, and {judged} rows are texts that the teacher was asked about"
+    if queries < passes and condition.text != "first":
+        return f"cost.teacher_queries: {queries!r}, and cost.teacher_passes, which are some of them, {passes!r}"
+    return ""
 
 
 def _texts(condition: Condition, k: int, draw: Draw, entries: Sequence[Entry], share: float) -> set[str]:

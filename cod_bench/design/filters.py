@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cod_bench import registry
+from cod_bench.condition import condition
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
 from cod_bench.design.shard import Shard, cut
@@ -137,5 +138,7 @@ def _check_names(filters: Filters) -> None:
         for value in values:
             if value not in known:
                 raise unknown(field_name, value, known)
+    whole = not filters.condition or any(condition(name).whole_pool for name in filters.condition)
     for k in filters.k:
-        check_budget(k, 2)
+        if k or not whole:  # 0 is the budget of what takes the whole training pool
+            check_budget(k, 2)

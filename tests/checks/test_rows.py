@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cod_bench.checks import prepared
+from cod_bench.checks import merge_base, prepared
 from cod_bench.checks import rows as check_rows
 from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.pool import summary
@@ -227,7 +227,7 @@ def test_whatever_the_package_builds_passes(
 )
 def test_the_making_must_be_told(changes: dict[str, Any], reason: str) -> None:
     made = record()
-    told = check_rows.provenance(replace(made, provenance={**made.provenance, **changes}))
+    told = merge_base.provenance(replace(made, provenance={**made.provenance, **changes}))
     assert (reason in told) if reason else told == ""
 
 
@@ -235,7 +235,7 @@ def test_the_making_must_be_told(changes: dict[str, Any], reason: str) -> None:
 def test_a_day_to_come_is_none(days: int, told: bool) -> None:
     """Where it is tomorrow already it may be today."""
     made, day = record(), dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)
-    reason = check_rows.provenance(replace(made, provenance={**made.provenance, "date": day.isoformat()}))
+    reason = merge_base.provenance(replace(made, provenance={**made.provenance, "date": day.isoformat()}))
     assert ("is yet to come; run it again" in reason) == told
 
 

@@ -147,9 +147,9 @@ def test_needs_that_nobody_knows_and_texts_without_a_number_are_told(tmp_path: P
 def test_a_suite_whose_runs_are_beside_is_not_its_variant(tmp_path: Path) -> None:
     """A variant is smaller than its suite and holds `standard` and `cod` too, of other suites and methods as well."""
     name, results = plugin(tmp_path), Results(tmp_path / "runs")
-    for track, one in (("minilm-fp32", "rt_quotes"), ("toy", "toy")):
+    for track, one, method in (("minilm-fp32", "rt_quotes", "lwd"), ("toy", "toy", "kd")):
         for plain in ("standard", "cod"):
-            found = RunSpec("last", track, one, "kd", plain, "substitution" if plain == "cod" else "", 8, 0)
+            found = RunSpec("last", track, one, method, plain, "substitution" if plain == "cod" else "", 8, 0)
             results.write(sample_record(spec=found, identity=identify(found), run_id=run_id(found)))
     own = spec(name)
     results.write(sample_record(spec=own, identity=identify(own), run_id=run_id(own)))

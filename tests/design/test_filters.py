@@ -30,7 +30,7 @@ def test_filters_cut_on_every_axis() -> None:
         (Filters(track="minilm-fp23"), "unknown track 'minilm-fp23': did you mean 'minilm-fp32'"),
         (Filters(track="toy"), "track 'toy': suite 'embedded' runs on minilm, minilm-fp32"),
         (Filters(k=(10,)), "k=10: must be a multiple of 4"),
-        (Filters(k=(64,)), "--k 64: suite 'embedded' has only 8, 16, 32"),
+        (Filters(k=(64,)), "--k 64: suite 'embedded' has only 0, 8, 16, 32"),
         (Filters(seed=(99,)), "--seed 99: suite 'embedded' has only 0, 1, 2, 3, 4"),
         (Filters(method=("finetune",)), "--method finetune: suite 'embedded' has only kd"),
     ],

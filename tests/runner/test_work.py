@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +12,21 @@ import torch
 
 from cod_bench import device, registry
 from cod_bench import generator as counterfactual
+from cod_bench.checks.prepared import strangers
+from cod_bench.checks.rows import alone
+from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals import pool, warm
 from cod_bench.counterfactuals.rows import build
 from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify, run_id
-from cod_bench.design.suites import CONDITIONS
+from cod_bench.design.suites import CLAIMED, CONDITIONS
 from cod_bench.distiller import brings_fit
 from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics as recomputed
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import metrics, work
-from cod_bench.spec import PROTOCOLS, RunSpec, needs_generator
+from cod_bench.spec import PROTOCOLS, RunSpec, generator_for, needs_generator
 from cod_bench.task import Example
 from cod_bench.training import teacher as teachers
 from cod_bench.training.batches import Rows, batches_of
@@ -34,7 +38,7 @@ METHODS = tuple(name for name in registry.names("baseline") if not brings_fit(na
 
 
 def spec(method: str = "kd", condition: str = "standard", **changes: Any) -> RunSpec:
-    generator = "substitution" if needs_generator(condition) else ""
+    generator = generator_for(condition, "substitution")
     return replace(RunSpec("last", "toy", "toy", method, condition, generator, 8, 0), **changes)
 
 
@@ -43,8 +47,10 @@ def one_thread() -> None:
     device.set_threads()
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "condition"),
+    [*itertools.product(METHODS, CLAIMED), *(("kd", condition) for condition in CONDITIONS[len(CLAIMED) : -1])],
+)
 def test_every_method_runs_under_every_condition(method: str, condition: str) -> None:
     record = work.run_one(spec(method, condition), {})
     assert record_from_json(to_json(record)).comparable() == record.comparable()
@@ -56,6 +62,18 @@ def test_every_method_runs_under_every_condition(method: str, condition: str) ->
     assert len(record.history["loss"]) == steps == record.cost["steps"]
     assert np.isfinite(record.history["loss"]).all()
     assert (record.cfe is None) == (not needs_generator(condition))
+    assert alone(record) == ""
+    assert strangers({"": record}) == ({}, set())
+
+
+@pytest.mark.parametrize("method", ["lexicon", "probe"])
+def test_a_floor_runs_on_the_whole_pool(method: str) -> None:
+    record = work.run_one(RunSpec("last", "toy", "toy", method, "whole-pool", "", 0, 0), {})
+    assert len(record.rows["sources"]) == len(warm.corpus("toy").train)
+    assert record.cost["human_labels"] == (0 if method == "lexicon" else len(warm.corpus("toy").train))
+    assert record.cost["teacher_queries"] == 0
+    assert alone(record) == ""
+    assert strangers({"": record}) == ({}, set())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -101,7 +119,7 @@ def test_conditions_share_originals_and_order() -> None:
     draw = warm.draw("toy", "toy", 0, False)
     entries = warm.pool("toy", "toy", "substitution").entries(draw, 8)
     orders = set()
-    for condition in CONDITIONS:
+    for condition in CLAIMED:
         training = build(draw, condition, 8, entries if needs_generator(condition) else None)
         batches, _ = batches_of(training, spec(), 8, 12)
         rows = training.rows
@@ -268,10 +286,13 @@ def test_sentinel_words_of_dev_and_evaluation_never_appear_anywhere(monkeypatch:
     clean = pool.Pool(leaky, judge, generator, _elsewhere(found), found.near)
     assert sentinel not in str(clean.state())
     draw = warm.draw("toy", "toy", 0, False)
-    entries = clean.entries(draw, 8)
+    entries = clean.entries(draw, 16)
     assert sentinel not in str(entries)
-    for condition in CONDITIONS:
-        training = build(draw, condition, 8, entries if needs_generator(condition) else None)
+    for name in CONDITIONS:
+        own = registered(name)
+        given = entries[: own.entries_at(8)] if needs_generator(name) else None
+        near = warm.neighbours("toy", "toy") if own.needs == "neighbours" else None
+        training = build(draw, name, 0 if own.whole_pool else 8, given, share=clean.share(), neighbours=near)
         assert sentinel not in str(training)
     vocabulary = warm.base("toy", "toy").tokenizer.get_vocab()
     assert sentinel not in vocabulary
