@@ -22,7 +22,7 @@ from cod_bench.generator import Entry
 from cod_bench.spec import RunSpec, generator_for, needs_generator
 from cod_bench.split import Draw, Neighbours
 from cod_bench.task import Example
-from cod_bench.training.batches import apart_batches, batches_of, slot_batches
+from cod_bench.training.batches import batches_of, slot_batches
 from tests.test_condition import entries as partners
 
 NEW = CONDITIONS[len(CLAIMED) :]
@@ -310,19 +310,6 @@ def test_a_counterfactual_of_an_original_that_is_there_is_not_shuffled() -> None
 
 
 # Batches
-
-
-@given(st.integers(2, 40), st.integers(1, 8), st.integers(1, 30), st.integers(0, 5))
-@settings(deadline=None)
-def test_split_pairs_never_meet_and_every_row_comes_once_an_epoch(pairs: int, size: int, steps: int, seed: int) -> None:
-    starts = [(2 * i, 2 * i + 1) for i in range(pairs)]
-    batches, epoch = apart_batches(starts, [i % 2 for i in range(pairs)], size, steps, ("t", seed, 2 * pairs))
-    assert len(batches) == steps
-    for batch in batches:
-        assert not any(row ^ 1 in batch for row in batch)
-        assert len(set(batch)) == len(batch)
-    for first in range(0, steps - epoch + 1, epoch):
-        assert sorted(row for batch in batches[first : first + epoch] for row in batch) == list(range(2 * pairs))
 
 
 @pytest.mark.parametrize(("k", "rows"), [(8, 4), (16, 8), (32, 8), (64, 8)])
