@@ -77,9 +77,15 @@ def _line(grid: Grid, kind: str, method: str, name: str, tasks: Sequence[str]) -
     by_k = [_mean(grid, "accuracy", method, name, [k], tasks) if k in ks else None for k in grid.ks]
     means = [_mean(grid, metric, method, name, primary, tasks) if whole else None for metric in METRICS]
     runs = sum(len(grid.cell(task, method, name, k)) for task in tasks for k in ks)
-    told = {percent(value, 4) for value in by_k}
-    blind = kind == "floor" and len(by_k) > 1 and len(told) == 1 and None not in (*by_k, means[0])
+    blind = kind == "floor" and len(by_k) > 1 and None not in (*by_k, means[0]) and _blind(grid, method, name, tasks)
     return Line(kind, method, name, tuple(by_k), tuple(means), runs, blind)
+
+
+def _blind(grid: Grid, method: str, name: str, tasks: Sequence[str]) -> bool:
+    """Whether a floor says the same of every evaluation row whatever rows it was given."""
+    ks = grid.ks_of(method, name)
+    given = [{run.record.predictions for k in ks for run in grid.cell(task, method, name, k)} for task in tasks]
+    return all(len(own) == 1 for own in given)
 
 
 def _ceiling(grid: Grid, method: str, tasks: Sequence[str]) -> Line:
@@ -156,7 +162,8 @@ def caption(grid: Grid) -> str:
         f"Mean over {tasks} of the mean over seeds, as in the table of accuracies. *floor*: a method without a "
         f"gradient loop, on the rows of the condition named; {code(SAME)}: the same at every k, shown once, since it "
         f"sees no labelled row. *student*: {first}, for comparison. *ceiling*: on the whole training pool with its "
-        "labels, one seed, not at any k; *teacher*: on the evaluation rows. A mean that lacks a task is {NONE}; nothing is imputed. {conditional(grid)}"
+        f"labels, one seed, not at any k; *teacher*: on the evaluation rows. A mean that lacks a task is {NONE}; "
+        f"nothing is imputed. {conditional(grid)}"
     )
 
 

@@ -25,7 +25,8 @@ LOOKS = (
     ("#999999", "^", "-."), ("#E69F00", "v", ":"), ("#56B4E9", "s", ":"), ("#000000", "x", "-."),
 )  # fmt: skip
 """(colour, marker, dashes) by place: the declared conditions first, then others by name."""
-GREY = "#8a8a8a"
+GREY, DARK = "#8a8a8a", "#505050"
+"""Of what curves are measured against, and of the two conditions that stand behind the others."""
 MANY = 8
 """Conditions of one method beyond which their curves cannot be told apart in one panel."""
 ACROSS = 4
@@ -70,7 +71,7 @@ def learning_curve(grid: Grid, task: str) -> str:
             for condition in one.behind:
                 level = Level(f"{condition} (behind)", BEHIND[condition], means(grid, task, one.method, condition))
                 if level.points:
-                    lines.setdefault(level.label, _level(panel, level, width=1.3))
+                    lines.setdefault(level.label, _level(panel, level, DARK))
             for place, condition in enumerate(one.conditions):
                 # Side by side on the logarithmic axis, so that whiskers do not cover each other.
                 shift = 2 ** (0.05 * (place - (len(one.conditions) - 1) / 2))
@@ -160,11 +161,11 @@ def plain(text: str) -> str:
     return text.replace("\\", "\\\\").replace("$", r"\$")
 
 
-def _level(panel: Any, level: Level, width: float = 0.9) -> object:
+def _level(panel: Any, level: Level, colour: str = GREY) -> object:
     xs, ys = zip(*level.points, strict=True)
     if len(xs) == 1:  # a lone budget is a point, and no line
         xs, ys = (xs[0] / 1.35, xs[0] * 1.35), (ys[0], ys[0])
-    (line,) = panel.plot(xs, ys, color=GREY, linestyle=level.dash, linewidth=width, zorder=1)
+    (line,) = panel.plot(xs, ys, color=colour, linestyle=level.dash, linewidth=0.9, zorder=1)
     return line
 
 
