@@ -110,7 +110,7 @@ def _declaration(folder: Path) -> fuzz.Target:
     def read(data: bytes) -> None:
         found = declarations.from_json(data.decode())
         assert declarations.to_json(declarations.from_json(declarations.to_json(found))) == declarations.to_json(found)
-        told = declare.kept(found, suite, [NEW, FULL], None)
+        told = declare.kept(found, suite, [NEW, FULL])
         assert not told.departs or not fuzz._no_sentence(told.departs), told.departs
 
     return fuzz.Target("declaration", [declarations.to_json(toy()).encode()], read, (ValueError,))

@@ -6,7 +6,7 @@ that they follow. Whoever changes any of it afterwards departs from the declarat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from cod_bench import registry
@@ -74,13 +74,46 @@ def declared_runs(suite: Suite, track: str, protocol: str) -> list[RunSpec]:
     return [spec for spec in specs if (spec.track, spec.method) not in out]
 
 
-def kept(found: Declaration, suite: Suite, records: Iterable[Record], where: Committed | None) -> Declared:
-    """Whether a suite's records are what was declared and came after it.
+def kept(found: Declaration, suite: Suite, records: Iterable[Record]) -> Declared:
+    """Whether a suite's records are what was declared and came after it, as far as the files themselves tell.
 
     Args:
         records: any; those that count are looked at.
-        where: the commit that brought the declaration, as `declarations.committed` tells it.
     """
+    told, own = _held(found, suite, records)
+    return Declared(found.date, told or _earlier(found, own), int(found.teacher["seeds"]), len(own))
+
+
+def contradicted(
+    found: Declaration, suite: Suite, records: Iterable[Record], where: Committed, there: Collection[str]
+) -> str:
+    """What git says against records that keep a declaration by what the files tell; empty if nothing.
+
+    Args:
+        where: the commit that brought the declaration, as `declarations.committed` tells it.
+        there: commits that the repository has; of others git can say nothing.
+    """
+    told, own = _held(found, suite, records)
+    if told or not own or _earlier(found, own):
+        return ""  # exploratory as it is
+    if not where.commit:
+        return f"is in no commit as it lies there, and {len(own)} records rest on it; commit it before they are made"
+    before = [record for record in own if _commit(record) in there and _commit(record) not in where.after]
+    if not before:
+        return ""
+    return (
+        f"{_some(before, own)} made by code that does not follow commit {where.commit[:10]}, which brought it, such as "
+        f"{before[0].run_id} of commit {_commit(before[0])[:10]}; run them again with code that does"
+    )
+
+
+def commits(records: Iterable[Record]) -> set[str]:
+    """The commits that records tell of."""
+    return {_commit(record) for record in records} - {""}
+
+
+def _held(found: Declaration, suite: Suite, records: Iterable[Record]) -> tuple[str, list[Record]]:
+    """In what a suite departs from a declaration, and those of the records that count."""
     given = [record for record in records if (record.spec.track, record.spec.protocol) == (found.track, found.protocol)]
     try:
         runs = declared_runs(suite, found.track, found.protocol)
@@ -89,9 +122,7 @@ def kept(found: Declaration, suite: Suite, records: Iterable[Record], where: Com
         told = _apart(found, _content(suite, runs, by_user)) if runs else "the suite has no run there"
     except UsageError as error:
         told, ids = f"it cannot be made again here: {error}", {}
-    own = [record for record in given if ids.get(record.spec) == record.run_id]
-    told = told or _earlier(found, own, where)
-    return Declared(found.date, where.commit if where else "", told, int(found.teacher["seeds"]), len(own))
+    return told, [record for record in given if ids.get(record.spec) == record.run_id]
 
 
 def _apart(found: Declaration, content: Mapping[str, Any]) -> str:
@@ -103,23 +134,17 @@ def _apart(found: Declaration, content: Mapping[str, Any]) -> str:
     return next(filter(None, told), "") or _first_difference(declared, present, "grid.run_ids")
 
 
-def _earlier(found: Declaration, records: Sequence[Record], where: Committed | None) -> str:
-    """Which records are older than the declaration."""
-    if where is not None and not where.commit:
-        return "the declaration is in no commit as it lies there"
+def _earlier(found: Declaration, records: Sequence[Record]) -> str:
+    """Which records are older than the declaration, or do not tell."""
     early = [record for record in records if str(record.provenance.get("date", "")) < found.date]
     if early:
         day = str(early[0].provenance.get("date", ""))[:10] or "no date"
         return f"{_some(early, records)} made before it, such as {early[0].run_id} of {day}"
-    if where is None:
-        return ""
-    before = [record for record in records if _commit(record) not in where.after]
-    if before:
-        code = f"commit {_commit(before[0])[:10]}" if _commit(before[0]) else "no commit that is told"
-        return (
-            f"{_some(before, records)} made by code that does not follow the commit of the declaration, such as "
-            f"{before[0].run_id} of {code}"
-        )
+    if untold := [record for record in records if not _commit(record)]:
+        return f"{_some(untold, records)} made by code in no commit that is told, such as {untold[0].run_id}"
+    # the commit that declares comes after the one of the code that wrote the declaration
+    if before := [record for record in records if _commit(record) == found.code["commit"]]:
+        return f"{_some(before, records)} made by the very code that it was written by, such as {before[0].run_id}"
     return ""
 
 

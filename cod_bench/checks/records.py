@@ -314,7 +314,9 @@ def _kept(found: Folder) -> Mapping[str, str] | None:
 
 def _declared(found: Folder) -> Mapping[str, str]:
     new = () if found.changes is None else found.changes.added
-    return check_suites.undeclarable(found.results.root, found.declared, new)
+    root = found.results.root
+    odd = check_suites.undeclarable(root, found.declared, new)
+    return check_suites.contradicted(root, found.declared, found.records.values()) | odd
 
 
 def _as_declared(found: Folder) -> str:
@@ -389,7 +391,7 @@ CHECKS: tuple[Check[Folder], ...] = (
         lambda f: check_suites.whole(f.records),
     ),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept, untold=lambda _: _COMPARE),
-    Check("declarations", "declared by committed code on a day that has come", _declared, _as_declared),
+    Check("declarations", "by committed code, on a day that has come, before its records", _declared, _as_declared),
     Check("verdicts", "reproduced.json is sound, and a maintainer's", _judged),
 )
 """In the order in which they are told."""

@@ -124,12 +124,41 @@ def as_declared(root: Path, declared: Mapping[str, Declaration], records: Iterab
         if one.suite not in suites.SUITES:
             told.append(f"{name}: exploratory: no such suite here")
             continue
-        kept = declare.kept(one, suites.suite(one.suite), own, declarations.committed(root / path))
+        kept = declare.kept(one, suites.suite(one.suite), own)
         if kept.departs:
             told.append(f"{name}: exploratory: {kept.departs}")
+        elif not kept.records:
+            told.append(f"{name}: declared on {one.date}, and no record yet")
         else:
-            told.append(f"{name}: declared on {one.date}{'' if kept.records else ', and no record yet'}")
+            told.append(f"{name}: declared on {one.date}{_untold(root, path, own)}")
     return "; ".join(told)
+
+
+def contradicted(root: Path, declared: Mapping[str, Declaration], records: Iterable[Record]) -> dict[str, str]:
+    """Declarations, by path, whose records keep them by what the files tell, and not by this repository's history."""
+    reasons, own = {}, list(records)
+    for path, one in declared.items():
+        if one.suite not in suites.SUITES:
+            continue
+        where, there = declarations.committed(root / path), _there(root, own)
+        if where is not None and there is not None:
+            reasons[path] = declare.contradicted(one, suites.suite(one.suite), own, where, there)
+    return {path: reason for path, reason in reasons.items() if reason}
+
+
+def _there(root: Path, records: Iterable[Record]) -> set[str] | None:
+    """The commits of these records that the repository has; None where none of this package is there to tell, where it
+    is shallow, or where its history begins anew, so that it has none of them."""
+    named = declare.commits(records)
+    absent = lacking(root, sorted(named))
+    there = None if absent is None else named - set(absent)
+    return there if there or not named else None
+
+
+def _untold(root: Path, path: str, records: Iterable[Record]) -> str:
+    """That no history is there to say whether a declaration came first; empty where there is one."""
+    told = declarations.committed(root / path) is not None and _there(root, records) is not None
+    return "" if told else ", by dates and commits in the files; no whole repository of these commits to ask"
 
 
 def unfit(record: Record) -> str:

@@ -1,7 +1,8 @@
 """What will be compared, said before it is run <-> a file; the file -> the commit that brought it.
 
 A declaration is written by `cod-bench declare` and committed; a grid is as declared if it is what the file says and
-every record of it was made by the commit that brought the file, or by one that follows it.
+every record of it tells a day and a commit that are not the declaration's own past. Tables judge by the files alone, so
+that they are the same with and without a repository; `check` asks git whether it says otherwise.
 """
 
 from __future__ import annotations
@@ -85,8 +86,6 @@ class Declared:
     """What a declaration says of a grid that has records."""
 
     date: str
-    commit: str
-    """That brought the declaration; empty where no whole repository is there to tell, so that dates alone decided."""
     departs: str = ""
     """In what the grid or its records depart from the declaration; empty if in nothing."""
     teachers: int = 1

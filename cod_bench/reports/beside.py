@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cod_bench.analysis import aggregate, compare
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.reports import page, standing
+from cod_bench.reports import floors, page, standing
 from cod_bench.reports.tables import NONE, code, escape, interval, markdown, p_value, percent, points
 
 ALONE = "No declared method of its suite has a counted run here. "
@@ -40,7 +40,13 @@ def _like(one: Grid, other: Grid) -> bool:
 def parts(own: Grid, declared: Grid) -> list[str]:
     """Heading, accuracies, differences and their captions for the page of a submission."""
     heading = f"## Beside the methods of suite {code(declared.suite.name)} (exploratory)"
-    return [heading, *figures(own, declared), *differences(own, declared)]
+    return [heading, *figures(own, declared), *differences(own, declared), *_floors(declared)]
+
+
+def _floors(declared: Grid) -> list[str]:
+    """The floors and ceilings of the declared suite, which has them for its variants too."""
+    own = floors.main_parts(declared, level=3)
+    return [f"{own[0]} of suite {code(declared.suite.name)}", *own[1:]] if own else []
 
 
 def figures(own: Grid, declared: Grid | None) -> list[str]:

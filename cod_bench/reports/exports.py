@@ -29,14 +29,16 @@ def cells_csv(grid: Grid) -> str:
 
 
 def overall_csv(grid: Grid) -> str:
-    """One line a (method, condition) and k, and one over the primary ks: mean over tasks."""
+    """One line a (method, condition) and k, and one over the primary ks: mean over tasks; floors, ceilings last."""
     rows = []
-    for method in grid.methods:
+    for method in (*grid.methods, *grid.floors):
         for condition in grid.conditions(method):
             scopes: list[tuple[str, tuple[int, ...]]] = [(f"k={k}", (k,)) for k in grid.ks_of(method, condition)]
             primary = grid.primary(method, condition)
             if primary and primary == tuple(k for k in grid.ks if k in grid.suite.primary_k):
                 scopes.append((PRIMARY, primary))
+            if not scopes:
+                scopes.append((condition, (0,)))  # a ceiling, at no budget
             for scope, ks in scopes:
                 mean, n = aggregate.mean_accuracy(grid, method, condition, ks)
                 row = {"method": method, "condition": condition, "scope": scope, "ks": " ".join(map(str, ks))}

@@ -14,7 +14,7 @@ from cod_bench.analysis.claims import POOLED, Findings, Gain
 from cod_bench.design.suite import Suite
 from cod_bench.errors import plain
 from cod_bench.records.results import BadFile
-from cod_bench.reports import beside, captions, exports, frontier, page, plots, standing
+from cod_bench.reports import beside, captions, exports, floors, frontier, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
 from cod_bench.store import write_atomic
@@ -109,7 +109,7 @@ def section(grid: Grid, asked: Findings, *, bad: Sequence[BadFile] = (), figures
         "incomplete.md": incomplete(grid, bad),
         MAIN: "\n".join(main_figure(grid, asked)) + "\n",
     }
-    files |= frontier.files(grid, figures=figures)
+    files |= frontier.files(grid, figures=figures) | ({"floors.csv": floors.csv(grid)} if grid.floors else {})
     return files | {name: plots.learning_curve(grid, task) if figures else "" for name, task in curves.items()}
 
 
@@ -178,6 +178,8 @@ def main_figure(grid: Grid, found: Findings | None = None) -> list[str]:
         lines.append(standing.words(grid, list(states)))
     if len(lines) == 1 and grid.methods:
         lines.append("not in this suite: it does not declare both conditions")
+    if told := floors.sentence(grid, plain=True):
+        lines.append(told)
     lines += [f"{method}: not applicable on this track: it {why}" for method, why in grid.excluded.items()]
     return lines
 

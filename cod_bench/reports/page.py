@@ -11,7 +11,7 @@ from cod_bench.analysis import aggregate, quality, stats
 from cod_bench.analysis.aggregate import About, Grid
 from cod_bench.analysis.claims import Findings
 from cod_bench.design.suites import in_order
-from cod_bench.reports import captions, gains, standing
+from cod_bench.reports import captions, floors, gains, standing
 from cod_bench.reports.captions import UNEQUAL, conditional, named
 from cod_bench.reports.tables import NONE, code, counted, escape, markdown, number, percent, points
 from cod_bench.spec import PROTOCOLS
@@ -22,13 +22,14 @@ METRIC_NAMES = {"mcc": "Matthews correlation", "macro_f1": "macro-F1", "auroc": 
 
 
 def page(grid: Grid, found: Findings, figures: Sequence[str]) -> str:
-    """README.md of a section: main table, per-task tables, counterfactuals, curves, meanings, files."""
-    parts = [f"# {heading(grid)}", state(grid), main(grid, found, level=2), *per_task(grid), *own_tables(grid)]
-    parts += counterfactuals(grid)
+    """README.md of a section: floors, main table, per-task tables, counterfactuals, curves, meanings, files."""
+    parts = [f"# {heading(grid)}", state(grid), main(grid, found, level=2)]
+    parts += [*floors.per_task(grid), *per_task(grid), *own_tables(grid), *counterfactuals(grid)]
     parts.append("## Learning curves")
     parts.append(
         "Accuracy against k; whiskers: 95 % t intervals over seeds, evaluation rows fixed (unpaired: the paired "
-        "comparison is the table of gains). A partial grid has no whiskers."
+        "comparison is the table of gains). A partial grid has no whiskers. Grey without markers: floors, the "
+        "teacher's and the best ceiling's accuracy; in panels of single conditions also `standard` and `cod`."
     )
     parts += [f"![Learning curves: {escape(name.removesuffix('.svg'))}]({quote(name)})" for name in figures]
     parts.append("## Conditions")
@@ -37,7 +38,9 @@ def page(grid: Grid, found: Findings, figures: Sequence[str]) -> str:
     parts.append(
         "`cells.csv` (one line a task, method, condition and k), `overall.csv` (means over tasks), `significance.csv` "
         "(every comparison; single budgets are exploratory, with Holm over the family and its budgets), `claims.csv`, "
-        "[exploratory.md](exploratory.md) (who wins how often, labels saved, ranking), `incomplete.md`, `main.txt`. "
+        "[exploratory.md](exploratory.md) (who wins how often, labels saved, ranking), `incomplete.md`, `main.txt`, "
+        "[frontier.md](frontier.md) and `frontier.csv` (accuracy against what it costs)"
+        f"{', `floors.csv` (`cod` minus each floor)' if grid.floors else ''}. "
         "CSV values are shares: 0.01 is one point. Everything is computed from the stored "
         "predictions of the records."
     )
@@ -80,13 +83,14 @@ def state(grid: Grid) -> str:
     apart = "".join(
         f" {code(method)} is not applicable on this track: it {why}." for method, why in grid.excluded.items()
     )
-    told = escape(standing.words(grid))
+    told = escape(f"{standing.words(grid)} {standing.declared(grid)}")
     return f"{text}{stale}{apart} Protocol {code(grid.protocol)}: {escape(protocol.meaning)}.{ranked} {told}"
 
 
 def main(grid: Grid, found: Findings, *, level: int) -> str:
-    """The main table in its parts: accuracy, gains, what remains of them in matched accuracy, claims."""
-    parts = [f"{'#' * level} Accuracy (%)", accuracy(grid), accuracy_caption(grid)]
+    """The main part: floors and ceilings, accuracy, gains, what remains of them in matched accuracy, claims."""
+    parts = [*floors.main_parts(grid, level=level), f"{'#' * level} Accuracy (%)"]
+    parts += [accuracy(grid), accuracy_caption(grid)]
     return "\n\n".join([*parts, *gains.main_parts(grid, found, level=level)])
 
 

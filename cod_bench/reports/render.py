@@ -77,7 +77,7 @@ def as_declared(results: Results, grid: Grid) -> Grid:
         told = f"declaration {path} is corrupt ({error}); take it from version control again"
         raise UsageError(plain(told)) from error
     own = [run.record for run in grid.runs.values()]
-    return replace(grid, declared_as=declare.kept(found, grid.suite, own, declarations.committed(path)))
+    return replace(grid, declared_as=declare.kept(found, grid.suite, own))
 
 
 def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:

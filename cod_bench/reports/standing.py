@@ -33,10 +33,10 @@ def declared(grid: Grid) -> str:
     told = grid.declared_as
     if told is None:
         return UNDECLARED
-    when = f"declared on {told.date}{f' (commit {told.commit[:10]})' if told.commit else ''}"
+    when = f"declared on {told.date}"
     if told.departs:
         return f"Exploratory: {when}, but {told.departs}."
-    when += f" before its first record{'' if told.commit else ' (by its dates; no repository here to tell)'}"
+    when += " before its first record"
     if used := _developed(grid):
         return f"{when[:1].upper()}{when[1:]}, not confirmatory: {used}."
     if told.teachers < TEACHERS_NEEDED:

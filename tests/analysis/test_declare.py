@@ -19,7 +19,7 @@ from cod_bench.spec import digest
 from tests.declared import DAY, TOY, records, toy
 from tests.submissions import reference
 
-COMMIT, LATER = "c" * 40, "d" * 40
+COMMIT, LATER, EARLY = "c" * 40, "d" * 40, "e" * 40
 WHERE = Committed(COMMIT, frozenset({COMMIT, LATER}))
 
 
@@ -33,10 +33,12 @@ class OverConditions(Suite):
 CONDITIONS = OverConditions(**{f.name: getattr(TOY, f.name) for f in fields(Suite) if f.name != "families"})
 
 
-def kept(
-    found: Declaration, given: list[Any] | None = None, where: Committed | None = WHERE, suite: Suite = TOY
-) -> str:
-    return declare.kept(found, suite, records(commit=LATER, suite=suite) if given is None else given, where).departs
+def kept(found: Declaration, given: list[Any] | None = None, suite: Suite = TOY) -> str:
+    return declare.kept(found, suite, records(commit=LATER, suite=suite) if given is None else given).departs
+
+
+def contradicted(given: list[Any], where: Committed = WHERE) -> str:
+    return declare.contradicted(toy(), TOY, given, where, {COMMIT, LATER, EARLY})
 
 
 def test_the_grid_is_the_suites_with_the_digest_of_all_run_ids() -> None:
@@ -89,30 +91,43 @@ def test_nothing_to_compare_and_nothing_to_run_are_sentences() -> None:
 
 def test_records_of_the_declaring_commit_and_after_keep_it() -> None:
     own = records(commit=COMMIT)
-    found = declare.kept(toy(), TOY, own, WHERE)
-    assert (found.departs, found.commit, found.date, found.records) == ("", COMMIT, DAY, len(own))
+    found = declare.kept(toy(), TOY, own)
+    assert (found.departs, found.date, found.records) == ("", DAY, len(own))
     assert kept(toy()) == ""
-    assert declare.kept(toy(), TOY, [], WHERE).records == 0
+    assert declare.kept(toy(), TOY, []).records == 0
+    assert contradicted(own) == contradicted(records(commit=LATER)) == contradicted([]) == ""
 
 
-def test_records_of_a_commit_before_it_or_beside_it_do_not() -> None:
+def test_git_contradicts_records_of_a_commit_before_it_or_beside_it() -> None:
     own = records(commit=COMMIT)
-    early = [replace(one, provenance={**one.provenance, "git": {"commit": "e" * 40}}) for one in own[:3]]
-    told = kept(toy(), [*early, *own[3:]])
-    assert told.startswith("3 of 48 records were made by code that does not follow the commit of the declaration")
-    assert told.endswith(f"such as {own[0].run_id} of commit eeeeeeeeee")
-    assert "of no commit that is told" in kept(toy(), records())
+    early = [replace(one, provenance={**one.provenance, "git": {"commit": EARLY}}) for one in own[:3]]
+    assert kept(toy(), [*early, *own[3:]]) == ""  # nothing in the files tells
+    told = contradicted([*early, *own[3:]])
+    assert told.startswith("3 of 48 records were made by code that does not follow commit cccccccccc, which brought it")
+    assert f"such as {own[0].run_id} of commit eeeeeeeeee;" in told
+    assert contradicted(records(commit="f" * 40)) == ""  # a commit that the repository lacks: git cannot say
 
 
-def test_records_of_a_day_before_it_do_not_even_where_no_repository_is() -> None:
+def test_records_of_the_code_that_wrote_it_or_of_none_do_not_keep_it() -> None:
+    own = records(commit="a" * 40)
+    told = "48 of 48 records were made by the very code that it was written by, such as "
+    assert kept(toy(), own) == f"{told}{own[0].run_id}"
+    told = "48 of 48 records were made by code in no commit that is told, such as "
+    assert kept(toy(), records()) == f"{told}{own[0].run_id}"
+    assert contradicted(own) == contradicted(records()) == ""  # exploratory already, so nothing is to be refused
+
+
+def test_records_of_a_day_before_it_do_not() -> None:
     own = records(day="2026-02-01", commit=COMMIT)
     assert kept(toy(), own[:1]) == f"1 of 1 records was made before it, such as {own[0].run_id} of 2026-02-01"
-    assert kept(toy(), own, None).startswith("48 of 48 records were made before it")
-    assert kept(toy(), records(), None) == ""
+    assert kept(toy(), own).startswith("48 of 48 records were made before it")
 
 
-def test_what_was_never_committed_declares_nothing() -> None:
-    assert kept(toy(), where=Committed("")) == "the declaration is in no commit as it lies there"
+def test_git_contradicts_records_of_a_declaration_that_is_in_no_commit() -> None:
+    assert contradicted(records(commit=COMMIT), Committed("")) == (
+        "is in no commit as it lies there, and 48 records rest on it; commit it before they are made"
+    )
+    assert contradicted([], Committed("")) == ""
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,31 @@ def test_a_declaration_that_is_kept_is_told(folder: Path) -> None:
         )
 
 
+def test_where_git_cannot_say_whether_it_came_first_that_is_told(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "archive" / "results")
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{folder.parent}", "shallow")
+    for place in ("archive", "shallow"):
+        found = lines(tmp_path / place / "results")["declarations"]
+        assert found.state == "ok"
+        assert found.reason.endswith("by dates and commits in the files; no whole repository of these commits to ask")
+
+
+def test_records_that_only_say_that_they_came_after_it_are_refused(folder: Path) -> None:
+    beside = git(folder.parent, "commit-tree", "HEAD^{tree}", "-m", "beside")
+    shutil.rmtree(folder / "last")
+    write(Results(folder), records(commit=beside))
+    found = lines(folder)["declarations"]
+    assert found.state == "FAILED"
+    assert f"{NAME}: 48 of 48 records were made by code that does not follow commit" in found.reason
+
+
+def test_records_of_a_declaration_that_is_in_no_commit_are_refused(folder: Path) -> None:
+    put(folder, toy(date="2026-02-01", code={"cod_bench": "0.1.0", "commit": "b" * 40}))
+    assert "is in no commit as it lies there, and 48 records rest on it" in lines(folder)["declarations"].reason
+    commit(folder.parent)
+    assert "made by code that does not follow commit" in lines(folder)["declarations"].reason
+
+
 def test_a_folder_of_declarations_alone_can_be_checked(folder: Path) -> None:
     shutil.rmtree(folder / "last")
     shutil.rmtree(folder / "_reference")

@@ -216,8 +216,8 @@ def test_states_are_told_of_every_method_whosever_it_is() -> None:
 
 
 FRESH = replace(suites.suite("toy"), seeds=(10, 11))
-BROUGHT = Declared("2026-11-28", "abcdef1234" + "0" * 30)
-WHEN = "Declared on 2026-11-28 (commit abcdef1234) before its first record"
+BROUGHT = Declared("2026-11-28")
+WHEN = "Declared on 2026-11-28 before its first record"
 TEACHERS = "how results vary from teacher to teacher it does not tell"
 SEEDS = "served to settle generator and recipe, and confirmation takes seeds that did not"
 SETTLED = "served to settle generator, recipe and track, so it confirms nothing about others"
@@ -230,7 +230,7 @@ SETTLED = "served to settle generator, recipe and track, so it confirms nothing 
         (
             FRESH,
             replace(BROUGHT, departs="grid.runs was declared as 47 and is 48"),
-            "Exploratory: declared on 2026-11-28 (commit abcdef1234), but grid.runs was declared as 47 and is 48.",
+            "Exploratory: declared on 2026-11-28, but grid.runs was declared as 47 and is 48.",
         ),
         (
             FRESH,
@@ -240,12 +240,7 @@ SETTLED = "served to settle generator, recipe and track, so it confirms nothing 
         (
             FRESH,
             replace(BROUGHT, teachers=3),
-            "Confirmatory: declared on 2026-11-28 (commit abcdef1234) before its first record.",
-        ),
-        (
-            FRESH,
-            replace(BROUGHT, teachers=3, commit=""),
-            "Confirmatory: declared on 2026-11-28 before its first record (by its dates; no repository here to tell).",
+            "Confirmatory: declared on 2026-11-28 before its first record.",
         ),
         (
             replace(EMBEDDED, seeds=(10,)),

@@ -86,11 +86,23 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """A grey line that curves are measured against, such as a floor's."""
+
+    label: str
+    path: str
+    dash: str
+    behind: bool
+    """Whether it is another condition of the same method."""
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
-    """Accuracy against k for one method in one task."""
+    """Accuracy against k for one method in one task, of one condition where it has many."""
 
     task: str
-    method: str
+    title: str
+    levels: tuple[Level, ...]
     curves: tuple[Curve, ...]
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
@@ -173,7 +185,10 @@ def _bounds(gain: Gain) -> tuple[float | None, float | None, float | None]:
 
 
 def panels(grid: Grid, conditions: Iterable[str]) -> list[list[Panel]]:
-    """Per task with runs the panels of all methods, on one scale of accuracy; a condition looks as on all the page."""
+    """Per task with runs the panels of all methods, on one scale of accuracy; a condition looks as on all the page.
+
+    Which panels there are and what they are measured against is that of the leaderboard's figures.
+    """
     known = styles(conditions)
     found = []
     for task in grid.suite.tasks:
@@ -185,12 +200,20 @@ def panels(grid: Grid, conditions: Iterable[str]) -> list[list[Panel]]:
         values = [v for cells in means.values() for cell in cells for v in cell[1:] if v is not None]
         if not values:
             continue
+        levels = plots.levels(grid, task)
+        values += [value for level in levels for _, value in level.points]
         step = _step(max(values) - min(values), 5)
         low, high = step * math.floor(min(values) / step), step * math.ceil(max(values) / step)
         y = _scale((low, max(high, low + step)), (HEIGHT - BOTTOM, TOP))
         ticks = tuple((y(v), number(float(v), 0)) for v in np.arange(low, max(high, low + step) + step / 2, step))
-        own = {m: {c: cells for (n, c), cells in means.items() if n == m} for m in grid.methods}
-        found.append([_panel(grid, task, method, own[method], y, ticks, known) for method in grid.methods])
+        row = []
+        for one in plots.panels(grid):
+            cells = {condition: means[one.method, condition] for condition in one.conditions}
+            behind = [
+                plots.Level(name, plots.BEHIND[name], plots.means(grid, task, one.method, name)) for name in one.behind
+            ]
+            row.append(_panel(grid, task, one.title, cells, y, ticks, known, (levels, behind)))
+        found.append(row)
     return found
 
 
@@ -206,8 +229,9 @@ def _means(grid: Grid, task: str, method: str, condition: str) -> list[tuple[int
 
 
 def _panel(
-    grid: Grid, task: str, method: str, cells: Mapping[str, list[tuple[int, float, float | None, float | None]]],
+    grid: Grid, task: str, title: str, cells: Mapping[str, list[tuple[int, float, float | None, float | None]]],
     y: Callable[[float], float], y_ticks: tuple[tuple[float, str], ...], known: Mapping[str, Style],
+    grey: tuple[Sequence[plots.Level], Sequence[plots.Level]],
 ) -> Panel:  # fmt: skip
     ks = grid.ks
     x = _scale((math.log2(min(ks) / 1.3), math.log2(max(ks) * 1.3)), (LEFT, WIDTH - RIGHT))
@@ -226,8 +250,19 @@ def _panel(
         curves.append(Curve(known[condition], path, tuple(marks)))
         told.append(f"{condition} {', '.join(f'{number(mean, 1)} at {k}' for k, mean, _, _ in own)}")
     x_ticks = tuple((x(math.log2(k)), str(k)) for k in ks)
-    label = f"Accuracy in % of {method} on {task} against k: {'; '.join(told)}."
-    return Panel(task, method, tuple(curves), x_ticks, y_ticks, label)
+    levels = [_level(level, x, y, behind=level in grey[1]) for level in (*grey[0], *grey[1]) if level.points]
+    told += [level.label for level in levels]
+    label = f"Accuracy in % of {title} on {task} against k: {'; '.join(told)}."
+    return Panel(task, title, tuple(levels), tuple(curves), x_ticks, y_ticks, label)
+
+
+def _level(level: plots.Level, x: Callable[[float], float], y: Callable[[float], float], *, behind: bool) -> Level:
+    spots = [(x(math.log2(k)), y(value)) for k, value in level.points]
+    if len(spots) == 1:  # a lone budget is a point, and no line
+        spots = [(LEFT, spots[0][1]), (WIDTH - RIGHT, spots[0][1])]
+    values = list(dict.fromkeys(number(value, 1) for _, value in level.points))
+    label = f"{level.label}{' behind' if behind else ''} {', '.join(values)} %"
+    return Level(label, "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in spots), DASHES[level.dash], behind)
 
 
 def _scale(domain: tuple[float, float], target: tuple[float, float]) -> Callable[[float], float]:

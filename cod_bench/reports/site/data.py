@@ -13,7 +13,7 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Claim, Gain
 from cod_bench.records.results import BadFile
 from cod_bench.records.verdicts import REPRODUCED
-from cod_bench.reports import captions, leaderboard, page, standing
+from cod_bench.reports import captions, floors, leaderboard, page, standing
 from cod_bench.reports import gains as gain_tables
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site.charts import Forest, Panel
@@ -85,6 +85,7 @@ def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] =
     parts = {
         "heading": page.heading(grid),
         "state": page.state(grid),
+        "floors": "\n\n".join(floors.main_parts(grid, level=3)[1:]),
         "accuracy": f"{page.accuracy(grid)}\n\n{page.accuracy_caption(grid)}",
         "gains": f"{gain_tables.gain_table(grid, found)}\n\n{told}"
         if found.gains and not (worth and grid.complete)
@@ -133,7 +134,7 @@ def headline(shown: Section) -> Headline:
     done, declared = len(grid.runs), len(grid.declared)
     main = _main(grid, shown.gains)
     where = f"Suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}: {done} of {declared} trainings."
-    where += f" Records: {standing.brief(grid)}."
+    where += f" Records: {standing.brief(grid)}. {standing.declared(grid)}"
     tried = [gain for gain in shown.gains if gain.condition in grid.suite.tried and gain.mean is not None]
     tried = standing.headed(grid, tried)
     if not main and tried:
