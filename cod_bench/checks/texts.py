@@ -18,7 +18,7 @@ from cod_bench.records import verdicts
 from cod_bench.registry import DEVICE
 from cod_bench.spec import TOO_DEEP
 
-NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,100}")
+NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,140}")
 """What a string may be wherever nothing else is said: no blank, no comma, no letter outside ASCII."""
 DIGITS = re.compile(r"[0-9]*")
 FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
@@ -26,7 +26,7 @@ FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("gold",): DIGITS,
     ("teacher_predictions",): DIGITS,
     ("rows", "labels"): DIGITS,
-    ("rows", "roles"): re.compile(r"[ops]*"),
+    ("rows", "roles"): re.compile(r"[opsu]*"),
     ("rows", "sources"): re.compile(r"[0-9a-f]{12}"),
     ("row_ids",): re.compile(r"[0-9a-f]{12}"),
     ("classes",): re.compile(r"[A-Za-z0-9_-]+( [A-Za-z0-9_-]+){0,2}"),

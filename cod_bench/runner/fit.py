@@ -15,7 +15,7 @@ import numpy as np
 from cod_bench.counterfactuals import warm
 from cod_bench.distiller import Fitted, Material, Predictor
 from cod_bench.errors import RunError
-from cod_bench.records.record import quantise
+from cod_bench.records.record import SCALE, quantise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,11 +72,18 @@ class Fit:
     def stored(self, texts: Sequence[str]) -> tuple[str, list[int]]:
         """Predicted digits and p(class 1) in 1/10,000, as records keep them; the first class where several are largest.
 
+        A probability that would be stored as one half goes one ten-thousandth to the side of its class: what fits few
+        rows may give most texts one, and a record must not leave their classes open.
+
         Raises:
             RunError: as `probabilities`.
         """
         found = self.probabilities(texts)
-        return "".join(map(str, found.argmax(1).tolist())), [quantise(p) for p in found[:, 1].tolist()]
+        said = found.argmax(1).tolist()
+        sides = [quantise(p) for p in found[:, 1].tolist()]
+        half = SCALE // 2
+        sides = [half + (1 if label else -1) if p == half else p for p, label in zip(sides, said, strict=True)]
+        return "".join(map(str, said)), sides
 
 
 def fit(
