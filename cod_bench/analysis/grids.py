@@ -279,7 +279,8 @@ def sections(
 
 
 def suites_with_records(results: Results) -> list[Suite]:
-    """Suites to show for a folder: the smallest first, and a larger one only if it has records of its own.
+    """Suites to show for a folder: the main job and then the smallest first, a larger one only if it has records of its
+    own.
 
     Methods and conditions that no suite declares and generators other than a suite's own make variants of the suites.
     """
@@ -304,7 +305,9 @@ def suites_with_records(results: Results) -> list[Suite]:
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
-    for name, suite in sorted(known.items(), key=lambda item: sum(1 for _ in item[1].expand(track=item[1].tracks[0]))):
+    sizes = {name: sum(1 for _ in suite.expand(track=suite.tracks[0])) for name, suite in known.items()}
+    # the main job first, whatever its size: a part of it is a part of it, and no smaller suite that shares the runs
+    for name, suite in sorted(known.items(), key=lambda item: (item[0] != suites.DEFAULT_SUITE, sizes[item[0]])):
         own = {
             spec
             for track in there.intersection(suite.tracks)
