@@ -107,7 +107,7 @@ def test_what_departs_is_told_and_not_refused(folder: Path) -> None:
         (lambda: toy(title="a <dull> film"), "", "no text", "title: 'a <dull> film'"),
         (lambda: toy(suite="no such"), "", "no text", "suite: 'no such' reads like a text"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_nobody_can_have_declared_is_refused(
     folder: Path, change: Callable[[], Declaration], name: str, line: str, reason: str

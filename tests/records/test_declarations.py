@@ -53,7 +53,7 @@ def test_what_is_written_is_what_is_read() -> None:
         (lambda v: v["rules"].update(test="x" * 500), "rules.test: "),
         (lambda v: v["grid"].update(ks=[10**30]), "grid.ks: a whole number of many digits is no number"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_declaration_is_told_with_its_field(
     change: Callable[[dict[str, Any]], object], sentence: str
