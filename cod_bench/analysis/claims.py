@@ -175,7 +175,7 @@ def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
 
 def _together(grid: Grid) -> list[tuple[str, tuple[str, ...]]]:
     """What `cod` must beat in a claim -> the methods declared for it, where there are several."""
-    if by_conditions(grid) or grid.suite.tried:
+    if by_conditions(grid) or grid.suite.tried or not grid.suite.pooled:
         return []
     controls = dict.fromkeys(over for others in CLAIMS.values() for over in others)
     of = {over: tuple(method for method in grid.methods if grid.primary(method, "cod", over)) for over in controls}

@@ -50,6 +50,8 @@ class Suite:
     floors: tuple[Block, ...] = ()
     """Methods that every table is measured against, on the same rows: shown beside, never in a claim's family. Those on
     the whole training pool are ceilings."""
+    pooled: bool = True
+    """Whether the mean over its methods is claimed first; not where some are ablations of others."""
     main_track: str = ""
     """Track of its main section, whatever else there are records of; its first where empty. See `main`."""
     families: Literal["methods", "conditions"] = "methods"

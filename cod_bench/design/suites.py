@@ -90,6 +90,7 @@ SUITES: Mapping[str, Suite] = {
             blocks=(Block(("kd", "finetune", "kd_random_soft"), ("standard", "cod", "unvalidated"), (8, 16, 32)),),
             generator="substitution",
             floors=_floors((8, 16, 32)),
+            pooled=False,
             main_track="minilm-fp32",  # the published one
         ),
         Suite(
@@ -176,6 +177,7 @@ SUITES: Mapping[str, Suite] = {
                 ),
             ),
             generator="llm",
+            pooled=False,
             protocols=("last", "paper"),
         ),
         Suite(

@@ -14,6 +14,12 @@ ALL_METHODS = "all methods"
 UNEQUAL = "(not at equal k)"
 
 
+def heading(grid: Grid) -> str:
+    """Suite, track and protocol: what never shares a table."""
+    title = f"{escape(grid.suite.title)} (suite {code(grid.suite.name)})"
+    return f"{title}: track {code(grid.track)}, protocol {code(grid.protocol)}"
+
+
 def named(grid: Grid, method: str) -> str:
     """A method's name in a table, or that of the mean over methods.
 

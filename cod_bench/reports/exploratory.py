@@ -5,7 +5,7 @@ from __future__ import annotations
 from cod_bench.analysis import explore
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.stats import TASKS_NEEDED
-from cod_bench.reports import page
+from cod_bench.reports import captions, page
 from cod_bench.reports.tables import code, escape, markdown, number, percent
 
 CHANCE = (
@@ -26,7 +26,7 @@ PAIRS = (("cod", "standard"), ("cod", "random"), ("cod", "unvalidated"))
 def text(grid: Grid) -> str:
     """The page: probability of improvement, labels saved, ranking with the pairwise matrix."""
     parts = [
-        f"# Exploratory: {page.heading(grid)}",
+        f"# Exploratory: {captions.heading(grid)}",
         page.state(grid),
         "No claim is made here and no p is computed; the claims stand in the main table.",
     ]

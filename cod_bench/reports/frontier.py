@@ -10,7 +10,7 @@ from typing import Any
 from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, OTHERS, Axis, Point, Step
-from cod_bench.reports import captions, page, plots
+from cod_bench.reports import captions, plots
 from cod_bench.reports.scale import Scale, amount, of_accuracies, of_costs, step_line
 from cod_bench.reports.tables import NONE, code, counted, csv_text, escape, markdown, percent
 
@@ -49,7 +49,7 @@ def nothing_counted(points: Sequence[Point]) -> bool:
 
 def text(grid: Grid, points: Sequence[Point]) -> str:
     """frontier.md: a sentence and the frontier of each axis, then every point."""
-    parts = [f"# Accuracy against cost: {page.heading(grid)}"]
+    parts = [f"# Accuracy against cost: {captions.heading(grid)}"]
     if nothing_counted(points):
         return "\n\n".join([*parts, uncounted(points)]) + "\n"
     if not grid.complete:

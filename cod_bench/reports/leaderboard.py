@@ -68,11 +68,11 @@ def render(
             files |= {f"{folder}/{name}": text for name, text in made.items()}
             shown.append((f"{folder}/{INDEX}", grid))
             if place == 0:
-                index.append(f"## [{page.heading(grid)}]({quote(folder)}/README.md)")
+                index.append(f"## [{captions.heading(grid)}]({quote(folder)}/README.md)")
                 index += [*headline(grid, asked.gains), page.state(grid), page.main(grid, asked, level=3)]
             else:
                 told = f"{len(grid.runs)} runs, {escape(standing.brief(grid))}"
-                index.append(f"Also: [{page.heading(grid)}]({quote(folder)}/README.md), {told}.")
+                index.append(f"Also: [{captions.heading(grid)}]({quote(folder)}/README.md), {told}.")
     files[INDEX] = "\n\n".join(index) + "\n"
     for name, grid in shown:  # once every grid is there to stand beside
         if (other := beside.counterpart(grid, [grid for _, grid in shown])) is not None:
@@ -115,7 +115,7 @@ def section(grid: Grid, asked: Findings, *, bad: Sequence[BadFile] = (), figures
 
 def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
     """What is missing, stale or unreadable."""
-    parts = [f"# Incomplete: {page.heading(grid)}"]
+    parts = [f"# Incomplete: {captions.heading(grid)}"]
     groups: dict[tuple[str, str, str, int], list[int]] = {}
     for spec in grid.missing:
         groups.setdefault((spec.task, spec.method, spec.condition, spec.k), []).append(spec.seed)

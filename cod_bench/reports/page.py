@@ -8,10 +8,11 @@ from urllib.parse import quote
 import numpy as np
 
 from cod_bench.analysis import aggregate, quality, stats
+from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import About, Grid
 from cod_bench.analysis.claims import Findings
 from cod_bench.design.suites import in_order
-from cod_bench.reports import captions, floors, gains, standing
+from cod_bench.reports import captions, floors, frontier, gains, standing
 from cod_bench.reports.captions import UNEQUAL, conditional, named
 from cod_bench.reports.tables import NONE, code, counted, escape, markdown, number, percent, points
 from cod_bench.spec import PROTOCOLS
@@ -23,8 +24,9 @@ METRIC_NAMES = {"mcc": "Matthews correlation", "macro_f1": "macro-F1", "auroc": 
 
 def page(grid: Grid, found: Findings, figures: Sequence[str]) -> str:
     """README.md of a section: floors, main table, per-task tables, counterfactuals, curves, meanings, files."""
-    parts = [f"# {heading(grid)}", state(grid), main(grid, found, level=2)]
+    parts = [f"# {captions.heading(grid)}", state(grid), main(grid, found, level=2)]
     parts += [*floors.per_task(grid), *per_task(grid), *own_tables(grid), *counterfactuals(grid)]
+    parts += costs(grid)
     parts.append("## Learning curves")
     parts.append(
         "Accuracy against k; whiskers: 95 % t intervals over seeds, evaluation rows fixed (unpaired: the paired "
@@ -55,10 +57,13 @@ def meaning(grid: Grid, condition: str) -> str:
     return told.meaning if told.equal_k else f"{told.meaning} {UNEQUAL}"
 
 
-def heading(grid: Grid) -> str:
-    """Suite, track and protocol: what never shares a table."""
-    title = f"{escape(grid.suite.title)} (suite {code(grid.suite.name)})"
-    return f"{title}: track {code(grid.track)}, protocol {code(grid.protocol)}"
+def costs(grid: Grid) -> list[str]:
+    """What is most accurate at which cost, a sentence an axis; nothing where no record tells its costs."""
+    points = frontiers.of(grid)
+    if frontier.nothing_counted(points):
+        return []
+    told = [f"- *{axis.many}*: {frontier.sentence(grid, points, axis)}" for axis in frontiers.AXES.values()]
+    return ["## Accuracy against cost", "\n".join(told), "Figures and every point: [frontier.md](frontier.md)."]
 
 
 def state(grid: Grid) -> str:

@@ -76,6 +76,10 @@ def test_a_lone_method_has_no_mean_and_budgets_are_those_of_all():
     alone = replace(HAND, blocks=(Block(("kd",), ("standard", "cod"), (8,)),))
     grid = collect([r for r in hand_records() if r.spec.method == "kd"], alone)
     assert (claims.pooled(grid), claims.correlations(grid)) == ([], {})
+    ablations = replace(HAND, pooled=False)
+    grid = collect(hand_records(), ablations)
+    assert (claims.pooled(grid), claims.correlations(grid)) == ([], {})
+    assert {claim.method for claim in claims.findings(grid).claims} == {"kd", "lwd"}
     blocks = (Block(("kd",), ("standard", "cod"), (8, 16)), Block(("lwd",), ("standard", "cod"), (16,)))
     suite = replace(HAND, primary_k=(8, 16), blocks=blocks)
     records = [hand_record(spec, 5 + (spec.condition == "cod")) for spec in suite.expand(track="minilm")]

@@ -83,7 +83,7 @@ def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] =
     found = claims.findings(grid)
     told, worth = gain_tables.gain_caption(grid, found), claims.by_conditions(grid)
     parts = {
-        "heading": page.heading(grid),
+        "heading": captions.heading(grid),
         "state": page.state(grid),
         "floors": "\n\n".join(floors.main_parts(grid, level=3)[1:]),
         "accuracy": f"{page.accuracy(grid)}\n\n{page.accuracy_caption(grid)}",
