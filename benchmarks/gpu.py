@@ -19,6 +19,7 @@ from typing import Any
 
 from cod_bench import device
 from cod_bench.design import suites
+from cod_bench.distiller import brings_fit
 from cod_bench.errors import RunError
 from cod_bench.runner.worker import prepare_process
 
@@ -122,9 +123,9 @@ def an_hour(paces: list[Pace], k: int) -> float:
 
 
 def hours(paces: list[Pace], conditions: tuple[str, ...]) -> float:
-    """Hours that the paper's experiment takes in these conditions (empty: all), by kd's pace, teachers apart."""
+    """Hours that the paper's trainings take in these conditions (empty: all), by kd's pace, teachers apart."""
     suite = suites.suite("paper")
-    specs = suite.expand(track=suite.tracks[0], protocol="last")
+    specs = (s for s in suite.expand(track=suite.tracks[0], protocol="last") if not brings_fit(s.method))
     return sum(1 / an_hour(paces, spec.k) for spec in specs if not conditions or spec.condition in conditions)
 
 

@@ -50,6 +50,8 @@ def rows(spec: RunSpec) -> dict[str, Any]:
     drawn = [train[place] for place in stream("draw", spec.task, spec.seed).permutation(len(train))]
     columns = [[row.id for row in drawn if row.label == label] for label in (0, 1)]
     found: list[tuple[str, int, str]] = []
+    if condition(spec.condition).whole_pool:
+        found = [(row.id, row.label, "p") for row in drawn]
     for slot in range(spec.k // 2):
         label, place = slot % 2, slot // 2
         found.append((columns[label][place], label, "o"))

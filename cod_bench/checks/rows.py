@@ -246,7 +246,10 @@ FEWEST = 20
 EQUAL, HALF = 0.999, 0.5
 """Shares of rows equal to the last digit, or near, from which one run is a copy of the other."""
 ALIKE, CLOSE = 0.99, 100
-"""Told, not failed: share of equal classes, and mean difference in units, that no published runs on other rows have."""
+"""Told, not failed: share of equal classes, and mean difference in units, that no published trainings on other rows
+have."""
+ROOM = 6
+"""That difference is so many times below a run's own deviation too: fits of few rows may say about one half of all."""
 ONE_CLASS = 0.99
 """Share of one class from which equal classes say nothing."""
 
@@ -339,7 +342,8 @@ def _outcomes(
                 cells[_pair(methods[i], methods[i + 1 + j])] += 1
         agree = _count(said[after] == said[i]) >= ALIKE * apart.shape[1]
         agree &= (most[after] < ONE_CLASS) | (most[i] < ONE_CLASS)
-        agree |= may & (apart.mean(axis=1) <= CLOSE) & (telling >= FEWEST)
+        limit = np.minimum(CLOSE, np.minimum(spread[after], spread[i]) / ROOM)
+        agree |= may & (apart.mean(axis=1) <= limit) & (telling >= FEWEST)
         for j in np.flatnonzero(other & agree & ~exact & ~close).tolist():
             found.alike.append(f"runs {runs[i][1].run_id} and {runs[i + 1 + j][1].run_id} on other rows are alike")
 

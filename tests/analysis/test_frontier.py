@@ -29,7 +29,7 @@ def run(accuracy: float, *, task: str = "toy", seed: int = 0, **cost: float) -> 
     record = sample_record(
         spec=RunSpec("last", "toy", task, "kd", "cod", "substitution", 8, seed), cost=sample_cost(**cost)
     )
-    return Run(record, {"accuracy": accuracy}, np.zeros(0, dtype=np.int8))
+    return Run(record, {"accuracy": accuracy}, np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.float32))
 
 
 def point(accuracy: float, cost: float | None, method: str = "kd", half: float | None = None) -> Point:

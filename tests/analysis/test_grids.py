@@ -146,7 +146,7 @@ def test_page_and_leaderboard_agree_on_what_a_track_can_run(results: Results, tm
         if not not_applicable(track, spec.method):
             results.write(record(spec, targets[spec.task]))
             results.write_reference(targets[spec.task])
-    assert 0 < len(results.record_paths()) < 400
+    assert 0 < len(results.record_paths()) < len(list(suite.expand(track=track)))
     files = render.files(results, grids.suites_with_records(results), figures=False)
     assert f"all {len(results.record_paths())} runs are there" in files["embedded/incomplete.md"]
     page = render.build(results, tmp_path / "site").read_text()

@@ -155,5 +155,9 @@ def test_no_two_published_runs_are_alike() -> None:
     records = {record.run_id: record for record in Results(ROOT / "results").scan()[0]}
     assert len(records) > 1000
     start = time.process_time()
-    assert check_rows.copies(records) == check_rows.Copies()
+    found = check_rows.copies(records)
+    assert found.wrong == {}
+    # where the pool's median is the lexicon's own zero
+    (told,) = found.alike
+    assert told.startswith("method lexicon_median ends as lexicon on the same rows in 108 of")
     assert time.process_time() - start < 10

@@ -13,6 +13,7 @@ from cod_bench.records.record import sealed, to_json
 from cod_bench.records.results import Results
 from tests import ROOT
 from tests.cli.test_app import call
+from tests.samples import sample_cost
 
 
 def test_a_table_is_printed_and_written_in_three_forms(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_comparing_what_is_not_complete_gives_means_and_n_alone(partial: Path, t
         done = call("compare", *sides, "--results", str(partial), cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         head, *lines = done.stdout.splitlines()
-        assert "PARTIAL: 388 of 400" in head
+        assert "PARTIAL: 743 of 758" in head
         assert lines
         assert all("p = " not in line and "[" not in line for line in lines)
         assert any("n = 9 units" in line for line in lines)
@@ -78,7 +79,13 @@ def test_power_tells_seeds_per_method(tmp_path: Path) -> None:
 
 
 def test_the_frontier_of_records_that_count_nothing_says_so(tmp_path: Path) -> None:
-    done = call("frontier", "--results", str(ROOT / "results"), cwd=tmp_path)
+    copy = Results(tmp_path / "older")
+    shutil.copytree(ROOT / "results", copy.root)
+    for path in copy.record_paths():
+        record = copy.read(path)
+        kept = {name: value for name, value in record.cost.items() if name in sample_cost()}
+        path.write_text(to_json(sealed(replace(record, cost=kept))))
+    done = call("frontier", "--results", str(copy.root), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     head, _, told = done.stdout.splitlines()
     assert head == "suite embedded, track minilm-fp32, protocol last: accuracy against cost"
@@ -128,7 +135,7 @@ def test_the_frontier_of_what_is_not_complete_is_a_table_of_means(counting: Path
         path.unlink()
     done = call("frontier", "--results", str(counting), "--axis", "labels", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "PARTIAL: 388 of 400 runs" in done.stdout
+    assert "PARTIAL: 743 of 758 runs" in done.stdout
     assert "the most accurate" not in done.stdout
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) > 30
@@ -146,7 +153,7 @@ def test_the_frontier_of_what_is_not_complete_is_a_table_of_means(counting: Path
         (["frontier", "--svg", "x.svg"], "--svg x.svg: a figure is of one axis; name it with --axis labels, queries"),
         (["frontier", "--csv", "x.txt"], "--csv x.txt: the name must end in .csv"),
         (["frontier", "--axis", "labels", "--svg", "nope/x.svg"], "its folder nope is not there"),
-        (["frontier", "--axis", "labels", "--svg", "x.svg"], "nothing to draw; Human labels: not counted"),
+        (["frontier", "--axis", "dollars", "--svg", "x.svg"], "nothing to draw; Every point that is counted costs 0"),
         (["frontier", "--suite", "nowhere"], "unknown suite 'nowhere'"),
         (["compare", "cod", "standard", "--track", "nowhere"], "unknown track 'nowhere'"),
         (["table", "1", "--suite", "nowhere"], "unknown suite 'nowhere'"),

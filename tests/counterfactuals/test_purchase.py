@@ -124,7 +124,7 @@ def test_a_plan_tells_requests_and_dollars(
     monkeypatch.setenv("COD_BENCH_LLM_MODEL", "")
     assert cod_bench(monkeypatch, "plan", "--suite", "embedded", *where, *chosen) == 0
     said = capsys.readouterr().out
-    assert "counterfactuals by llm if none were bought yet: 240 texts, 240 to 1,040 requests" in said
+    assert "counterfactuals by llm if none were bought yet: 320 texts, 320 to 1,280 requests" in said
     assert "$" in said
     assert cod_bench(monkeypatch, "plan", "--suite", "embedded", *where) == 0
     assert "counterfactuals" not in capsys.readouterr().out
@@ -134,7 +134,7 @@ def test_needs_are_the_largest_budgets_of_each_draw() -> None:
     suite = suites.suite("embedded").variant(generator="llm")
     needs = cfe.needs(select(suite, Filters(track="minilm-fp32")))
     assert len(needs) == 10
-    assert {(need.k, need.preserving) for need in needs} == {(32, 16)}
+    assert {(need.k, need.preserving) for need in needs} == {(32, 32)}
 
 
 def test_a_total_is_a_sum_and_an_unknown_price_stays_unknown() -> None:
