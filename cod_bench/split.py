@@ -80,11 +80,15 @@ class Draw:
         self.task, self.classes, self.seed = task, classes, seed
 
     def apart(self) -> Draw:
-        """The same draw as a value of its own: whoever is given it can change nothing for others."""
+        """The same draw as a value of its own: whoever is given it can change nothing for others.
+
+        It says nothing of unlabelled texts: what the teacher is asked beside the draw is handed over, and counted.
+        """
         other = copy(self)
         other.__dict__ = {
             name: value for name, value in self.__dict__.items() if name not in ("_by_id", "_by_text", "_places")
         }  # fmt: skip
+        other._says = None
         other._all, other._next = [*self._all], [*self._next]
         other._waiting, other._taken, other._skipped = (
             [[*column] for column in columns] for columns in (self._waiting, self._taken, self._skipped)

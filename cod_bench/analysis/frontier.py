@@ -137,7 +137,8 @@ def points(cells: Iterable[Cell], tasks: Sequence[str], *, intervals: bool = Tru
 def cost(axis: str, counted: Mapping[str, float]) -> float | None:
     """What one record's `cost` says of an axis; None where it did not count it.
 
-    Seconds are the run's own and its share of the making of its counterfactuals. A run that asked no model paid none.
+    Seconds are those of its training, first stages included, and its share of the making of its counterfactuals: what
+    else a run took depends on what its process had loaded before. A run that asked no model paid none.
     """
     if axis == "labels":
         return counted.get("human_labels")
@@ -145,8 +146,9 @@ def cost(axis: str, counted: Mapping[str, float]) -> float | None:
         return counted.get("teacher_queries")
     if axis == "dollars":
         return counted.get("dollars", 0.0 if counted.get("llm_requests") == 0 else None)
-    own, pool = counted.get("seconds"), counted.get("pool_seconds")
-    return None if own is None or pool is None else own + pool
+    parts = [counted.get(name) for name in ("prepare_seconds", "train_seconds", "pool_seconds")]
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def frontier(points: Iterable[Point], axis: str) -> list[Point]:

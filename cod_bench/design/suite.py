@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from cod_bench import device
+from cod_bench import device, registry
 from cod_bench.design import tracks
 from cod_bench.errors import UsageError
 from cod_bench.spec import RunSpec, generator_for
@@ -144,7 +144,8 @@ class Suite:
                 "+".join(submitted), title="submitted", blocks=(block,), submitted=submitted, floors=()
             )
         if generator and generator != self.generator:
-            made = made.departing(generator, generator=generator)
+            blocks = tuple(replace(one, conditions=_had_by(generator, one.conditions)) for one in made.blocks)
+            made = made.departing(generator, generator=generator, blocks=blocks)
         return made
 
     def with_tasks(self, tasks: Sequence[str]) -> Suite:
@@ -157,6 +158,12 @@ class Suite:
         """A variant with tables of its own under the name `<suite>+<how>`."""
         told = f"{self.title}; {title}" if title else self.title
         return replace(self, name=f"{self.name}+{how}", title=told, variant_of=self.family, **changes)  # type: ignore[arg-type]
+
+
+def _had_by(generator: str, conditions: Sequence[str]) -> tuple[str, ...]:
+    """Those of the conditions that a generator can serve: some want it with parameters that nobody has written."""
+    known = registry.names("generator")
+    return tuple(c for c in conditions if not generator_for(c, "") or generator_for(c, generator) in known)
 
 
 @lru_cache(maxsize=16)

@@ -72,11 +72,11 @@ SUITES: Mapping[str, Suite] = {
             title="Why: the rivals of counterfactuals and what of them works, kd, ten seeds that no other suite has",
             tracks=("minilm", "minilm-fp32"),
             tasks=_EMBEDDED,
-            seeds=tuple(range(20, 30)),  # one of 10 to 19 was looked at while the conditions were written
+            seeds=tuple(range(30, 40)),  # some of 10 to 29 were looked at while the conditions were written
             primary_k=(8, 16, 32),
             blocks=(Block(("kd",), CONDITIONS[:-1], (8, 16, 32)),),
             generator="substitution",
-            floors=_floors((8, 16, 32), seed=20),
+            floors=_floors((8, 16, 32), seed=30),
             main_track="minilm-fp32",  # the published one
             families="conditions",
         ),

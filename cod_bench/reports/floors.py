@@ -82,10 +82,12 @@ def _line(grid: Grid, kind: str, method: str, name: str, tasks: Sequence[str]) -
 
 
 def _blind(grid: Grid, method: str, name: str, tasks: Sequence[str]) -> bool:
-    """Whether a floor says the same of every evaluation row whatever rows it was given."""
-    ks = grid.ks_of(method, name)
-    given = [{run.record.predictions for k in ks for run in grid.cell(task, method, name, k)} for task in tasks]
-    return all(len(own) == 1 for own in given)
+    """Whether a floor needs no label, and so says the same of every evaluation row whatever rows it was given."""
+    runs = [
+        [run.record for k in grid.ks_of(method, name) for run in grid.cell(task, method, name, k)] for task in tasks
+    ]
+    alike = all(len({record.predictions for record in own}) == 1 for own in runs)
+    return alike and all(record.cost.get("human_labels") == 0 for own in runs for record in own)
 
 
 def _ceiling(grid: Grid, method: str, tasks: Sequence[str]) -> Line:

@@ -89,6 +89,8 @@ def sentence(grid: Grid, points: Sequence[Point], axis: Axis) -> str:
         reasons = dict.fromkeys(point.unknown[axis.name] for point in points)
         return f"{axis.many.capitalize()}: {' or '.join(reasons) or frontiers.NOT_COUNTED} in these records."
     told = [_levels(points, axis)] if grid.complete else ["No frontier before all runs are there."]
+    if grid.complete and len(known) < len(points):
+        told[0] = f"Of the {len(known)} of {len(points)} points that count it: {told[0][:1].lower()}{told[0][1:]}"
     if not costs_anything(known, axis):
         told.insert(0, f"Every point that is counted costs 0 {axis.many}.")
     return " ".join([*told, *_unknown(points, axis)])
@@ -112,11 +114,11 @@ def _levels(points: Sequence[Point], axis: Axis) -> str:
 
 
 def _reached(step: Step, before: Step | None = None) -> str:
-    """Who reaches a level, how much that is, and whether it is told apart from the level before."""
+    """Who reaches a level, how much that is, and whether its interval overlaps that of the level before."""
     best = step.points[0]
     bounds = "" if best.low is None else f" [{percent(best.low)}, {percent(best.high)}]"
     same = before is not None and frontiers.apart(before.points[0], best) is False
-    doubt = ", not told apart from the one before" if same else ""
+    doubt = ", its interval overlaps that of the one before" if same else ""
     return f"{_named(step.points)} ({percent(best.accuracy)} %{bounds}{doubt})"
 
 
@@ -182,13 +184,13 @@ def caption(grid: Grid) -> str:
     return (
         f"A point is one method, condition and k. Accuracy: mean over {counted(len(grid.suite.tasks), 'task')} of the "
         "mean over seeds, with a 95 % t interval over seeds, evaluation rows fixed, unpaired. Where two intervals "
-        "overlap, the points are not told apart; the paired comparison is the table of gains. Cost: mean over the same "
+        "overlap, a paired comparison may still tell them apart: see the table of gains. Cost: mean over the same "
         "runs of what one run, which is of one task, counted: rows whose gold label had to be known; texts that the "
         "teacher was asked about, the generator's word survey shared out over the pool's texts; dollars paid for a "
-        "language model; seconds of training and of the run's share of making its counterfactuals, on the machines "
-        "that made the records. \\*: on the frontier of that cost; no other point is at least as accurate for no more "
-        "of it and better in one of the two. What was not counted is told as such and is never 0. "
-        + captions.conditional(grid)
+        "language model; seconds of training (of a floor: of its fit) and of the run's share of making its "
+        "counterfactuals, on the machines that made the records; loading, labelling and evaluation are not among them. "
+        "\\*: on the frontier of that cost; no other point is at least as accurate for no more of it and better in one "
+        "of the two. What was not counted is told as such and is never 0. " + captions.conditional(grid)
     )
 
 

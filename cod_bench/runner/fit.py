@@ -37,8 +37,13 @@ class Fit:
     classes: int
     predictor: Predictor
     seconds: float
-    unlabelled_texts: int
-    """Texts of the training pool that it asked for, besides its rows; 0 if it did not ask."""
+    asked: Sequence[Sequence[str]] = ()
+    """What it was given of the training pool besides its rows, if it asked; a predictor may still ask."""
+
+    @property
+    def unlabelled_texts(self) -> int:
+        """Texts of the training pool that it has asked for until now; 0 if it has not."""
+        return len(self.asked[0]) if self.asked else 0
 
     @property
     def trained(self) -> Trained:
@@ -104,16 +109,15 @@ def fit(
             asked.append(tuple(pool_texts(spec.task) if pool is None else pool()))
         return asked[0]
 
-    given = Material(
-        spec, track, hparams, training.rows, tuple(classes), warm.encoder(spec.track, spec.task, "student"),
-        warm.encoder(spec.track, spec.task, "teacher"), texts,
-    )  # fmt: skip
+    rows = () if method.blind else training.rows  # it costs no label, so it gets none
+    student, teacher = (warm.encoder(spec.track, spec.task, side) for side in ("student", "teacher"))
+    given = Material(spec, track, hparams, rows, tuple(classes), student, teacher, texts)
     start = time.perf_counter()
     predictor = method().fit(given)
     seconds = time.perf_counter() - start
     if not callable(predictor):
         raise RunError(f"method {spec.method!r}: its fit gave a {type(predictor).__name__}; return a function of texts")
-    return Fit(spec.method, len(classes), predictor, seconds, len(asked[0]) if asked else 0)
+    return Fit(spec.method, len(classes), predictor, seconds, asked)
 
 
 def pool_texts(task: str) -> list[str]:

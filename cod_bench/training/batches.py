@@ -11,7 +11,7 @@ from torch import Tensor
 from cod_bench import device
 from cod_bench.condition import TrainingSet
 from cod_bench.distiller import Batch
-from cod_bench.errors import RunError
+from cod_bench.errors import RunError, UsageError
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, stream
 from cod_bench.training import model as models
 
@@ -111,6 +111,11 @@ def _demand_alignment(own: Sequence[Sequence[int]], other: Sequence[Sequence[int
 def batches_of(training: TrainingSet, spec: RunSpec, batch_size: int, steps: int) -> tuple[list[list[int]], int]:
     """Row indices of every optimiser step, and the steps of one epoch."""
     key = (spec.task, spec.seed, spec.k)
+    if PROTOCOLS[spec.protocol].reference_habits and training.apart:
+        raise UsageError(
+            f"protocol {spec.protocol!r}: shuffles rows singly, and condition {spec.condition!r} keeps pairs apart; "
+            "choose another of the two"
+        )
     if PROTOCOLS[spec.protocol].reference_habits:
         rows = len(training.rows)
         size = batch_size if rows > len(training.pairs) else max(1, batch_size // 2)  # `half` sees half a batch

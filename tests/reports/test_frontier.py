@@ -70,7 +70,7 @@ def test_a_sentence_goes_up_the_frontier_and_says_what_is_not_told_apart() -> No
     assert text == (
         "At up to 8 human labels a task the most accurate is `kd` with `cod` at k = 8 (63.1 % [62.1, 64.1]); at up to "
         "16.5 it is `kd` with `cod` at k = 16 (70.0 % [69.0, 71.0]); from 1,200 on it is `kd` with `cod` at k = 32 "
-        "(70.5 % [69.5, 71.5], not told apart from the one before)."
+        "(70.5 % [69.5, 71.5], its interval overlaps that of the one before)."
     )
 
 
@@ -87,7 +87,7 @@ def test_points_that_tie_are_named_together() -> None:
     assert text.startswith(
         "At 0 human labels a task the most accurate is `kd` with `cod` at k = 8, 16 (68.2 %); from 32 on"
     )
-    assert "told apart" not in text
+    assert "overlaps that" not in text
 
 
 def test_one_step_nothing_paid_and_nothing_counted_are_told_as_such() -> None:
@@ -124,7 +124,7 @@ def test_the_files_of_a_section_agree_with_one_another() -> None:
         assert float(row["accuracy"]) == pytest.approx(own.accuracy, abs=1e-6)
         assert float(row["low"]) < float(row["accuracy"]) < float(row["high"])
         assert float(row["teacher_queries"]) == own.costs["queries"]
-        assert float(row["seconds"]) == pytest.approx(1 + float(row["teacher_queries"]) / 300, abs=1e-5)
+        assert float(row["seconds"]) == pytest.approx(0.7 + float(row["teacher_queries"]) / 300, abs=1e-5)
         assert (row["dollars"], row["unlabelled_texts"], row["llm_prompt_tokens"]) == ("0.000000", "7.000000", "")
     for axis in AXES:
         on = [row for row in rows if row[f"on_frontier_{axis}"] == "true"]
