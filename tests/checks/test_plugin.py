@@ -262,7 +262,7 @@ DISTILLER = Mine
         ("", "", "", "", ""),
         ("limit = np.median([len(text) for text in material.unlabelled()])", "", "blind = True", "", ""),
         ("limit = float(material.student.states(['x']).sum())", "", "blind = True", "", ""),
-        ("", "", "blind = True", "", "loss finite and falling"),
+        ("", "", "blind = True", "", ""),  # it is given no row that it could read
         ("limit = material.rows[0].label", "", "blind = True", "", "loss finite and falling"),
         ("", "p = p * (len(texts) > 1)", "", "", "loss finite and falling"),
         ("", "return p", "", "", "loss finite and falling"),
