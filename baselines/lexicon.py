@@ -40,6 +40,7 @@ class Lexicon(Fitted):
 
     name = "lexicon"
     version = 1
+    libraries = ("vaderSentiment",)
     summary = "A floor without any label: favourable where VADER's compound score of a text is above 0."
     blind = True
 

@@ -24,6 +24,7 @@ class Probe(Fitted):
 
     name = "probe"
     version = 1
+    libraries = ("scikit-learn",)
     summary = "A floor: logistic regression on the student's pretrained states, which stay as they are."
     side: ClassVar[Literal["student", "teacher"]] = "student"
 

@@ -26,6 +26,7 @@ class TfIdf(Fitted):
 
     name = "tfidf"
     version = 1
+    libraries = ("scikit-learn",)
     summary = "A floor: logistic regression on TF-IDF of words and word pairs, fitted on the training rows alone."
 
     @classmethod

@@ -79,8 +79,8 @@ class TrainingSet:
     """Rows that the teacher gets wrong, passed over while the originals were drawn: the same in every condition."""
     apart: bool = False
     """Whether the two rows of a pair must never be in one batch; else they always are."""
-    looked_up: int = 0
-    """Rows whose gold label was asked for and that are neither trained on nor passed over while rows were drawn."""
+    looked_up: tuple[str, ...] = ()
+    """Ids of rows whose gold label was asked for and that are not trained on."""
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -166,7 +166,8 @@ class Material:
 
 
 Predictor = Callable[[Sequence[str]], "NDArray[np.floating[Any]]"]
-"""Texts -> probabilities [len(texts), classes]; where several are largest the first of them is the class."""
+"""Texts -> probabilities [len(texts), classes]; where several are largest the first of them is the class. What it says
+of a text may not depend on the texts beside it."""
 
 
 class Fitted(Distiller):
@@ -178,6 +179,8 @@ class Fitted(Distiller):
     blind: ClassVar[bool] = False
     """Whether it reads no training row: then it costs no label, and runs on other rows end alike. It is given none
     where `check` looks whether that is so."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Packages on whose version its numbers may depend; a record tells them."""
 
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:  # noqa: ARG003 - no recipe of the track applies to it

@@ -97,8 +97,8 @@ class _Asked:
 def findings(grid: Grid) -> Findings:
     """Everything that is asked over the primary budgets."""
     own = gains(grid)
-    together = pooled(grid)
-    return Findings(tuple(together), tuple(own), tuple(claims(grid, own, together)), correlations(grid))
+    of_all = pooled(grid)
+    return Findings(tuple(of_all), tuple(own), tuple(claims(grid, own, of_all)), correlations(grid))
 
 
 def by_conditions(grid: Grid) -> bool:
@@ -147,7 +147,7 @@ def pooled(grid: Grid) -> list[Gain]:
     Only where at least two methods are declared for it. One test each: nothing is adjusted.
     """
     wanted = []
-    for over, methods in _together(grid):
+    for over, methods in together(grid):
         ks = tuple(k for k in grid.ks if all(k in grid.primary(method, "cod", over) for method in methods))
         if ks:
             wanted.append(_Asked(METHODS, POOLED, methods, ("cod", over), ks, PRIMARY))
@@ -160,7 +160,7 @@ def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
     Empty before the grid is complete; a method whose gain is the same in every unit correlates with nothing.
     """
     found = {}
-    for over, methods in _together(grid) if grid.complete else ():
+    for over, methods in together(grid) if grid.complete else ():
         units = []
         for method in methods:
             ks = grid.primary(method, "cod", over)
@@ -173,8 +173,8 @@ def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _together(grid: Grid) -> list[tuple[str, tuple[str, ...]]]:
-    """What `cod` must beat in a claim -> the methods declared for it, where there are several."""
+def together(grid: Grid) -> list[tuple[str, tuple[str, ...]]]:
+    """What `cod` must beat in a claim of the mean over methods -> the methods declared for it; none for a lone one."""
     if by_conditions(grid) or grid.suite.tried or not grid.suite.pooled:
         return []
     controls = dict.fromkeys(over for others in CLAIMS.values() for over in others)
@@ -202,7 +202,7 @@ def exploratory(grid: Grid) -> list[Gain]:
     return _adjusted(_gains(grid, wanted, wanted[0].scope if wanted else "", matched=False))
 
 
-def claims(grid: Grid, primary: Sequence[Gain], together: Sequence[Gain] = ()) -> list[Claim]:
+def claims(grid: Grid, primary: Sequence[Gain], of_all: Sequence[Gain] = ()) -> list[Claim]:
     """What the suite's conditions allow to claim: of the mean over methods first, one test a claim, then method by
     method with Holm over methods. Where families are over conditions, a claim a comparison.
     """
@@ -210,7 +210,7 @@ def claims(grid: Grid, primary: Sequence[Gain], together: Sequence[Gain] = ()) -
         return [_judged(_claim(f"{g.condition} over {g.over}", g.method, (g,)), g.holm) for g in primary]
     found = []
     for name, others in CLAIMS.items():
-        of_mean = tuple(gain for gain in together if gain.over in others)
+        of_mean = tuple(gain for gain in of_all if gain.over in others)
         if len(of_mean) == len(others):
             found.append(_judged(_claim(name, POOLED, of_mean), None))
         family = []

@@ -7,6 +7,7 @@ that they follow. Whoever changes any of it afterwards departs from the declarat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from cod_bench import registry
@@ -14,14 +15,15 @@ from cod_bench.analysis import claims, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.grids import carries_data, ids_that_count, params
 from cod_bench.condition import condition
-from cod_bench.design import tracks
+from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, identify, run_ids
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
-from cod_bench.records.declarations import SCHEMA, Committed, Declaration, Declared, to_dict
+from cod_bench.records.declarations import SCHEMA, Committed, Declaration, Declared, is_date, to_dict
+from cod_bench.records.evaluate import LEANING
 from cod_bench.records.fields import key, short
 from cod_bench.records.record import Record
-from cod_bench.spec import RunSpec, digest
+from cod_bench.spec import RunSpec, base_name, digest
 
 RULES: Mapping[str, str] = {
     "unit": "a (task, seed), averaged over the primary k that both sides have",
@@ -31,18 +33,28 @@ RULES: Mapping[str, str] = {
     f"{stats.DRAWS:,} drawn ones and (b + 1) / (m + 1); its null is that the two sides of a unit are exchangeable",
     "interval": "95 %: t over units, stratified by task, and the normal one over evaluation rows, added in squares",
     "shown": f"Holm p at most {claims.ALPHA}, every estimate positive, and the 95 % interval above 0",
+    "reversed": f"Holm p at most {claims.ALPHA}, every estimate negative, and the 95 % interval below 0; what is "
+    "neither is not shown, which does not say that there is no difference",
+    "matched": "the same comparison with each run's threshold at the evaluation rows' share of its class is told "
+    "beside it, and so is agreement with the teacher; no verdict follows from either",
+    "collapsed": "runs whose most predicted class exceeds that class's gold share by more than "
+    f"{LEANING[0] / LEANING[1]:.0%} of the rows are counted; they stay in every mean",
+    "floors": "methods and ceilings beside the grid are compared with an interval and in no family",
+    "budgets": "single budgets and whatever is not in a family are exploratory",
+    "developed": "tasks on whose evaluation rows generator, recipe or track were settled: what is shown holds for new "
+    "seeds of these tasks, and confirms nothing of other corpora",
     "methods": "where there are several methods, the claim is of their mean; each of them alone is its robustness",
     "whole": "no p, interval or claim before every run is there; none is imputed",
     "teachers": "one fine-tuned teacher a task: how results vary from teacher to teacher is in no interval",
 }
 """As they are declared. To change a word is to change the rule: every earlier declaration then departs from it."""
 HOLM: Mapping[str, str] = {
-    "methods": "Holm in each family over its methods; where a family asks for several comparisons at once, over the "
-    "largest of their p",
-    "conditions": "Holm in each family over all its comparisons",
+    "methods": "a claim of the mean over methods is one test; Holm in each other family over its methods; where a "
+    "family asks for several comparisons at once, over the largest of their p",
+    "conditions": "Holm in each family over all comparisons of a method",
 }
 """By what a suite's families run over."""
-DIRECTION = "condition above over"
+DIRECTION = "two-sided; shown is condition above over"
 TEACHER_SEEDS = 1
 """A track fine-tunes one teacher a task."""
 WHOLE_DIGEST = 64
@@ -136,9 +148,10 @@ def _apart(found: Declaration, content: Mapping[str, Any]) -> str:
 
 def _earlier(found: Declaration, records: Sequence[Record]) -> str:
     """Which records are older than the declaration, or do not tell."""
-    early = [record for record in records if str(record.provenance.get("date", "")) < found.date]
+    days = {record.run_id: _day(record) for record in records}
+    early = [record for record in records if days[record.run_id] < found.date]
     if early:
-        day = str(early[0].provenance.get("date", ""))[:10] or "no date"
+        day = days[early[0].run_id] or "no date"
         return f"{_some(early, records)} made before it, such as {early[0].run_id} of {day}"
     if untold := [record for record in records if not _commit(record)]:
         return f"{_some(untold, records)} made by code in no commit that is told, such as {untold[0].run_id}"
@@ -148,13 +161,19 @@ def _earlier(found: Declaration, records: Sequence[Record]) -> str:
     return ""
 
 
+def _day(record: Record) -> str:
+    told = record.provenance.get("date")
+    return told if isinstance(told, str) and is_date(told) else ""
+
+
 def _some(some: Sequence[Record], records: Sequence[Record]) -> str:
     return f"{len(some)} of {len(records)} records {'was' if len(some) == 1 else 'were'}"
 
 
 def _commit(record: Record) -> str:
+    """That of the code which made it; empty where none is told, or the code was changed since."""
     git = record.provenance.get("git")
-    told = git.get("commit") if isinstance(git, Mapping) else None
+    told = git.get("commit") if isinstance(git, Mapping) and git.get("dirty") in (False, None) else None
     return told if isinstance(told, str) else ""
 
 
@@ -183,54 +202,58 @@ def _content(suite: Suite, runs: Sequence[RunSpec], given: Given) -> dict[str, A
         suite, first.protocol, first.track, tuple(runs), {}, tuple(runs), (), {},
         excluded={method: "" for method in suite.methods if not any(spec.method == method for spec in runs)},
     )  # fmt: skip
-    over = getattr(suite, "families", "methods")
     return {
         "schema": SCHEMA, "suite": suite.name, "track": first.track, "protocol": first.protocol,
         "grid": {
             "tasks": list(suite.tasks), "methods": list(grid.methods), "conditions": sorted(grid.shown),
             "ks": list(grid.ks), "primary_k": list(suite.primary_k), "seeds": list(suite.seeds), "runs": len(runs),
             "run_ids": digest([ids[spec] for spec in runs], WHOLE_DIGEST),
+            "floors": [asdict(block) for block in suite.floors],
+            "developed": sorted(task for task in suite.tasks if base_name(task) in suites.DEVELOPED),
         },
-        "families": _families(grid, over),
-        "rules": {**RULES, "multiplicity": HOLM[over]},
+        "families": _families(grid),
+        "expected": [asdict(one) for one in suite.expected],
+        "seen": suite.seen,
+        "rules": {**RULES, "multiplicity": HOLM["conditions" if claims.by_conditions(grid) else "methods"]},
         "data": {spec.task: _identity(spec, given)["task"] for spec in {spec.task: spec for spec in runs}.values()},
         "versions": _versions(runs, given),
         "teacher": {
-            "seeds": TEACHER_SEEDS, "identity": digest(tracks.track(first.track).teacher_identity(), WHOLE_DIGEST),
+            "seeds": TEACHER_SEEDS, "identity": tracks.track(first.track).teacher_identity(),
         },
     }  # fmt: skip
 
 
-def _families(grid: Grid, over: str) -> list[dict[str, Any]]:
-    """What Holm corrects over, family by family; a comparison is (method, condition, over, k)."""
-    if over == "conditions":
-        return [family for family in (_of_conditions(grid, name) for name in ("cod", "standard")) if family]
-    found = []
-    asked = {name: [("cod", other) for other in others] for name, others in claims.CLAIMS.items()}
-    named = {pairs[0] for pairs in asked.values() if len(pairs) == 1}
-    have = sorted({pair for method in grid.methods for pair in claims.pairs(grid, method)} - named)
-    asked |= {f"{one} over {other}": [(one, other)] for one, other in have}
-    for name, pairs in asked.items():
-        members = []
+def _families(grid: Grid) -> list[dict[str, Any]]:
+    """What Holm corrects over, family by family, as tables make them; a comparison is (method, condition, over, k)."""
+    members: dict[str, list[list[Any]]] = {}
+    if claims.by_conditions(grid):
         for method in grid.methods:
-            ks = [grid.primary(method, *pair) for pair in pairs]
-            if all(ks) and all(pair in claims.pairs(grid, method) for pair in pairs):
-                members += [[method, *pair, list(k)] for pair, k in zip(pairs, ks, strict=True)]
-        if members:
-            found.append({"name": name, "direction": DIRECTION, "comparisons": members})
-    return found
+            for family, pair in claims.families(grid, method):
+                if ks := grid.primary(method, *pair):
+                    members.setdefault(family, []).append([method, *pair, list(ks)])
+        return [_family(name, own) for name, own in members.items()]
+    pooled = {gain.over: [gain.method, "cod", gain.over, list(gain.ks)] for gain in claims.pooled(grid)}
+    for name, others in claims.CLAIMS.items():
+        if set(others) <= pooled.keys():
+            members[f"{name}, mean of methods"] = [pooled[other] for other in others]
+        own = [[method, "cod", other, list(ks)] for method in grid.methods for other in others
+               if (ks := _asked(grid, method, ("cod", other)))]  # fmt: skip
+        members[name] = [one for one in own if sum(other[0] == one[0] for other in own) == len(others)]
+    named = {("cod", others[0]) for others in claims.CLAIMS.values() if len(others) == 1}
+    have = sorted({pair for method in grid.methods for pair in claims.pairs(grid, method)} - named)
+    for pair in have:
+        own = [[method, *pair, list(ks)] for method in grid.methods if (ks := _asked(grid, method, pair))]
+        members[" over ".join(pair)] = own
+    return [_family(name, own) for name, own in members.items() if own]
 
 
-def _of_conditions(grid: Grid, name: str) -> dict[str, Any]:
-    """`cod` over every other condition, or every other one over `standard`."""
-    members = []
-    for method in grid.methods:
-        for other in sorted(set(grid.conditions(method)) - {name}):
-            pair = ("cod", other) if name == "cod" else (other, "standard")
-            if ks := grid.primary(method, *pair) if set(pair) <= set(grid.conditions(method)) else ():
-                members.append([method, *pair, list(ks)])
-    told = "cod over each" if name == "cod" else "each over standard"
-    return {"name": told, "direction": DIRECTION, "comparisons": members} if members else {}
+def _asked(grid: Grid, method: str, pair: tuple[str, str]) -> tuple[int, ...]:
+    """The primary budgets at which a method asks for a comparison; none if it does not."""
+    return grid.primary(method, *pair) if pair in claims.pairs(grid, method) else ()
+
+
+def _family(name: str, members: Sequence[Any]) -> dict[str, Any]:
+    return {"name": name, "direction": DIRECTION, "comparisons": list(members)}
 
 
 def _versions(runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:

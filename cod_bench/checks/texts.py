@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cod_bench.analysis import declare
+from cod_bench.analysis import claims, declare
 from cod_bench.records import verdicts
 from cod_bench.registry import DEVICE
 from cod_bench.spec import TOO_DEEP
@@ -21,6 +21,8 @@ from cod_bench.spec import TOO_DEEP
 NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,140}")
 """What a string may be wherever nothing else is said: no blank, no comma, no letter outside ASCII."""
 DIGITS = re.compile(r"[0-9]*")
+SENTENCE = re.compile(r"[A-Za-z0-9 ,.:;'?()=+-]{0,240}")
+"""What a declaration says in words of its own."""
 FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("predictions",): DIGITS,
     ("gold",): DIGITS,
@@ -33,7 +35,10 @@ FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("provenance", "energy"): re.compile(r"codecarbon [0-9a-z.]{1,20}: estimate"),
     ("verdicts", "cells", "verdict"): re.compile("|".join((verdicts.ELSEWHERE, verdicts.CONTRADICTED, "reproduced"))),
     ("title",): re.compile(r"[A-Za-z0-9 ,.:;'?()=+-]{0,120}"),
-    ("families", "name"): re.compile(r"[a-z0-9-]+( [a-z0-9-]+){0,3}"),
+    ("families", "name"): re.compile(r"[a-z0-9-]+( [a-z0-9-]+){0,3}(, mean of methods)?"),
+    ("families", "comparisons"): re.compile(f"{NAME.pattern}|{re.escape(claims.POOLED)}"),
+    ("expected", "lead"): SENTENCE,
+    ("seen",): SENTENCE,
     ("families", "direction"): re.compile(declare.DIRECTION),
     **{("rules", name): re.compile(re.escape(told)) for name, told in declare.RULES.items()},
     ("rules", "multiplicity"): re.compile("|".join(map(re.escape, declare.HOLM.values()))),

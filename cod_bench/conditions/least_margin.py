@@ -32,13 +32,13 @@ class LeastMargin(Condition):
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
         """Class by class from the least sure on; rows whose gold label is another are passed over."""
         columns: list[list[Row]] = []
-        in_vain = 0
+        in_vain: list[str] = []
         for label in range(draw.classes):
             column: list[Row] = []
             for text in sorted((text for text in given if text.said == label), key=lambda text: (text.sure, text.id)):
                 row = draw.find(text.id)
                 if row is None or row.label != label:
-                    in_vain += 1
+                    in_vain.append(text.id)
                     continue
                 column.append(Row.of(row, len(column), "partner"))
                 if len(column) == k // draw.classes:
@@ -49,7 +49,7 @@ class LeastMargin(Condition):
                     f"class {label}; choose a smaller k"
                 )
             columns.append(column)
-        return TrainingSet(tuple(_pairs(columns)), looked_up=in_vain)
+        return TrainingSet(tuple(_pairs(columns)), looked_up=tuple(in_vain))
 
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k rows as the pool has them, and none of them an original of the draw."""

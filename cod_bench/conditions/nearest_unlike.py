@@ -27,7 +27,7 @@ class NearestUnlike(Condition):
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:
         """The originals in turn, each with a row that no other slot has."""
         slots = draw.slots(k)
-        used, pairs, in_vain = {slot.original.id for slot in slots}, [], set[str]()
+        used, pairs, in_vain = {slot.original.id for slot in slots}, [], dict[str, None]()
         for slot in slots:
             for near in given.of(slot.original.text):
                 if near.said != slot.target or near.id in used:
@@ -37,10 +37,10 @@ class NearestUnlike(Condition):
                     used.add(row.id)
                     pairs.append(Pair(Row.of(slot.original, slot.index), Row.of(row, slot.index, "partner")))
                     break
-                in_vain.add(near.id)
+                in_vain[near.id] = None
             else:
                 raise UsageError(f"condition {self.name!r} at k={k}: the pool has no row left; choose a smaller k")
-        return TrainingSet(tuple(pairs), looked_up=len(in_vain))
+        return TrainingSet(tuple(pairs), looked_up=tuple(in_vain))
 
     def faults(self, rows: Sequence[Told], k: int, version: int) -> str:  # noqa: ARG002 - of every version
         """Whether there are k rows, each partner one of its own, of another class."""

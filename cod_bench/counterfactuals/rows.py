@@ -82,12 +82,13 @@ def labels_known(draw: Draw, found: TrainingSet, wanted: Condition) -> int:
 
     Originals and rows drawn like them are the first usable ones of their class: whoever draws them learns the label of
     every row of the draw's order up to the last of them, of those of the other class and of those passed over too.
-    Partners that a condition finds elsewhere count one each unless they are among these, and so do the rows that it
-    looked up in vain.
+    Partners that a condition finds elsewhere, and the rows that it looked up in vain, count one each unless they are
+    among these.
     """
     own = _chosen(found, wanted)
     reached = max((draw.place(source) for source, chosen in own.items() if not chosen), default=-1) + 1
-    return reached + sum(chosen and draw.place(source) >= reached for source, chosen in own.items()) + found.looked_up
+    elsewhere = {source for source, chosen in own.items() if chosen} | {*found.looked_up}
+    return reached + sum(draw.place(source) >= reached for source in elsewhere)
 
 
 def rows_judged(draw: Draw, found: TrainingSet, wanted: Condition) -> set[str]:
@@ -130,8 +131,11 @@ def unfit(found: TrainingSet, wanted: Condition, draw: Draw, k: int, handed: Giv
         return f"has {len(originals)} originals of {draw.classes} classes; take as many of each"
     if originals != [slot.original.id for slot in draw.first_slots(len(originals))]:
         return "its originals are not those of the draw's first slots in their order; take them from draw.slots(k)"
-    if type(found.apart) is not bool or type(found.looked_up) is not int or found.looked_up < 0:
-        return "says apart or looked_up otherwise than True or False and a count"
+    if type(found.apart) is not bool or type(found.looked_up) is not tuple:
+        return "says apart or looked_up otherwise than True or False and a tuple of row ids"
+    strange = [one for one in found.looked_up if type(one) is not str or draw.find(one) is None]
+    if strange:
+        return f"looked up {strange[0]!r}, which is no row of the training pool; name rows by their ids"
     texts = {text for entry in _entries(wanted, handed) for text in made_texts(entry)}
     said = {one.id: one.said for one in _texts(wanted, handed)}
     drawn = []

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from cod_bench.counterfactuals.pool import Pool
     from cod_bench.data.near import NearIndex
-    from cod_bench.distiller import Encoder
     from cod_bench.records.record import Reference
     from cod_bench.split import Draw, Neighbours
     from cod_bench.task import Corpus, Example
+    from cod_bench.training.frozen import Frozen
     from cod_bench.training.pretrained import Pretrained
     from cod_bench.training.teacher import Teacher
 
@@ -56,13 +56,13 @@ def base(track: str, task: str, side: str = "teacher") -> Pretrained:
     return load(chosen, [row.text for row in corpus(task).train] if task else (), max_length=found.max_length)
 
 
-def encoder(track: str, task: str, side: str) -> Encoder:
+def encoder(track: str, task: str, side: str) -> Frozen:
     """The frozen pretrained backbone of a track's `student` or `teacher`; one for all tasks where it is loaded."""
     return _encoder(track, texts_of(track, task), side)
 
 
 @cache
-def _encoder(track: str, task: str, side: str) -> Encoder:
+def _encoder(track: str, task: str, side: str) -> Frozen:
     from cod_bench.training.frozen import Frozen
 
     found = tracks.track(track)

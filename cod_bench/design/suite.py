@@ -28,6 +28,17 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What is expected of a comparison, and why, said before it is run; its test is two-sided all the same."""
+
+    condition: str
+    over: str
+    sign: Literal["above", "below"]
+    lead: str
+    """What it rests on: an exploratory trial, or a published table."""
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """A named set of runs. A filter over records, never a folder."""
 
@@ -58,6 +69,11 @@ class Suite:
     """What Holm's correction is over. `methods`: each comparison is asked of every method, and the four claims are
     made. `conditions`: each method asks what every condition is worth, `cod` over each of them in one family and each
     of them over `standard` in another, and makes no other claim."""
+
+    expected: tuple[Expected, ...] = ()
+    """What is expected of its comparisons; of others nothing is."""
+    seen: str = ""
+    """What had been seen of its outcomes, or of others that it was made after, when it was written."""
 
     @property
     def main(self) -> str:

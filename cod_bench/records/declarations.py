@@ -51,6 +51,10 @@ class Declaration:
     """Tasks, methods, conditions, budgets, seeds, number of runs and the digest of all run ids in the suite's order."""
     families: Sequence[Mapping[str, Any]]
     """What is tested: comparisons, each with its direction, in the families over which Holm corrects."""
+    expected: Sequence[Mapping[str, str]]
+    """What of the comparisons is expected to come out how, and what that rests on."""
+    seen: str
+    """What had been seen before it was written."""
     rules: Mapping[str, str]
     """Estimand, test, interval, multiplicity and what counts as shown, a sentence each."""
     data: Mapping[str, Any]
@@ -58,7 +62,7 @@ class Declaration:
     versions: Mapping[str, Any]
     """Of conditions, methods and generators, with digests of what they are parametrised by."""
     teacher: Mapping[str, Any]
-    """What fine-tunes the teachers, and how many of their seeds there are."""
+    """What fine-tunes the teachers, down to the weights they start from, and how many of their seeds there are."""
 
     @property
     def name(self) -> str:
@@ -147,7 +151,7 @@ def problems(declaration: Declaration) -> str:
             return f"{name}: {short(getattr(declaration, name))} is no name"
     if declaration.protocol not in PROTOCOLS:
         return f"protocol: unknown value {short(declaration.protocol)}"
-    if not _is_date(declaration.date):
+    if not is_date(declaration.date):
         return f"date: {short(declaration.date)} is no date"
     if set(declaration.code) != {"cod_bench", "commit"} or not is_name(declaration.code["cod_bench"]):
         return "code: must tell the version of cod_bench and its commit, as words"
@@ -225,11 +229,12 @@ def committed(path: Path) -> Committed | None:
 
 _TYPES: Mapping[str, type] = {
     "suite": str, "title": str, "track": str, "protocol": str, "date": str, "code": dict, "grid": dict,
-    "families": list, "rules": dict, "data": dict, "versions": dict, "teacher": dict,
+    "families": list, "expected": list, "seen": str, "rules": dict, "data": dict, "versions": dict, "teacher": dict,
 }  # fmt: skip
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Whether it is a day as records and declarations write it."""
     try:
         return dt.date.fromisoformat(text).isoformat() == text
     except ValueError:

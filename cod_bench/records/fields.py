@@ -123,9 +123,10 @@ def _is_count(value: Any) -> bool:
 
 def of_provenance(told: Mapping[str, Any]) -> Iterator[str]:
     """What provenance says in another form than words, and words by name."""
-    environment = told.get("environment", {})
-    if not isinstance(environment, Mapping) or not all(map(is_name, [*environment, *environment.values()])):
-        yield "provenance.environment: must be words by name"
+    for name in ("environment", "libraries"):
+        words = told.get(name, {})
+        if not isinstance(words, Mapping) or not all(map(is_name, [*words, *words.values()])):
+            yield f"provenance.{name}: must be words by name"
     if not isinstance(told.get("git"), (Mapping, type(None))):
         yield f"provenance.git.commit: must be told, and git is {short(told['git'])}"
     for name in _WORDS:

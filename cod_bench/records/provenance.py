@@ -39,7 +39,7 @@ def today() -> str:
 
 def version_of_code() -> str:
     """The version of this package."""
-    return _version("cod-bench")
+    return installed("cod-bench")
 
 
 def environment() -> dict[str, str]:
@@ -50,7 +50,7 @@ def environment() -> dict[str, str]:
         "instructions": instructions(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "arithmetic": str(ARITHMETIC),
-        **{name: _version(name) for name in NUMERIC},
+        **{name: installed(name) for name in NUMERIC},
     }
 
 
@@ -83,7 +83,8 @@ def ask_git(folder: Path, *arguments: str, given: str = "") -> str:
     ).stdout  # fmt: skip
 
 
-def _version(package: str) -> str:
+def installed(package: str) -> str:
+    """The version of an installed package; `unknown` where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:

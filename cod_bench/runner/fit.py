@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cod_bench import registry
 from cod_bench.counterfactuals import warm
 from cod_bench.distiller import Fitted, Material, Predictor
 from cod_bench.errors import RunError
+from cod_bench.records.provenance import installed
 from cod_bench.records.record import SCALE, quantise
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 SUM = 1e-6
 """By how much the probabilities of a text may miss 1 in sum."""
+ALONE = 1e-6
+"""By how much a probability may change when the text is asked for alone: products of another shape have other last
+bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class Fit:
     def unlabelled_texts(self) -> int:
         """Texts of the training pool that it has asked for until now; 0 if it has not."""
         return len(self.asked[0]) if self.asked else 0
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """Package -> version of those that it says its numbers depend on."""
+        return {name: installed(name) for name in registry.load("baseline", self.method).libraries}
 
     @property
     def trained(self) -> Trained:
@@ -81,9 +91,16 @@ class Fit:
         rows may give most texts one, and a record must not leave their classes open.
 
         Raises:
-            RunError: as `probabilities`.
+            RunError: as `probabilities`, or what it says of a text depends on the texts beside it: the evaluation split
+                as a whole would be known to it.
         """
         found = self.probabilities(texts)
+        for place in sorted({0, len(texts) // 2, len(texts) - 1}):
+            if np.abs(self.probabilities([texts[place]])[0] - found[place]).max() > ALONE:
+                raise RunError(
+                    f"method {self.method!r}: its predictor says something else of text {place} when it is asked for "
+                    "alone; predict each text by itself"
+                )
         said = found.argmax(1).tolist()
         sides = [quantise(p) for p in found[:, 1].tolist()]
         half = SCALE // 2
@@ -111,6 +128,9 @@ def fit(
 
     rows = () if method.blind else training.rows  # it costs no label, so it gets none
     student, teacher = (warm.encoder(spec.track, spec.task, side) for side in ("student", "teacher"))
+    if not method.blind:  # whoever comes first in a process must not pay for loading; students do not either
+        student.load()
+        teacher.load()
     given = Material(spec, track, hparams, rows, tuple(classes), student, teacher, texts)
     start = time.perf_counter()
     predictor = method().fit(given)

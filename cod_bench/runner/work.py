@@ -190,7 +190,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
             },
             3,
         ),
-        provenance={**provenance, **({"graphs": trained.graphs} if trained.graphs else {})},
+        provenance={**provenance, **_beside(trained, fit)},
         rests_on=run.rests_on(),
     )
 
@@ -337,6 +337,12 @@ def fresh_student(spec: RunSpec) -> Classifier:
 def student_tokenizer(spec: RunSpec) -> Any:
     """The student's own tokenizer; the teacher's wherever they start from one checkpoint."""
     return base(spec.track, texts_of(spec.track, spec.task), "student").tokenizer
+
+
+def _beside(trained: Trained, fit: fits.Fit | None) -> dict[str, Any]:
+    """What of its provenance a run knows alone."""
+    told = {"graphs": trained.graphs, "libraries": fit.libraries if fit else {}}
+    return {name: value for name, value in told.items() if value}
 
 
 def _history(trained: Trained) -> dict[str, list[float]]:

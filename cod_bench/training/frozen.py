@@ -47,6 +47,10 @@ class Frozen:
     def _faster(self) -> Products:
         return Products(self._backbone)
 
+    def load(self) -> None:
+        """Load the backbone now instead of at the first state."""
+        _ = self._faster
+
     @property
     def width(self) -> int:
         """Size of a state."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from cod_bench import registry
 from cod_bench.analysis import claims, declare, grids
 from cod_bench.design import suites
 from cod_bench.design.identity import run_ids
-from cod_bench.design.suite import Suite
+from cod_bench.design.suite import Expected, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.declarations import Committed, Declaration
 from cod_bench.spec import digest
@@ -23,14 +23,7 @@ COMMIT, LATER, EARLY = "c" * 40, "d" * 40, "e" * 40
 WHERE = Committed(COMMIT, frozenset({COMMIT, LATER}))
 
 
-@dataclass(frozen=True)
-class OverConditions(Suite):
-    """As the toy suite, with Holm over conditions."""
-
-    families: str = "conditions"
-
-
-CONDITIONS = OverConditions(**{f.name: getattr(TOY, f.name) for f in fields(Suite) if f.name != "families"})
+CONDITIONS = replace(TOY, families="conditions")
 
 
 def kept(found: Declaration, given: list[Any] | None = None, suite: Suite = TOY) -> str:
@@ -60,8 +53,10 @@ def test_families_are_the_claims_and_gains_of_the_tables() -> None:
     assert len(found["validated counterfactuals"]) == 3 * len(TOY.methods)
     (grid,) = grids.of(TOY, records=records(), references={("toy", "toy", reference().teacher_hash): reference()})
     compared = {(gain.method, gain.condition, gain.over, gain.ks) for gain in claims.gains(grid)}
+    compared |= {(gain.method, gain.condition, gain.over, gain.ks) for gain in claims.pooled(grid)}
     assert {(m, a, b, tuple(ks)) for family in found.values() for m, a, b, ks in family} == compared
-    assert toy().rules["multiplicity"].startswith("Holm in each family over its methods")
+    assert found["helps, mean of methods"] == [["(mean of methods)", "cod", "standard", [8]]]
+    assert toy().rules["multiplicity"].startswith("a claim of the mean over methods is one test; Holm in each other")
 
 
 def test_over_conditions_there_are_two_families() -> None:
@@ -72,9 +67,26 @@ def test_over_conditions_there_are_two_families() -> None:
     assert {(a, b) for m, a, b, _ in other["comparisons"] if m == "kd"} == {
         (name, "standard") for name in (others | {"cod"}) - {"standard"}
     }
-    assert found.rules["multiplicity"] == "Holm in each family over all its comparisons"
+    assert found.rules["multiplicity"] == "Holm in each family over all comparisons of a method"
     assert "families was declared" in kept(toy(), suite=CONDITIONS)
     assert kept(found, suite=CONDITIONS) == ""
+
+
+def test_expectations_floors_and_teacher_stand_in_clear() -> None:
+    expecting = replace(TOY, expected=(Expected("cod", "standard", "below", "a trial"),), seen="nothing")
+    found = toy(expecting)
+    assert found.expected == [{"condition": "cod", "over": "standard", "sign": "below", "lead": "a trial"}]
+    assert (found.seen, found.teacher["identity"]["precision"]) == ("nothing", "float32")
+    assert "expected was declared" in kept(found)
+    why = declare.declaration(
+        suites.suite("why"), track="minilm-fp32", protocol="last", date=DAY, version="1", commit=COMMIT
+    )
+    asked = {(a, b) for family in why.families for _, a, b, _ in family["comparisons"]}
+    assert {(one["condition"], one["over"]) for one in why.expected} <= asked
+    assert (len(why.families), len(asked), why.grid["runs"]) == (2, 31, 1568)
+    assert why.grid["floors"][2]["conditions"] == ("whole-pool",)
+    assert why.grid["developed"] == ["brand_tweets", "rt_quotes"]
+    assert len(why.teacher["identity"]["weights_sha256"]) == 64
 
 
 def test_nothing_to_compare_and_nothing_to_run_are_sentences() -> None:
@@ -96,6 +108,20 @@ def test_records_of_the_declaring_commit_and_after_keep_it() -> None:
     assert kept(toy()) == ""
     assert declare.kept(toy(), TOY, []).records == 0
     assert contradicted(own) == contradicted(records(commit=LATER)) == contradicted([]) == ""
+
+
+@pytest.mark.parametrize("told", [{"date": None}, {"date": "2999-13-01"}, {"date": 20990101}])
+def test_a_record_that_tells_no_day_is_not_later(told: dict[str, Any]) -> None:
+    own = records(commit=LATER)
+    odd = replace(own[0], provenance={**own[0].provenance, **told})
+    assert "1 of 48 records was made before it" in kept(toy(), [odd, *own[1:]])
+    assert "of no date" in kept(toy(), [odd, *own[1:]])
+
+
+def test_a_record_of_changed_code_rests_on_no_commit() -> None:
+    own = records(commit=LATER)
+    changed = replace(own[0], provenance={**own[0].provenance, "git": {"commit": LATER, "dirty": True}})
+    assert "made by code in no commit that is told" in kept(toy(), [changed, *own[1:]])
 
 
 def test_git_contradicts_records_of_a_commit_before_it_or_beside_it() -> None:

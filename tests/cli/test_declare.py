@@ -44,7 +44,7 @@ def told(folder: Path) -> str:
 def test_declare_commit_run(called: Caller, tmp_path: Path) -> None:
     done = called("declare", "toy", "--out", OUT)
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[0] == f"wrote {OUT}/{NAME}: 48 runs, 10 families of comparisons"
+    assert done.out.splitlines()[0] == f"wrote {OUT}/{NAME}: 48 runs, 14 families of comparisons"
     brought = commit(tmp_path)
     again = called("declare", "toy", "--track", "toy", "--out", OUT)
     assert again.out == f"{OUT}/{NAME} says the same already, since {provenance.today()}; nothing was written\n"

@@ -164,6 +164,7 @@ def test_floats_are_rounded_at_any_depth() -> None:
         ),
         ({"cfe": sample_cfe(edit_fraction=-0.5)}, "cfe: a share edited below 0"),
         ({"provenance": {"environment": ["x"]}}, "provenance.environment"),
+        ({"provenance": {"libraries": {"scikit-learn": 1}}}, "provenance.libraries"),
     ],
 )
 def test_problems_name_the_field(changes: dict[str, Any], field: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cod_bench import device, registry
 from cod_bench.checks import rows as check_rows
@@ -111,7 +113,22 @@ def test_stored_classes_agree_with_stored_probabilities(p: float, digit: str, ke
 
 def test_float32_rows_may_miss_1_by_their_last_bits() -> None:
     p = np.array([[1 / 3, 2 / 3], [0.1, 0.9], [0.7, 0.3]], dtype=np.float32)
-    assert fitted(lambda _: p).stored(TEXTS) == ("110", [6667, 9000, 3000])
+    assert fitted(lambda texts: p[[TEXTS.index(text) for text in texts]]).stored(TEXTS) == ("110", [6667, 9000, 3000])
+
+
+def test_a_predictor_that_reads_the_evaluation_texts_together_is_refused() -> None:
+    def ranks(texts: Sequence[str]) -> NDArray[np.float64]:
+        p = (np.arange(len(texts)) + 1.0) / (len(texts) + 1)
+        return np.stack([1 - p, p], axis=1)
+
+    with pytest.raises(RunError, match="says something else of text 0 when it is asked for alone; predict each text"):
+        fitted(ranks).stored(TEXTS)
+
+
+def test_a_record_tells_the_libraries_that_its_numbers_depend_on() -> None:
+    told = work.run_one(replace(SPEC, method="tfidf"), {"cod_bench": "1"}).provenance
+    assert told == {"cod_bench": "1", "libraries": {"scikit-learn": version("scikit-learn")}}
+    assert work.run_one(replace(SPEC, method="majority"), {}).provenance == {}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -126,7 +143,7 @@ def test_a_record_has_no_step_and_protocols_that_select_make_no_difference(proto
         assert made.predictions == work.run_one(SPEC, {}).predictions
 
 
-def test_the_predictor_is_called_once_with_the_evaluation_texts_alone(
+def test_the_predictor_is_called_with_the_evaluation_texts_and_some_of_them_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "counted.py").write_text(
@@ -140,7 +157,8 @@ def test_the_predictor_is_called_once_with_the_evaluation_texts_alone(
     registry.add_plugin(tmp_path / "counted.py")
     work.run_one(replace(SPEC, method="counted"), {})
     calls = registry._import_file((tmp_path / "counted.py").resolve()).CALLS
-    assert calls == [[row.text for row in warm.corpus("toy").evaluation]]
+    texts = [row.text for row in warm.corpus("toy").evaluation]
+    assert calls == [texts, texts[:1], [texts[len(texts) // 2]], texts[-1:]]
 
 
 def test_energy_meters_it(monkeypatch: pytest.MonkeyPatch) -> None:
