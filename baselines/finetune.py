@@ -21,6 +21,7 @@ class FineTune(Distiller):
 
     name = "finetune"
     version = 1
+    asks_teacher = False
     summary = "Hard labels only: what the rows are worth without the teacher's logits."
     static_loss = True
 

@@ -23,6 +23,7 @@ class RandomSoftLabels(Distiller):
 
     name = "kd_random_soft"
     version = 1
+    asks_teacher = False
     summary = "An ablation: KD with one random soft label a row; shows what the teacher's own are worth."
 
     def prepare(self, setup: Setup) -> None:

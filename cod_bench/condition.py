@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -124,6 +124,8 @@ class Condition(ABC):
     """Whether it trains on at most k labelled rows and on nothing else; tables say so where it does not."""
     text: ClassVar[Text] = "cfe"
     """Of conditions with entries: which text of an entry it trains on; its edits and margins stand in the record."""
+    reads_verdicts: ClassVar[bool] = False
+    """Whether it reads what the teacher says of each made text that it takes: then it costs a query each."""
     rewrites: ClassVar[bool] = False
     """Whether it reads label-preserving rewrites, which a generator that costs something makes only when asked to."""
     parameters: ClassVar[str] = ""
@@ -321,14 +323,39 @@ def ask(own: Condition, what: str, *arguments: Any) -> Any:
     """What a condition's method of that name says: whatever a plugin raises is a sentence, to readers too.
 
     Raises:
-        UsageError: it raised something.
+        UsageError: it raised something, or answered in another form than it must.
     """
     try:
-        return getattr(own, what)(*arguments)
+        found = getattr(own, what)(*arguments)
     except (UsageError, RunError):
         raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"condition {own.name!r}: {what} raised {type(error).__name__}: {error}") from error
+    fits, form = _ANSWERS[what]
+    if not fits(found, arguments):
+        raise UsageError(f"condition {own.name!r}: {what} gave {str(found)[:60]!r}; return {form}")
+    return found
+
+
+def _is_count(found: Any, _: Sequence[Any]) -> bool:
+    return type(found) is int and found >= 0
+
+
+_ANSWERS: Mapping[str, tuple[Callable[[Any, Sequence[Any]], bool], str]] = {
+    "entries_at": (_is_count, "a whole number from 0 on"),
+    "texts_at": (_is_count, "a whole number from 0 on"),
+    "texts_beside": (_is_count, "a whole number from 0 on"),
+    "substitutes": (
+        lambda found, _: type(found) is tuple and len(found) == 2 and all(type(one) is int for one in found),
+        "two whole numbers: the fewest and the most",
+    ),
+    "paid": (
+        lambda found, asked: isinstance(found, Sequence) and all(any(one is own for own in asked[1]) for one in found),
+        "some of the entries it was given",
+    ),
+    "faults": (lambda found, _: type(found) is str, "a sentence, empty where there is no fault"),
+}
+"""Method -> whether an answer has the form that it must have, given what was asked, and that form in words."""
 
 
 def version_of(identity: Mapping[str, Any]) -> int:

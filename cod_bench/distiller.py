@@ -95,6 +95,9 @@ class Distiller(ABC):
     """Whether `loss` reads them only where `layer_mask` is 1, so that a run need not compute what stands at padding."""
     needs_aligned_tokens: ClassVar[bool] = False
     """Whether `loss` compares states token by token, so that teacher and student must share a tokenizer."""
+    asks_teacher: ClassVar[bool] = True
+    """Whether it trains on what the teacher says of its rows, a query each. Where it does not, nor reads layers,
+    `Batch.teacher_logits` are NaN."""
     static_loss: ClassVar[bool] = False
     """Whether `loss` does the same with the batch's tensors and its own at every step of a run.
 
@@ -176,6 +179,7 @@ class Fitted(Distiller):
     Floors and ceilings are such methods. It is a submission like any other: one file in `baselines/`.
     """
 
+    asks_teacher: ClassVar[bool] = False
     blind: ClassVar[bool] = False
     """Whether it reads no training row: then it costs no label, and runs on other rows end alike. It is given none
     where `check` looks whether that is so."""
@@ -199,6 +203,11 @@ class Fitted(Distiller):
 def brings_fit(method: str) -> bool:
     """Whether a method is installed and brings its own `fit`, so that it needs no recipe."""
     return method in registry.names("baseline") and issubclass(registry.load("baseline", method), Fitted)
+
+
+def asks_teacher(method: type[Distiller]) -> bool:
+    """Whether a method's run asks the teacher about the rows that it trains on."""
+    return method.asks_teacher or method.needs_layers
 
 
 def reads_no_row(method: str) -> bool:

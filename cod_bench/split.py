@@ -46,15 +46,19 @@ class Neighbours:
             says: text -> the teacher's class and its probability.
         """
         self._pool, self._nearest, self._says = pool, nearest, says
-        self.asked: set[str] = set()
-        """Texts that the teacher was asked about."""
+        self._asked: set[str] = set()
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Texts that the teacher was asked about until now."""
+        return frozenset(self._asked)
 
     def of(self, text: str) -> Iterator[Unlabelled]:
         """Every row but those with that very text, nearest first; as far as somebody reads on."""
         for place in self._nearest(text):
             row = self._pool[place]
             if row.text != text:
-                self.asked.add(row.text)
+                self._asked.add(row.text)
                 yield Unlabelled(row.id, row.text, *self._says(row.text))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet
+from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet, ask
 from cod_bench.condition import condition as registered
 from cod_bench.counterfactuals.rows import build, describe, unfit
 from cod_bench.design.suites import CLAIMED
@@ -252,6 +253,42 @@ def all_partners(flip: bool = False) -> TrainingSet:
 )
 def test_rows_that_break_a_rule_are_refused_in_a_sentence(found: TrainingSet, told: str) -> None:
     assert told in unfit(found, Anything(), draw(), 16)
+
+
+@pytest.mark.parametrize("ids", [1, ("elsewhere",), [WHOLE.rows[0].source]], ids=["count", "stranger", "list"])
+def test_rows_looked_up_are_told_by_their_ids(ids: object) -> None:
+    told = unfit(replace(WHOLE, looked_up=ids), Anything(), draw(), 16)  # type: ignore[arg-type]
+    assert "looked up" in told or "looked_up" in told
+    assert unfit(replace(WHOLE, looked_up=(WHOLE.rows[0].source,)), Anything(), draw(), 16) == ""
+
+
+@pytest.mark.parametrize(
+    ("what", "arguments", "answer", "form"),
+    [
+        ("entries_at", (16,), None, "gave 'None'; return a whole number from 0 on"),
+        ("texts_at", (16,), 2.5, "gave '2.5'; return a whole number from 0 on"),
+        ("texts_beside", (16, 1.0), True, "gave 'True'; return a whole number from 0 on"),
+        ("substitutes", (16, 1), None, "gave 'None'; return two whole numbers: the fewest and the most"),
+        ("paid", (16, ()), ["another"], "return some of the entries it was given"),
+        ("faults", ((), 16, 1), None, "gave 'None'; return a sentence, empty where there is no fault"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
+)
+def test_answers_of_another_form_are_a_sentence(
+    what: str, arguments: tuple[Any, ...], answer: object, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Anything, what, lambda *_: answer, raising=True)
+    with pytest.raises(UsageError, match="condition 'anything': ") as told:
+        ask(Anything(), what, *arguments)
+    assert form in str(told.value)
+
+
+def test_no_text_is_taken_that_is_not_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    d = draw()
+    given = entries(d, 16)
+    monkeypatch.setattr(type(registered("cod")), "paid", lambda self, k, entries: entries[1:], raising=False)
+    with pytest.raises(UsageError, match=f"takes a text made of row {given[0].id} that it does not pay for"):
+        build(d, "cod", 16, given)
 
 
 def test_made_texts_and_fewer_rows_are_fine() -> None:

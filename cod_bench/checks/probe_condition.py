@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cod_bench import registry
 from cod_bench.checks.facts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.checks.poison import altered, poisoned
-from cod_bench.condition import Condition
+from cod_bench.condition import Condition, ask
 from cod_bench.counterfactuals import warm
 from cod_bench.counterfactuals.rows import build, describe
 from cod_bench.design import suites
@@ -95,8 +95,8 @@ def _identity(own: Condition) -> Facts:
     """What it says of itself that decides a run, as plain JSON."""
     said = {
         "version": own.version, "needs": own.needs, "equal_k": own.equal_k,
-        "entries": [own.entries_at(k) for k in KS],
-        "texts": [own.texts_at(k) for k in KS],
+        "entries": [ask(own, "entries_at", k) for k in KS],
+        "texts": [ask(own, "texts_at", k) for k in KS],
         "parameters": own.parameters, "whole_pool": own.whole_pool,
     }  # fmt: skip
     found: Facts = json.loads(canonical(said))
@@ -136,7 +136,7 @@ def _budgets(own: Condition, draw: Draw) -> tuple[int, ...]:
     """Those that rows are asked for: of what takes the whole pool 0, of others those for which it has enough texts."""
     if own.whole_pool:
         return (0,)
-    return tuple(k for k in KS if k == KS[0] or own.texts_at(k) <= len(draw.everything()))
+    return tuple(k for k in KS if k == KS[0] or ask(own, "texts_at", k) <= len(draw.everything()))
 
 
 def _rows(own: Condition, materials: Materials) -> list[Facts]:
@@ -148,7 +148,7 @@ def _rows(own: Condition, materials: Materials) -> list[Facts]:
             raise UsageError(f"parameters={own.parameters!r}: there is no generator {generator!r}; add its file")
         for k in _budgets(own, one.draw):
             entries, share = one.entries.get(generator), one.share.get(generator, 0.0)
-            needed = own.entries_at(k) if generator else 0
+            needed = ask(own, "entries_at", k) if generator else 0
             if entries is not None and needed > len(entries):
                 raise UsageError(
                     f"entries_at({k}) is {needed}; a condition is checked with at most {len(entries)} slots"
@@ -156,7 +156,7 @@ def _rows(own: Condition, materials: Materials) -> list[Facts]:
             given = None if entries is None else entries[:needed]
             told = describe(build(one.draw, own.name, k, given, share=share, neighbours=one.neighbours))
             rows = list(zip(told["sources"], told["labels"], told["roles"], strict=True))
-            if fault := own.faults(rows, k, own.version):
+            if fault := ask(own, "faults", rows, k, own.version):
                 raise UsageError(f"its own faults() refuses its rows at k={k}: {fault}")
             found.append({"k": k, "seed": seed, **told})
     return found

@@ -14,7 +14,7 @@ from cod_bench import registry
 from cod_bench.condition import Condition, Told, ask, condition, version_of
 from cod_bench.counterfactuals import spent
 from cod_bench.data import origin
-from cod_bench.distiller import reads_no_row
+from cod_bench.distiller import asks_teacher, reads_no_row
 from cod_bench.records.record import LARGEST, SCALE, Record
 from cod_bench.spec import PROTOCOLS, digest
 
@@ -100,7 +100,8 @@ def _spent(record: Record, own: Condition, told: Sequence[Told]) -> str:
     unknown = spec.method not in registry.names("baseline")
     habits = spent.Habits(
         blind=reads_no_row(spec.method) or (own_fit and unknown and not record.cost.get("human_labels")),
-        soft_labels=not own_fit, judges=not PROTOCOLS[spec.protocol].reference_habits,
+        soft_labels=asks_teacher(registry.load("baseline", spec.method)) if not unknown else not own_fit,
+        judges=not PROTOCOLS[spec.protocol].reference_habits,
     )  # fmt: skip
     return spent.faults(own, told, habits, record.cost)
 

@@ -22,6 +22,7 @@ class FirstRelabelled(Partnered):
     name = "first-relabelled"
     meaning = "k/2 originals and, for each, the generator's first answer under the class that the teacher gives it"
     text = "first"
+    reads_verdicts = True
     flips = True
 
     def label(self, slot: Slot, entry: Entry) -> int:

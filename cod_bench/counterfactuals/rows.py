@@ -48,7 +48,7 @@ def build(
         )
     if wanted.equal_k is not equal_k:
         raise UsageError(f"condition {name!r} at k={k}: changes equal_k while it makes rows; say it once, in the class")
-    told = unfit(found, wanted, draw, k, handed)
+    told = unfit(found, wanted, draw, k, handed) or _unpaid(found, wanted, draw, k, _entries(wanted, handed))
     if told:
         raise UsageError(f"condition {name!r} at k={k}: {told}")
     passed = sum(draw.passed_over(label, k // (2 * draw.classes)) for label in range(draw.classes))
@@ -75,6 +75,37 @@ def teacher_queries(entries: Sequence[Entry], share: float) -> float:
         share: texts of the survey for each text of the training pool, every one of which might have got an entry.
     """
     return sum(entry.teacher_passes for entry in entries) + share * len(entries)
+
+
+def made_rows(draw: Draw, found: TrainingSet, entries: Sequence[Entry]) -> list[tuple[Row, Entry]]:
+    """The rows that are made from these entries' originals, each with its entry."""
+    by_id = {entry.id: entry for entry in entries}
+    return [
+        (row, by_id[row.source])
+        for row in found.rows
+        if row.role == "partner" and row.source in by_id and not _is_pools(row, draw)
+    ]
+
+
+def searches(wanted: Condition, draw: Draw, found: TrainingSet, paid: Sequence[Entry]) -> Sequence[Entry]:
+    """Those of the entries that are paid for whose search is: not where only first answers are taken, which come before
+    any."""
+    if wanted.text != "first":
+        return paid
+    return [entry for row, entry in made_rows(draw, found, paid) if row.text != entry.first]
+
+
+def _is_pools(row: Row, draw: Draw) -> bool:
+    pooled = draw.find(row.source)
+    return pooled is not None and row.text == pooled.text
+
+
+def _unpaid(found: TrainingSet, wanted: Condition, draw: Draw, k: int, entries: Sequence[Entry]) -> str:
+    """Which entry's text is taken and not paid for, with the remedy; empty if none."""
+    paid = {entry.id for entry in ask(wanted, "paid", k, entries)}
+    free = [entry for entry in entries if entry.id not in paid]
+    taken = [row.source for row, _ in made_rows(draw, found, free)]
+    return f"takes a text made of row {taken[0]} that it does not pay for; let paid() give that entry" if taken else ""
 
 
 def labels_known(draw: Draw, found: TrainingSet, wanted: Condition) -> int:

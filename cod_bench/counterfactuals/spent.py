@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cod_bench.condition import ask
-from cod_bench.counterfactuals.rows import labels_known, rows_judged, teacher_queries
+from cod_bench.counterfactuals.rows import labels_known, made_rows, rows_judged, searches, teacher_queries
 
 if TYPE_CHECKING:
     from cod_bench.condition import Condition, Told, TrainingSet
@@ -67,7 +67,8 @@ def of(
     share = pool.share() if pool is not None else 0.0
     paid: Sequence[Entry] = ask(condition, "paid", k, entries or ())
     texts = _texts(condition, k, draw, entries or (), share)
-    beside = texts | (neighbours.asked if neighbours is not None else set())
+    beside = texts | (neighbours.asked if neighbours is not None else frozenset())
+    beside |= {row.text for row, _ in made_rows(draw, training, paid)} if condition.reads_verdicts else set()
     surveyed = bool(paid) and pool is not None and pool.generator.reads_pool
     whole = habits.reads_pool or neighbours is not None or surveyed
     found = {
@@ -78,7 +79,7 @@ def of(
         return {**found, "human_labels": 0.0, "teacher_passes": 0.0, "teacher_queries": 0.0}
     trained_on = {row.text for row in training.rows} if habits.soft_labels else set()
     judged = rows_judged(draw, training, condition) if habits.judges else set()
-    searched = () if condition.text == "first" else paid
+    searched = searches(condition, draw, training, paid)
     return {
         **found,
         "human_labels": float(labels_known(draw, training, condition)),

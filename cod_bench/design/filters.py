@@ -82,14 +82,14 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
     track = suite.choose_track(filters.track)
     _check_names(filters)
     protocols = filters.protocol or suite.protocols
-    everything = found = [spec for protocol in protocols for spec in suite.expand(track=track, protocol=protocol)]
+    declared = found = [spec for protocol in protocols for spec in suite.expand(track=track, protocol=protocol)]
     for name, values in (
         ("task", filters.task), ("method", filters.method), ("condition", filters.condition),
         ("k", filters.k), ("seed", filters.seed),
     ):  # fmt: skip
         if not values:
             continue
-        offered = sorted({getattr(spec, name) for spec in everything})
+        offered = sorted({getattr(spec, name) for spec in declared})
         # a task's plain name means its local slice too
         called = {value: {value, base_name(value)} if name == "task" else {value} for value in offered}
         absent = [value for value in values if not any(value in names for names in called.values())]

@@ -243,12 +243,34 @@ def worth(grid: Grid, found: Findings) -> list[str]:
         lines = [claim for claim in found.claims if claim.gains[0].family == family]
         if not lines:
             continue
-        rows = [[*_row(grid, claim.gains[0]), *([f"**{claim.verdict}**"] if claim.verdict else [])] for claim in lines]
+        rows = [[*_row(grid, claim.gains[0]), *_told(grid, claim)] for claim in lines]
         size = max(sum(claim.method == method for claim in lines) for method in grid.methods)
         title = f"*{family}*".replace("cod", "`cod`").replace("standard", "`standard`")
         parts.append(f"{title}, {counted(size, 'comparison')}:")
         headers = [*COORDINATES, *([*STATISTICS, "verdict"] if grid.complete else ["n units"])]
+        headers += ["expected"] if grid.suite.expected else []
         parts.append(markdown(headers, rows, left=3))
     if grid.complete and parts:
         parts.append(f"{_verdicts('over the conditions of its table')}")
-    return parts
+    return [*parts, *_leads(grid)] if parts else []
+
+
+def _told(grid: Grid, claim: Claim) -> list[str]:
+    """A comparison's verdict, where there is one, and what was expected of it, where the suite expects anything."""
+    found = [f"**{claim.verdict}**"] if claim.verdict else []
+    if not grid.suite.expected:
+        return found
+    gain = claim.gains[0]
+    signs = [one.sign for one in grid.suite.expected if (one.condition, one.over) == (gain.condition, gain.over)]
+    return [*found, signs[0] if signs else "nothing"]
+
+
+def _leads(grid: Grid) -> list[str]:
+    """What the suite expected of its comparisons rests on, in a sentence."""
+    by_lead: dict[str, list[str]] = {}
+    for one in grid.suite.expected:
+        by_lead.setdefault(one.lead, []).append(f"{code(one.condition)} {one.sign} {code(one.over)}")
+    if not by_lead:
+        return []
+    told = "; ".join(f"{', '.join(pairs)} ({lead})" for lead, pairs in by_lead.items())
+    return [f"`expected`: what the suite says that it expects, and why: {told}. The tests are two-sided all the same."]

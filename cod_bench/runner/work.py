@@ -29,7 +29,7 @@ from cod_bench.counterfactuals.warm import (
 )
 from cod_bench.design import tracks
 from cod_bench.design.identity import identify
-from cod_bench.distiller import Fitted
+from cod_bench.distiller import Fitted, asks_teacher
 from cod_bench.errors import UsageError
 from cod_bench.runner import energy
 from cod_bench.runner import fit as fits
@@ -250,9 +250,8 @@ class Resolved:
 
     def spent(self, training: TrainingSet, entries: list[Entry] | None, *, reads_pool: bool) -> dict[str, float]:
         """What it cost besides its training."""
-        own = issubclass(self.method, Fitted)
         habits = spent.Habits(
-            blind=issubclass(self.method, Fitted) and self.method.blind, soft_labels=not own,
+            blind=issubclass(self.method, Fitted) and self.method.blind, soft_labels=asks_teacher(self.method),
             judges=not self.protocol.reference_habits, reads_pool=reads_pool,
         )  # fmt: skip
         there = self.takes_entries

@@ -28,8 +28,14 @@ class Rows:
     """
 
     def __init__(
-        self, training: TrainingSet, teacher: Teacher, tokenizer: Any, track: Track, protocol: Protocol, *, layers: bool
-    ) -> None:
+        self, training: TrainingSet, teacher: Teacher, tokenizer: Any, track: Track, protocol: Protocol, *,
+        layers: bool, asked: bool = True,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            layers: whether the teacher's hidden states are wanted.
+            asked: whether the teacher is asked at all; its logits are NaN if not.
+        """
         self._on = teacher.classifier.device
         texts = [row.text for row in training.rows]
         self.ids = models.tokenise(tokenizer, texts, track.max_length)
@@ -38,7 +44,8 @@ class Rows:
         self._all_positions = protocol.reference_habits
         # Only a layer loss over padding needs the teacher's states there; position p's state is the same at any length.
         pad_to = max(map(len, self.ids)) if layers and self._all_positions else 0
-        self._teacher = [teacher.outputs(text, pad_to) for text in texts]
+        self._teacher = [teacher.outputs(text, pad_to) for text in texts] if asked else []
+        self._unknown = torch.full((teacher.classifier.head.out_features,), torch.nan, device=self._on)
         self._layers = layers
         self._aligned = track.aligned
         if layers and self._aligned and tokenizer is not teacher.tokenizer:
@@ -48,7 +55,7 @@ class Rows:
     def batch(self, rows: Sequence[int]) -> Batch:
         """Rows padded to the longest of them."""
         ids, mask = models.pad([self.ids[i] for i in rows], self._pad_id, on=self._on)
-        outputs = [self._teacher[i] for i in rows]
+        outputs = [self._teacher[i] for i in rows] if self._teacher else []
         hidden, teacher_mask = {}, mask
         if self._layers and self._aligned:
             hidden = _stack([out.hidden for out in outputs], ids.shape[1])
@@ -56,7 +63,8 @@ class Rows:
             hidden, teacher_mask = _own_length([out.hidden for out in outputs])
         return Batch(
             rows=rows, ids=ids, mask=mask, labels=device.send(self.labels[list(rows)], self._on),
-            teacher_logits=torch.stack([out.logits for out in outputs]), teacher_hidden=hidden,
+            teacher_logits=torch.stack([out.logits for out in outputs] or [self._unknown] * len(rows)),
+            teacher_hidden=hidden,
             layer_mask=torch.ones_like(mask) if self._all_positions else mask, teacher_mask=teacher_mask,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cod_bench import device
 from cod_bench.condition import TrainingSet
-from cod_bench.distiller import Batch, Distiller, Setup
+from cod_bench.distiller import Batch, Distiller, Setup, asks_teacher
 from cod_bench.errors import RunError
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, stream_seed
 from cod_bench.training import model as models
@@ -70,7 +70,8 @@ def train(
     """
     protocol = PROTOCOLS[spec.protocol]
     own = teacher.tokenizer if tokenizer is None else tokenizer
-    rows = Rows(training, teacher, own, track, protocol, layers=distiller.needs_layers)
+    asked = asks_teacher(type(distiller))
+    rows = Rows(training, teacher, own, track, protocol, layers=distiller.needs_layers, asked=asked)
     models.check_layers(student, (layer for layer, _ in track.layer_map), "student")
     if static is None:
         static = student.device.type == "cuda"

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import pytest
 
 from cod_bench.condition import condition
+from cod_bench.conditions.unvalidated import Unvalidated
 from cod_bench.counterfactuals import spent, warm
 from cod_bench.counterfactuals.rows import build
 from cod_bench.counterfactuals.spent import Habits
 from cod_bench.generator import Answer, Bought, Entry, Generator, Oracle, Query
 from cod_bench.runner import work
 from cod_bench.spec import RunSpec, generator_for, needs_generator
-from cod_bench.split import Draw
+from cod_bench.split import Draw, Slot
 from cod_bench.task import Example
 from tests.conditions.test_rivals import POOL, SHARE, draw, entries, neighbours
 
@@ -256,3 +257,30 @@ def test_what_making_the_state_took_is_no_blocks() -> None:
     assert took["seconds"] > half["seconds"] > 0
     assert SURVEY > 0
     assert pool.share() == len(pool.state()["words"]) / len(pool.corpus.train)
+
+
+def test_whoever_reads_the_teachers_verdict_on_first_answers_pays_for_it() -> None:
+    """A student asks about them anyhow, for their soft labels; what fits hard labels does not."""
+    fitted = {"soft_labels": False}
+    made = sum(row.role == "partner" for row in build(draw(), "first-relabelled", 16, entries(draw(), 8)).rows)
+    own, other = (cost(name, **fitted)["teacher_queries"] for name in ("first-relabelled", "unvalidated"))
+    assert own - other == made > 0
+    assert cost("first-relabelled")["teacher_queries"] == cost("unvalidated")["teacher_queries"]
+
+
+class FirstOrFound(Unvalidated):
+    """Says that it takes first answers, and takes a counterfactual in its first slot."""
+
+    name: ClassVar[str] = "first-or-found"
+
+    def made(self, slot: Slot, entry: Entry) -> str | None:
+        return entry.cfe if slot.index == 0 else entry.first
+
+
+def test_a_search_is_paid_for_wherever_more_than_its_first_answer_is_taken() -> None:
+    d = draw()
+    given = entries(d, 8)
+    own = FirstOrFound()
+    training = own.rows(d, 16, given)
+    found = spent.of(own, 16, d, training, Habits(), entries=given, pool=Shelf(), took=TOOK)  # type: ignore[arg-type]
+    assert found["teacher_queries"] - cost("unvalidated")["teacher_queries"] == given[0].teacher_passes > 0
