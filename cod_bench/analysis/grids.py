@@ -282,7 +282,8 @@ def suites_with_records(results: Results) -> list[Suite]:
     """Suites to show for a folder: the main job and then the smallest first, a larger one only if it has records of its
     own.
 
-    Methods and conditions that no suite declares and generators other than a suite's own make variants of the suites.
+    Tasks, methods and conditions that no suite declares and generators other than a suite's own make variants of the
+    suites.
     """
     records, _ = results.scan()
     specs = {record.spec for record in records}
@@ -294,6 +295,7 @@ def suites_with_records(results: Results) -> list[Suite]:
     tried = [(), *((condition,) for condition in conditions)]
     chosen_by_suites = {s.generator for s in specs if not generator_for(s.condition, "")}
     generators = ["", *_installed("generator", "generator", chosen_by_suites - {""})]
+    _installed("task", "task", {base_name(task) for task in suites.own_tasks(s.task for s in specs)})
     known = {
         (made := sliced.variant(submitted=methods, tried=own, generator=generator)).name: made
         for generator in generators
@@ -301,7 +303,7 @@ def suites_with_records(results: Results) -> list[Suite]:
         for methods in submitted
         for suite in (declared_suite.on_tracks(there) for declared_suite in suites.SUITES.values())
         if there.intersection(suite.tracks)
-        for sliced in (suite, *on_slices(suite, specs))
+        for sliced in (suite, *on_other_tasks(suite, specs))
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
@@ -334,10 +336,11 @@ def _known_tracks(names: set[str]) -> set[str]:
     return known
 
 
-def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
-    """The suite on those local slices of its tasks that have records and that it does not declare.
+def on_other_tasks(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
+    """The suite on tasks that have records and that it does not declare: local slices of its own, those of no suite.
 
-    One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own.
+    One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own, and
+    so is a task of one's own.
     """
     runs = Counter(spec.task for spec in specs if LOCAL in spec.task and spec.task not in suite.tasks)
     slices: dict[str, list[str]] = {}
@@ -349,6 +352,9 @@ def on_slices(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
         for name in map(base_name, suite.tasks)
         for task in slices.get(name, [])[1:]
     ]
+    installed = registry.names("task")
+    own = [task for task in suites.own_tasks(spec.task for spec in specs) if base_name(task) in installed]
+    others += [suite.on_task(task) for task in own]
     return [made for made in (suite.with_tasks(tasks), *others) if made is not suite]
 
 

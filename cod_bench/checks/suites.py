@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cod_bench import registry
 from cod_bench.analysis import declare, mixtures
-from cod_bench.analysis.grids import on_slices, one_value
+from cod_bench.analysis.grids import on_other_tasks, one_value
 from cod_bench.checks.merge_base import lacking
 from cod_bench.condition import outdated
 from cod_bench.design import suites
@@ -92,7 +92,7 @@ def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
         for generator in generators
         for own in tried
         for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
-        for sliced in (variant, *on_slices(variant, specs))
+        for sliced in (variant, *on_other_tasks(variant, specs))
     ]
     return list({suite.name: suite for suite in made}.values())
 

@@ -318,15 +318,23 @@ def demand_pinned(corpus: Corpus) -> None:
     """Whatever the task pins of its rows must be what it has.
 
     Raises:
-        RunError: names the sum and both values.
+        RunError: names every sum that differs with both values.
     """
-    for field in ("pool_sha256", "evaluation_sha256"):
-        found, pinned = getattr(corpus, field), getattr(corpus.task, field)
-        if found != pinned and (pinned or corpus.task.read is not None):
-            raise RunError(
-                f"task {corpus.task.name!r}: {field} of the prepared rows is {found} and the task pins {pinned!r}; "
-                "if the rows were meant to change, raise the task's version and pin the new sum"
-            )
+    sums = {name: (getattr(corpus, name), getattr(corpus.task, name)) for name in ("pool_sha256", "evaluation_sha256")}
+    odd = {
+        name: (found, pinned)
+        for name, (found, pinned) in sums.items()
+        if found != pinned and (pinned or corpus.task.read is not None)
+    }
+    if odd:
+        told = " and ".join(
+            f"{name} of the prepared rows is {found} and the task pins {pinned!r}"
+            for name, (found, pinned) in odd.items()
+        )
+        raise RunError(
+            f"task {corpus.task.name!r}: {told}; if the rows were meant to change, raise the task's version and pin "
+            "what they are"
+        )
 
 
 def _cache_path(task: Task, made_of: object) -> Path:

@@ -39,13 +39,13 @@ class Filters:
 
 
 def suite_for(named: str | Suite, filters: Filters) -> Suite:
-    """The suite a user means: the named one, or a variant for methods, conditions or a generator beyond its own.
+    """The suite a user means: the named one, or a variant for what it does not declare itself.
 
     A submission is a family of its own (protocol.md, "What may be said"), and tables are conditional on one generator:
     a variant has tables of its own under the name `<suite>+<what is different>`.
 
     Raises:
-        UsageError: an unknown name, or declared and other methods at once.
+        UsageError: an unknown name, declared and other methods at once, or a task of one's own and others.
     """
     suite = suites.suite(named) if isinstance(named, str) else named
     _check_names(filters)
@@ -63,9 +63,15 @@ def suite_for(named: str | Suite, filters: Filters) -> Suite:
             f"--condition {','.join(filters.condition)}: no suite declares {', '.join(tried)}, which stands beside "
             f"{' and '.join(BESIDE)} alone; run one such condition at a time"
         )
-    return suite.variant(submitted=others, tried=tried, generator=filters.generator).with_tasks(
-        [origin.named(task) for task in suite.tasks]
-    )
+    made = suite.variant(submitted=others, tried=tried, generator=filters.generator)
+    if own := suites.own_tasks(filters.task):
+        if len(filters.task) > 1:
+            raise UsageError(
+                f"--task {','.join(filters.task)}: no suite declares {', '.join(own)}, and each such task has tables "
+                "of its own; run one at a time"
+            )
+        return made.on_task(origin.named(own[0]))
+    return made.with_tasks([origin.named(task) for task in suite.tasks])
 
 
 def select(suite: Suite, filters: Filters) -> list[RunSpec]:

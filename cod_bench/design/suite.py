@@ -170,6 +170,10 @@ class Suite:
             return self
         return self.departing("local", title="on local slices", tasks=tuple(tasks))
 
+    def on_task(self, task: str) -> Suite:
+        """The suite on a task that no suite declares, in tables of its own."""
+        return self.departing(task, title=f"on task {task}", tasks=(task,))
+
     def departing(self, how: str, *, title: str = "", **changes: object) -> Suite:
         """A variant with tables of its own under the name `<suite>+<how>`."""
         told = f"{self.title}; {title}" if title else self.title

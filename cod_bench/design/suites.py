@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cod_bench.design.suite import Block, Expected, Suite
 from cod_bench.errors import unknown
+from cod_bench.spec import base_name
 
 CONDITIONS = (
     "standard", "cod", "unvalidated", "random", "label-preserving", "half", "teacher-labelled", "teacher-only",
@@ -212,6 +213,13 @@ SUITES: Mapping[str, Suite] = {
 }
 
 DEFAULT_SUITE = "embedded"
+
+_TASKS = frozenset(base_name(task) for suite in SUITES.values() for task in suite.tasks)
+
+
+def own_tasks(names: Iterable[str]) -> list[str]:
+    """Those of the tasks, local slices among them, that no suite declares: each has tables of its own."""
+    return sorted({name for name in names if base_name(name) not in _TASKS})
 
 
 def in_order(conditions: Iterable[str]) -> tuple[str, ...]:

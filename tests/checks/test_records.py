@@ -267,7 +267,7 @@ def test_a_complete_suite_on_local_slices_is_told_as_what_it_is(other: bool, fol
 
 
 def test_a_slice_that_only_a_table_of_its_own_shows_counts_as_there(folder: Path) -> None:
-    """As `grids.on_slices` shows it: one slice of each task together, a second one of a task alone."""
+    """As `grids.on_other_tasks` shows it: one slice of each task together, a second one of a task alone."""
     suite, second = suites.suite("six-local"), "yelp+local-00000002"
     specs = [spec for spec in suite.expand(track="minilm-fp32") if spec.task.startswith("yelp")]
     every = [*suite.expand(track="minilm-fp32"), *(replace(spec, task=second) for spec in specs)]

@@ -203,6 +203,12 @@ def test_rows_that_are_not_the_pinned_ones_are_refused_and_not_kept(home: Path, 
     assert not list((home / "tasks").glob("*.json"))
 
 
+def test_all_sums_that_differ_are_told_at_once(home: Path) -> None:
+    one = pinned(task(rows(300)))
+    with pytest.raises(RunError, match=r"pool_sha256 of .* the task pins '' and evaluation_sha256 of .* pins ''; if"):
+        load(replace(one, pool_sha256="", evaluation_sha256=""))
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "label", "shape"])
 def test_a_corrupt_cache_is_prepared_again(home: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
     one = pinned(task(rows(300)))
