@@ -125,7 +125,8 @@ class Condition(ABC):
     text: ClassVar[Text] = "cfe"
     """Of conditions with entries: which text of an entry it trains on; its edits and margins stand in the record."""
     reads_verdicts: ClassVar[bool] = False
-    """Whether it reads what the teacher says of each made text that it takes: then it costs a query each."""
+    """Of conditions that take first answers: whether they read what the teacher says of these, a query each; they see
+    nothing of it otherwise."""
     rewrites: ClassVar[bool] = False
     """Whether it reads label-preserving rewrites, which a generator that costs something makes only when asked to."""
     parameters: ClassVar[str] = ""
@@ -158,7 +159,10 @@ class Condition(ABC):
         raise UsageError(f"condition {self.name!r} needs texts: say how many by a method texts_at(self, k)")
 
     def paid(self, k: int, entries: Sequence[Entry]) -> Sequence[Entry]:  # noqa: ARG002 - what a condition overrides
-        """Those of its entries whose making it costs: all, unless it only counts them or passes some over."""
+        """Those of its entries whose making it costs: all, unless it only counts them or passes some over.
+
+        It chooses among entries that tell nothing, and `rows` is shown nothing of the others.
+        """
         return entries
 
     def texts_beside(self, k: int, queries: float) -> int:  # noqa: ARG002 - what a condition overrides
@@ -325,15 +329,17 @@ def ask(own: Condition, what: str, *arguments: Any) -> Any:
     Raises:
         UsageError: it raised something, or answered in another form than it must.
     """
+    fits, form = _ANSWERS[what]
     try:
         found = getattr(own, what)(*arguments)
+        right = fits(found, arguments)
     except (UsageError, RunError):
         raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"condition {own.name!r}: {what} raised {type(error).__name__}: {error}") from error
-    fits, form = _ANSWERS[what]
-    if not fits(found, arguments):
-        raise UsageError(f"condition {own.name!r}: {what} gave {str(found)[:60]!r}; return {form}")
+    if not right:
+        told = repr(found) if type(found) in (int, float, bool, str, tuple, type(None)) else f"a {type(found).__name__}"
+        raise UsageError(f"condition {own.name!r}: {what} gave {told[:60]}; return {form}")
     return found
 
 
@@ -346,11 +352,11 @@ _ANSWERS: Mapping[str, tuple[Callable[[Any, Sequence[Any]], bool], str]] = {
     "texts_at": (_is_count, "a whole number from 0 on"),
     "texts_beside": (_is_count, "a whole number from 0 on"),
     "substitutes": (
-        lambda found, _: type(found) is tuple and len(found) == 2 and all(type(one) is int for one in found),
-        "two whole numbers: the fewest and the most",
+        lambda found, _: type(found) is tuple and [*map(type, found)] == [int, int] and 0 <= found[0] <= found[1],
+        "two whole numbers from 0 on: the fewest and the most",
     ),
     "paid": (
-        lambda found, asked: isinstance(found, Sequence) and all(any(one is own for own in asked[1]) for one in found),
+        lambda found, asked: type(found) in (list, tuple) and all(any(one is own for own in asked[1]) for one in found),
         "some of the entries it was given",
     ),
     "faults": (lambda found, _: type(found) is str, "a sentence, empty where there is no fault"),

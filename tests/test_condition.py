@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from cod_bench.condition import Condition, Pair, Partnered, Row, TrainingSet, ask
 from cod_bench.condition import condition as registered
-from cod_bench.counterfactuals.rows import build, describe, unfit
+from cod_bench.counterfactuals.rows import build, describe, paid_entries, unfit
 from cod_bench.design.suites import CLAIMED
 from cod_bench.errors import UsageError
 from cod_bench.generator import Entry
@@ -265,12 +266,12 @@ def test_rows_looked_up_are_told_by_their_ids(ids: object) -> None:
 @pytest.mark.parametrize(
     ("what", "arguments", "answer", "form"),
     [
-        ("entries_at", (16,), None, "gave 'None'; return a whole number from 0 on"),
-        ("texts_at", (16,), 2.5, "gave '2.5'; return a whole number from 0 on"),
-        ("texts_beside", (16, 1.0), True, "gave 'True'; return a whole number from 0 on"),
-        ("substitutes", (16, 1), None, "gave 'None'; return two whole numbers: the fewest and the most"),
+        ("entries_at", (16,), None, "gave None; return a whole number from 0 on"),
+        ("texts_at", (16,), 2.5, "gave 2.5; return a whole number from 0 on"),
+        ("texts_beside", (16, 1.0), True, "gave True; return a whole number from 0 on"),
+        ("substitutes", (16, 1), None, "gave None; return two whole numbers from 0 on: the fewest and the most"),
         ("paid", (16, ()), ["another"], "return some of the entries it was given"),
-        ("faults", ((), 16, 1), None, "gave 'None'; return a sentence, empty where there is no fault"),
+        ("faults", ((), 16, 1), None, "gave None; return a sentence, empty where there is no fault"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
 )
@@ -283,12 +284,35 @@ def test_answers_of_another_form_are_a_sentence(
     assert form in str(told.value)
 
 
-def test_no_text_is_taken_that_is_not_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    d = draw()
+def test_nothing_is_seen_of_entries_that_are_not_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are chosen blindly, and a condition that needs their texts finds none."""
+    d, seen = draw(), []
     given = entries(d, 16)
-    monkeypatch.setattr(type(registered("cod")), "paid", lambda self, k, entries: entries[1:], raising=False)
-    with pytest.raises(UsageError, match=f"takes a text made of row {given[0].id} that it does not pay for"):
-        build(d, "cod", 16, given)
+
+    def paid(self: object, k: int, entries: Sequence[Entry]) -> Sequence[Entry]:
+        seen.extend(entries)
+        return entries[1:]
+
+    monkeypatch.setattr(type(registered("cod")), "paid", paid, raising=False)
+    found = build(d, "cod", 16, given)
+    assert [row.role for row in found.rows[1::2]] == ["substitute"] + ["partner"] * 7
+    assert {(one.first, one.cfe, one.random, one.preserving, one.margin) for one in seen} == {("", None, None, None, 0)}
+    assert [one.id for one in seen] == [one.id for one in given]
+    assert paid_entries(registered("cod"), 16, given) == given[1:]
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_the_teachers_verdict_on_first_answers_is_seen_by_those_who_say_so(
+    reads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    d = draw()
+    own = registered("first-relabelled")
+    monkeypatch.setattr(type(own), "reads_verdicts", reads)
+    given = [replace(entry, first_flips=True) for entry in entries(d, 16)]
+    flipped = [row.label != d.slots(16)[place].original.label for place, row in enumerate(
+        build(d, own.name, 16, given).rows[1::2]
+    )]  # fmt: skip
+    assert flipped == [reads] * 8
 
 
 def test_made_texts_and_fewer_rows_are_fine() -> None:

@@ -1,7 +1,8 @@
 """A suite on one (track, protocol) -> its declaration; a declaration and a grid's records -> whether it was kept. Pure.
 
-What is declared is computed from the installed code, as tables compute it: the run ids, the comparisons and the rules
-that they follow. Whoever changes any of it afterwards departs from the declaration, and the grid says so.
+What is declared is computed from the installed code, as tables compute it: the run ids, the comparisons and, in words,
+the rules that they follow. Whoever changes any of it afterwards departs from the declaration, and the grid says so: as
+far as names, versions, numbers and hashes tell, for nothing here can tell whether code does what its rule says.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, identify, run_ids
 from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
-from cod_bench.records.declarations import SCHEMA, Committed, Declaration, Declared, is_date, to_dict
+from cod_bench.records.declarations import SCHEMA, Committed, Declaration, Declared, is_date
 from cod_bench.records.evaluate import LEANING
 from cod_bench.records.fields import key, short
 from cod_bench.records.record import Record
@@ -93,7 +94,8 @@ def kept(found: Declaration, suite: Suite, records: Iterable[Record]) -> Declare
         records: any; those that count are looked at.
     """
     told, own = _held(found, suite, records)
-    return Declared(found.date, told or _earlier(found, own), int(found.teacher["seeds"]), len(own))
+    departs = told or _earlier(found, own)
+    return Declared(found.date, departs, int(found.teacher["seeds"]), len(own), found.expected)
 
 
 def contradicted(
@@ -103,14 +105,19 @@ def contradicted(
 
     Args:
         where: the commit that brought the declaration, as `declarations.committed` tells it.
-        there: commits that the repository has; of others git can say nothing.
+        there: commits that the repository has.
     """
     told, own = _held(found, suite, records)
     if told or not own or _earlier(found, own):
         return ""  # exploratory as it is
     if not where.commit:
         return f"is in no commit as it lies there, and {len(own)} records rest on it; commit it before they are made"
-    before = [record for record in own if _commit(record) in there and _commit(record) not in where.after]
+    if lost := [record for record in own if _commit(record) not in there]:
+        return (
+            f"{_some(lost, own)} made by code of a commit that is not in this repository, such as {lost[0].run_id} of "
+            f"commit {_commit(lost[0])[:10]}, so that nothing tells whether it follows; keep the commits of records"
+        )
+    before = [record for record in own if _commit(record) not in where.after]
     if not before:
         return ""
     return (
@@ -148,10 +155,9 @@ def _apart(found: Declaration, content: Mapping[str, Any]) -> str:
 
 def _earlier(found: Declaration, records: Sequence[Record]) -> str:
     """Which records are older than the declaration, or do not tell."""
-    days = {record.run_id: _day(record) for record in records}
-    early = [record for record in records if days[record.run_id] < found.date]
+    early = [record for record in records if _day(record) < found.date]
     if early:
-        day = days[early[0].run_id] or "no date"
+        day = _day(early[0]) or "no date"
         return f"{_some(early, records)} made before it, such as {early[0].run_id} of {day}"
     if untold := [record for record in records if not _commit(record)]:
         return f"{_some(untold, records)} made by code in no commit that is told, such as {untold[0].run_id}"
@@ -282,7 +288,7 @@ def _versions(runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
     """The same as `Declaration.content` gives it: lists for tuples, and what JSON makes of numbers."""
     whole = Declaration(**content, title="", date="", code={})
-    return {name: item for name, item in to_dict(whole).items() if name in content}
+    return {name: item for name, item in whole.content().items() if name in content}
 
 
 def _first_difference(was: Any, now: Any, where: str) -> str:

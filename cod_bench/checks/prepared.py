@@ -193,7 +193,7 @@ def _overspent(record: Record, known: Pool) -> str:
     if labels is None or reads_no_row(record.spec.method) or (labels == 0 and not record.history):
         return ""
     own = condition(record.spec.condition)
-    elsewhere = own.whole_pool or own.needs in ("texts", "neighbours")
+    elsewhere = own.whole_pool or own.needs in ("texts", "entries and texts", "neighbours")
     places = {
         source: (known.place(record.spec.seed, source), elsewhere and role == "p")
         for source, role in zip(record.rows["sources"], record.rows["roles"], strict=True)

@@ -48,7 +48,7 @@ def build(
         )
     if wanted.equal_k is not equal_k:
         raise UsageError(f"condition {name!r} at k={k}: changes equal_k while it makes rows; say it once, in the class")
-    told = unfit(found, wanted, draw, k, handed) or _unpaid(found, wanted, draw, k, _entries(wanted, handed))
+    told = unfit(found, wanted, draw, k, handed)
     if told:
         raise UsageError(f"condition {name!r} at k={k}: {told}")
     passed = sum(draw.passed_over(label, k // (2 * draw.classes)) for label in range(draw.classes))
@@ -60,11 +60,12 @@ def _given(
 ) -> Given:
     """What a condition is given beside the draw; texts in the draw's order."""
     if wanted.needs == "entries":
-        return entries
+        return tuple(_shown(wanted, k, entries))
     if wanted.needs == "texts":
         return draw.unlabelled(ask(wanted, "texts_at", k))
     if wanted.needs == "entries and texts":
-        return Both(entries, draw.unlabelled(ask(wanted, "texts_beside", k, teacher_queries(entries, share))))
+        texts = draw.unlabelled(ask(wanted, "texts_beside", k, teacher_queries(entries, share)))
+        return Both(tuple(_shown(wanted, k, entries)), texts)
     return neighbours if wanted.needs == "neighbours" else ()
 
 
@@ -77,66 +78,76 @@ def teacher_queries(entries: Sequence[Entry], share: float) -> float:
     return sum(entry.teacher_passes for entry in entries) + share * len(entries)
 
 
-def made_rows(draw: Draw, found: TrainingSet, entries: Sequence[Entry]) -> list[tuple[Row, Entry]]:
-    """The rows that are made from these entries' originals, each with its entry."""
-    by_id = {entry.id: entry for entry in entries}
-    return [
-        (row, by_id[row.source])
-        for row in found.rows
-        if row.role == "partner" and row.source in by_id and not _is_pools(row, draw)
-    ]
-
-
-def searches(wanted: Condition, draw: Draw, found: TrainingSet, paid: Sequence[Entry]) -> Sequence[Entry]:
+def searches(wanted: Condition, found: TrainingSet, paid: Sequence[Entry]) -> Sequence[Entry]:
     """Those of the entries that are paid for whose search is: not where only first answers are taken, which come before
     any."""
     if wanted.text != "first":
         return paid
-    return [entry for row, entry in made_rows(draw, found, paid) if row.text != entry.first]
+    there = {row.text for row in found.rows if row.role == "partner"}
+    return [entry for entry in paid if there & ({*made_texts(entry)} - {entry.first})]
 
 
-def _is_pools(row: Row, draw: Draw) -> bool:
-    pooled = draw.find(row.source)
-    return pooled is not None and row.text == pooled.text
+def paid_entries(wanted: Condition, k: int, entries: Sequence[Entry]) -> list[Entry]:
+    """Those of its entries whose making a condition pays for; it chooses by place, for it sees nothing of them."""
+    blank = [_blank(entry) for entry in entries]
+    chosen = ask(wanted, "paid", k, blank)
+    return [entry for entry, seen in zip(entries, blank, strict=True) if any(seen is one for one in chosen)]
 
 
-def _unpaid(found: TrainingSet, wanted: Condition, draw: Draw, k: int, entries: Sequence[Entry]) -> str:
-    """Which entry's text is taken and not paid for, with the remedy; empty if none."""
-    paid = {entry.id for entry in ask(wanted, "paid", k, entries)}
-    free = [entry for entry in entries if entry.id not in paid]
-    taken = [row.source for row, _ in made_rows(draw, found, free)]
-    return f"takes a text made of row {taken[0]} that it does not pay for; let paid() give that entry" if taken else ""
+def _shown(wanted: Condition, k: int, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries as the condition sees them: nothing of those that it does not pay for, and of first answers not what
+    the teacher says of them unless it pays for that."""
+    paid = {id(entry) for entry in paid_entries(wanted, k, entries)}
+    unjudged = wanted.text == "first" and not wanted.reads_verdicts
+    return [
+        _blank(entry) if id(entry) not in paid else replace(entry, first_flips=False, margins={}) if unjudged else entry
+        for entry in entries
+    ]
 
 
-def labels_known(draw: Draw, found: TrainingSet, wanted: Condition) -> int:
+def _blank(entry: Entry) -> Entry:
+    """An entry that tells its original and nothing else."""
+    return replace(
+        entry, first="", first_flips=False, cfe=None, random=None, preserving=None, edited={}, margin=0.0, margins={},
+        redraws={}, refused=0, teacher_passes=0,
+    )  # fmt: skip
+
+
+def labels_known(draw: Draw, found: TrainingSet, wanted: Condition, beside: Collection[str] = ()) -> int:
     """Rows whose gold label had to be known for these rows.
+
+    Args:
+        beside: texts that the condition was given beside the draw.
 
     Originals and rows drawn like them are the first usable ones of their class: whoever draws them learns the label of
     every row of the draw's order up to the last of them, of those of the other class and of those passed over too.
     Partners that a condition finds elsewhere, and the rows that it looked up in vain, count one each unless they are
     among these.
     """
-    own = _chosen(found, wanted)
+    own = _chosen(found, wanted, beside)
     reached = max((draw.place(source) for source, chosen in own.items() if not chosen), default=-1) + 1
     elsewhere = {source for source, chosen in own.items() if chosen} | {*found.looked_up}
     return reached + sum(draw.place(source) >= reached for source in elsewhere)
 
 
-def rows_judged(draw: Draw, found: TrainingSet, wanted: Condition) -> set[str]:
+def rows_judged(draw: Draw, found: TrainingSet, wanted: Condition, beside: Collection[str] = ()) -> set[str]:
     """Texts that the teacher was asked about since rows that it gets wrong are passed over: in each class those up to
     the last that was drawn in the draw's order."""
     last: dict[int, int] = {}
-    for source, chosen in _chosen(found, wanted).items():
+    for source, chosen in _chosen(found, wanted, beside).items():
         row = draw.find(source)
         if row is not None and not chosen:
             last[row.label] = max(last.get(row.label, -1), draw.place(source))
     return {row.text for place, row in enumerate(draw.everything()) if place <= last.get(row.label, -1)}
 
 
-def _chosen(found: TrainingSet, wanted: Condition) -> dict[str, bool]:
+def _chosen(found: TrainingSet, wanted: Condition, beside: Collection[str]) -> dict[str, bool]:
     """Source of each row that has a gold label or is made of one -> whether it was found out of the draw's order."""
-    elsewhere = wanted.whole_pool or wanted.needs in ("texts", "neighbours")
-    return {row.source: elsewhere and row.role == "partner" for row in found.rows if row.role != "unlabelled"}
+    return {
+        row.source: row.role == "partner" and (wanted.whole_pool or row.text in beside)
+        for row in found.rows
+        if row.role != "unlabelled"
+    }
 
 
 def _is_plain(found: Any) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cod_bench.condition import ask
-from cod_bench.counterfactuals.rows import labels_known, made_rows, rows_judged, searches, teacher_queries
+from cod_bench.counterfactuals.rows import labels_known, paid_entries, rows_judged, searches, teacher_queries
 
 if TYPE_CHECKING:
     from cod_bench.condition import Condition, Told, TrainingSet
@@ -65,10 +65,10 @@ def of(
         pool_seconds, pool_cpu_seconds: the share of its entries in the making of their blocks, controls included.
     """
     share = pool.share() if pool is not None else 0.0
-    paid: Sequence[Entry] = ask(condition, "paid", k, entries or ())
+    paid = paid_entries(condition, k, entries or ())
     texts = _texts(condition, k, draw, entries or (), share)
     beside = texts | (neighbours.asked if neighbours is not None else frozenset())
-    beside |= {row.text for row, _ in made_rows(draw, training, paid)} if condition.reads_verdicts else set()
+    told = {entry.first for entry in paid if entry.cfe is not None} if condition.reads_verdicts else set()
     surveyed = bool(paid) and pool is not None and pool.generator.reads_pool
     whole = habits.reads_pool or neighbours is not None or surveyed
     found = {
@@ -78,14 +78,14 @@ def of(
     if habits.blind:
         return {**found, "human_labels": 0.0, "teacher_passes": 0.0, "teacher_queries": 0.0}
     trained_on = {row.text for row in training.rows} if habits.soft_labels else set()
-    judged = rows_judged(draw, training, condition) if habits.judges else set()
-    searched = searches(condition, draw, training, paid)
+    judged = rows_judged(draw, training, condition, beside) if habits.judges else set()
+    searched = searches(condition, training, paid)
     return {
         **found,
-        "human_labels": float(labels_known(draw, training, condition)),
-        "teacher_passes": float(len(trained_on | beside) + teacher_queries(paid, 0.0)),
+        "human_labels": float(labels_known(draw, training, condition, beside)),
+        "teacher_passes": float(len(trained_on | beside | told) + teacher_queries(paid, 0.0)),
         "teacher_queries": float(
-            len(trained_on | beside | judged) + teacher_queries(searched, 0.0) + share * len(paid)
+            len(trained_on | beside | told | judged) + teacher_queries(searched, 0.0) + share * len(paid)
         ),
     }
 

@@ -177,7 +177,8 @@ class Suite:
     def departing(self, how: str, *, title: str = "", **changes: object) -> Suite:
         """A variant with tables of its own under the name `<suite>+<how>`."""
         told = f"{self.title}; {title}" if title else self.title
-        return replace(self, name=f"{self.name}+{how}", title=told, variant_of=self.family, **changes)  # type: ignore[arg-type]
+        own = {"name": f"{self.name}+{how}", "title": told, "variant_of": self.family, "expected": (), "seen": ""}
+        return replace(self, **{**own, **changes})  # type: ignore[arg-type]
 
 
 def _had_by(generator: str, conditions: Sequence[str]) -> tuple[str, ...]:

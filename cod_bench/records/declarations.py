@@ -25,6 +25,8 @@ from cod_bench.spec import PROTOCOLS, canonical, parsed
 from cod_bench.store import UNFIT, read_bytes, read_text, write_atomic
 
 SCHEMA = 1
+_SAID = ("title", "expected", "seen", "date", "code")
+"""What a declaration says of the day of its writing, which no later code can say again."""
 FOLDER = "_declared"
 """Below a results folder."""
 LARGEST_FILE = 250_000
@@ -70,9 +72,10 @@ class Declaration:
         return file_name(self.suite, self.track, self.protocol)
 
     def content(self) -> dict[str, Any]:
-        """What a grid is held to: all but the title, and when and by which commit it was written."""
+        """What a grid is held to: all but the title, what was expected and seen, and when and by which commit it was
+        written."""
         value = to_dict(self)
-        return {name: item for name, item in value.items() if name not in ("title", "date", "code")}
+        return {name: item for name, item in value.items() if name not in _SAID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Declared:
     """Seeds of teachers that it rests on."""
     records: int = 0
     """So many were held to it."""
+    expected: Sequence[Mapping[str, str]] = ()
+    """What it expects of comparisons."""
 
 
 def file_name(suite: str, track: str, protocol: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid
@@ -248,7 +248,7 @@ def worth(grid: Grid, found: Findings) -> list[str]:
         title = f"*{family}*".replace("cod", "`cod`").replace("standard", "`standard`")
         parts.append(f"{title}, {counted(size, 'comparison')}:")
         headers = [*COORDINATES, *([*STATISTICS, "verdict"] if grid.complete else ["n units"])]
-        headers += ["expected"] if grid.suite.expected else []
+        headers += ["expected"] if _expected(grid) else []
         parts.append(markdown(headers, rows, left=3))
     if grid.complete and parts:
         parts.append(f"{_verdicts('over the conditions of its table')}")
@@ -258,19 +258,23 @@ def worth(grid: Grid, found: Findings) -> list[str]:
 def _told(grid: Grid, claim: Claim) -> list[str]:
     """A comparison's verdict, where there is one, and what was expected of it, where the suite expects anything."""
     found = [f"**{claim.verdict}**"] if claim.verdict else []
-    if not grid.suite.expected:
-        return found
+    signs = {(one["condition"], one["over"]): one["sign"] for one in _expected(grid)}
     gain = claim.gains[0]
-    signs = [one.sign for one in grid.suite.expected if (one.condition, one.over) == (gain.condition, gain.over)]
-    return [*found, signs[0] if signs else "nothing"]
+    return [*found, signs.get((gain.condition, gain.over), "nothing")] if signs else found
+
+
+def _expected(grid: Grid) -> Sequence[Mapping[str, str]]:
+    """What was declared to be expected of its comparisons; nothing where the declaration was not kept."""
+    told = grid.declared_as
+    return told.expected if told is not None and not told.departs else ()
 
 
 def _leads(grid: Grid) -> list[str]:
-    """What the suite expected of its comparisons rests on, in a sentence."""
+    """What was expected of comparisons, and what that rested on, in a sentence."""
     by_lead: dict[str, list[str]] = {}
-    for one in grid.suite.expected:
-        by_lead.setdefault(one.lead, []).append(f"{code(one.condition)} {one.sign} {code(one.over)}")
+    for one in _expected(grid):
+        by_lead.setdefault(one["lead"], []).append(f"{code(one['condition'])} {one['sign']} {code(one['over'])}")
     if not by_lead:
         return []
     told = "; ".join(f"{', '.join(pairs)} ({lead})" for lead, pairs in by_lead.items())
-    return [f"`expected`: what the suite says that it expects, and why: {told}. The tests are two-sided all the same."]
+    return [f"`expected`: what was declared to be expected, and why: {told}. The tests are two-sided all the same."]

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cod_bench import registry
 from cod_bench.counterfactuals import warm
 from cod_bench.distiller import Fitted, Material, Predictor
-from cod_bench.errors import RunError
+from cod_bench.errors import RunError, UsageError
 from cod_bench.records.provenance import installed
 from cod_bench.records.record import SCALE, quantise
+from cod_bench.spec import stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SUM = 1e-6
 """By how much the probabilities of a text may miss 1 in sum."""
+ASKED_ALONE = 5
+"""So many drawn evaluation texts are asked for by themselves first."""
 ALONE = 1e-6
 """By how much a probability may change when the text is asked for alone: products of another shape have other last
 bits."""
@@ -44,16 +46,13 @@ class Fit:
     seconds: float
     asked: Sequence[Sequence[str]] = ()
     """What it was given of the training pool besides its rows, if it asked; a predictor may still ask."""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    """Package -> version of those that it says its numbers depend on."""
 
     @property
     def unlabelled_texts(self) -> int:
         """Texts of the training pool that it has asked for until now; 0 if it has not."""
         return len(self.asked[0]) if self.asked else 0
-
-    @property
-    def libraries(self) -> dict[str, str]:
-        """Package -> version of those that it says its numbers depend on."""
-        return {name: installed(name) for name in registry.load("baseline", self.method).libraries}
 
     @property
     def trained(self) -> Trained:
@@ -94,9 +93,11 @@ class Fit:
             RunError: as `probabilities`, or what it says of a text depends on the texts beside it: the evaluation split
                 as a whole would be known to it.
         """
+        drawn = stream("asked-alone", self.method, len(texts)).permutation(len(texts))[:ASKED_ALONE].tolist()
+        alone = {place: self.probabilities([texts[place]])[0] for place in drawn}  # before it can have seen the others
         found = self.probabilities(texts)
-        for place in sorted({0, len(texts) // 2, len(texts) - 1}):
-            if np.abs(self.probabilities([texts[place]])[0] - found[place]).max() > ALONE:
+        for place, own in alone.items():
+            if np.abs(own - found[place]).max() > ALONE:
                 raise RunError(
                     f"method {self.method!r}: its predictor says something else of text {place} when it is asked for "
                     "alone; predict each text by itself"
@@ -117,6 +118,7 @@ def fit(
     `pool` gives the texts of the training pool where these are at hand already.
 
     Raises:
+        UsageError: it names libraries that are not installed.
         RunError: what it returns cannot be called.
     """
     asked: list[Sequence[str]] = []
@@ -128,16 +130,26 @@ def fit(
 
     rows = () if method.blind else training.rows  # it costs no label, so it gets none
     student, teacher = (warm.encoder(spec.track, spec.task, side) for side in ("student", "teacher"))
-    if not method.blind:  # whoever comes first in a process must not pay for loading; students do not either
-        student.load()
-        teacher.load()
+    libraries = _libraries(method)
     given = Material(spec, track, hparams, rows, tuple(classes), student, teacher, texts)
-    start = time.perf_counter()
+    start, loaded = time.perf_counter(), student.loading + teacher.loading
     predictor = method().fit(given)
-    seconds = time.perf_counter() - start
+    # whoever comes first in a process does not pay for loading; students do not either
+    seconds = time.perf_counter() - start - (student.loading + teacher.loading - loaded)
     if not callable(predictor):
         raise RunError(f"method {spec.method!r}: its fit gave a {type(predictor).__name__}; return a function of texts")
-    return Fit(spec.method, len(classes), predictor, seconds, asked)
+    return Fit(spec.method, len(classes), predictor, seconds, asked, libraries)
+
+
+def _libraries(method: type[Fitted]) -> dict[str, str]:
+    named = method.libraries
+    found = {name: installed(name) for name in named if type(name) is str and name} if type(named) is tuple else {}
+    if type(named) is not tuple or len(found) < len(named) or "unknown" in found.values():
+        raise UsageError(
+            f"method {method.name!r}: libraries={named!r}; name installed packages as their index calls them, such as "
+            '("scikit-learn",)'
+        )
+    return found
 
 
 def pool_texts(task: str) -> list[str]:

@@ -340,7 +340,7 @@ def student_tokenizer(spec: RunSpec) -> Any:
 
 def _beside(trained: Trained, fit: fits.Fit | None) -> dict[str, Any]:
     """What of its provenance a run knows alone."""
-    told = {"graphs": trained.graphs, "libraries": fit.libraries if fit else {}}
+    told = {"graphs": trained.graphs, "libraries": dict(fit.libraries) if fit else {}}
     return {name: value for name, value in told.items() if value}
 
 

@@ -6,6 +6,7 @@ backbone and the text, whatever texts are asked for beside it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,19 +38,23 @@ class Frozen:
     def __init__(self, base: Callable[[], Pretrained], side: Side, *, max_length: int) -> None:
         self._base, self._side, self._max_length = base, side, max_length  # loaded by the first who asks for a state
         self._known: dict[str, NDArray[np.float32]] = {}
+        self.loading = 0.0
+        """Seconds that loading it took, once somebody had asked for a state."""
 
     @cached_property
     def _backbone(self) -> Any:
+        start = time.perf_counter()
         backbone = models.keep_layers(self._base().backbone, self._side.layers)
-        return backbone.to(device.current()).eval().requires_grad_(False)
+        backbone = backbone.to(device.current()).eval().requires_grad_(False)
+        self.loading += time.perf_counter() - start
+        return backbone
 
     @cached_property
     def _faster(self) -> Products:
-        return Products(self._backbone)
-
-    def load(self) -> None:
-        """Load the backbone now instead of at the first state."""
-        _ = self._faster
+        backbone, start = self._backbone, time.perf_counter()
+        found = Products(backbone)
+        self.loading += time.perf_counter() - start
+        return found
 
     @property
     def width(self) -> int:

@@ -43,6 +43,7 @@ def says(text: str) -> tuple[int, float]:
 
 
 POOL = [Example(f"{label}-{i:03d}", f"text {label} {i}", label) for label in (0, 1) for i in range(PER_CLASS)]
+TEXTS = {row.text for row in POOL}
 
 
 def draw(seed: int = 0) -> Draw:
@@ -356,11 +357,16 @@ def test_labels_are_counted_once_up_to_the_last_row_that_was_drawn() -> None:
         assert labels_known(d, training, registered(name)) == 1 + max(places[row.source] for row in training.rows)
     near, cod = made("nearest-unlike"), labels_known(d, made("cod"), registered("cod"))
     beyond = sum(places[pair.rows[1].source] >= cod for pair in near.pairs)
-    assert labels_known(d, near, registered("nearest-unlike")) == cod + beyond + sum(
+    assert labels_known(d, near, registered("nearest-unlike"), TEXTS) == cod + beyond + sum(
         places[one] >= cod for one in near.looked_up
     )
+    standard = made("standard")
+    for given in ((), {POOL[0].text}):  # what it might have been given makes no row of the draw's a found one
+        assert labels_known(d, standard, registered("least-margin"), given) == labels_known(
+            d, standard, registered("standard")
+        )
     least = made("least-margin", 8)
-    assert labels_known(d, least, registered("least-margin")) == 8 + len(least.looked_up)
+    assert labels_known(d, least, registered("least-margin"), TEXTS) == 8 + len(least.looked_up)
     assert labels_known(d, made("teacher-only"), registered("teacher-only")) == 0
     assert labels_known(d, made("whole-pool"), registered("whole-pool")) == len(POOL)
     both = made("teacher-labelled")
@@ -374,7 +380,7 @@ def test_judged_rows_are_those_of_each_class_up_to_its_last() -> None:
     judged = rows_judged(d, training, registered("cod"))
     assert {row.text for row in training.rows if row.role == "original"} <= judged
     assert len(judged) == 8 + training.passed_over
-    assert rows_judged(d, made("least-margin", 8), registered("least-margin")) == set()
+    assert rows_judged(d, made("least-margin", 8), registered("least-margin"), TEXTS) == set()
     assert rows_judged(d, made("whole-pool"), registered("whole-pool")) == set()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cod_bench.analysis import claims
 from cod_bench.analysis.aggregate import AboutCondition
+from cod_bench.records.declarations import Declared
 from cod_bench.reports import captions, exports, gains, leaderboard, page
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import page as site
@@ -136,6 +137,21 @@ def test_what_each_condition_is_worth_has_a_verdict_a_line_and_marks_unequal_k()
     assert not [name for name in claims.CLAIMS if f"*{name}*" in text]
     for sentence in re.split(r"[.:;] |\n", text):
         assert "half" not in sentence or "equal k" not in sentence.replace("(not at equal k)", "")
+
+
+def test_what_was_declared_to_be_expected_stands_beside_the_verdicts_while_the_declaration_is_kept():
+    expected = ({"condition": "cod", "over": "random", "sign": "below", "lead": "a trial"},)
+    grid = replace(by_conditions(), declared_as=Declared("2026-01-01", expected=expected))
+    parts = gains.worth(grid, claims.findings(grid))
+    told = {row[1]: row[-1] for row in lines(parts[1])}
+    assert told.pop("`cod` - `random`") == "below"
+    assert {*told.values()} == {"nothing"}
+    assert parts[-1].startswith(
+        "`expected`: what was declared to be expected, and why: `cod` below `random` (a trial)."
+    )
+    for other in (None, Declared("2026-01-01", "it departs", expected=expected)):
+        plain = replace(grid, declared_as=other)
+        assert "expected" not in " ".join(gains.worth(plain, claims.findings(plain)))
 
 
 def test_the_files_of_such_a_suite_tell_the_family_and_single_budgets():

@@ -217,7 +217,7 @@ def test_states_are_told_of_every_method_whosever_it_is() -> None:
     assert (figure[-2] == NOBODY) == (set(told.values()) == {SUBMITTED})
 
 
-FRESH = replace(suites.suite("toy"), seeds=(10, 11))
+FRESH = replace(suites.suite("toy"), seeds=(40, 41))
 BROUGHT = Declared("2026-11-28")
 WHEN = "Declared on 2026-11-28 before its first record"
 TEACHERS = "how results vary from teacher to teacher it does not tell"
@@ -245,7 +245,7 @@ SETTLED = "served to settle generator, recipe and track, so it confirms nothing 
             "Confirmatory: declared on 2026-11-28 before its first record.",
         ),
         (
-            replace(EMBEDDED, seeds=(10,)),
+            replace(EMBEDDED, seeds=(40,)),
             BROUGHT,
             f"{WHEN}, not confirmatory: its corpora {SETTLED}.",
         ),
@@ -255,7 +255,7 @@ SETTLED = "served to settle generator, recipe and track, so it confirms nothing 
             f"{WHEN}, not confirmatory: rt_quotes {SETTLED}.",
         ),
         (
-            replace(FRESH, seeds=(4, 10, 100)),
+            replace(FRESH, seeds=(4, 40, 100)),
             replace(BROUGHT, teachers=3),
             f"{WHEN}, not confirmatory: seeds 4, 100 {SEEDS}.",
         ),
