@@ -361,8 +361,8 @@ def test_labels_are_counted_once_up_to_the_last_row_that_was_drawn() -> None:
         places[one] >= cod for one in near.looked_up
     )
     standard = made("standard")
-    for given in ((), {POOL[0].text}):  # what it might have been given makes no row of the draw's a found one
-        assert labels_known(d, standard, registered("least-margin"), given) == labels_known(
+    for beside in ((), {POOL[0].text}):  # what it might have been given makes no row of the draw's a found one
+        assert labels_known(d, standard, registered("least-margin"), beside) == labels_known(
             d, standard, registered("standard")
         )
     least = made("least-margin", 8)
