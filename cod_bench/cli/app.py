@@ -49,6 +49,7 @@ from cod_bench.cli.options import (
     TimeoutOption,
     TrackOption,
     YesOption,
+    before,
 )
 from cod_bench.cli.terminal import say, settle
 from cod_bench.cli.verbs import App
@@ -62,7 +63,6 @@ from cod_bench.spec import PROTOCOLS
 
 app = App(
     pretty_exceptions_enable=False,
-    help="Few-shot distillation with counterfactual explanations, measured honestly.",
     epilog="Start with: cod-bench run --suite smoke --all (a minute), then: cod-bench run --all",
 )
 
@@ -75,6 +75,8 @@ UNUSABLE = (
 """What a path answers that was named wrongly."""
 
 _asked_to_end: list[int] = []
+
+app.callback()(before)
 
 
 def _end(number: int, _: object) -> None:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from cod_bench.cli.terminal import say
+from cod_bench.records.provenance import git, version_of_code
+
 SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
@@ -63,3 +66,18 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Send paid requests witho
 EnergyOption = Annotated[
     bool, typer.Option("--energy", help="Also estimate each run's kWh (extra `energy`: codecarbon, offline).")
 ]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        told = git()
+        say(f"cod-bench {version_of_code()}" + (f", commit {told['commit'][:10]}" if told else ""))
+        raise typer.Exit
+
+
+def before(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and leave.")
+    ] = False,
+) -> None:
+    """Few-shot distillation with counterfactual explanations, measured honestly."""

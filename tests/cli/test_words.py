@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,12 @@ def test_what_has_an_effect_is_not_refused(called: Caller) -> None:
     ):
         done = called("plan", *arguments)
         assert done.code == 0, done.err
+
+
+def test_the_version_is_told_with_the_commit_that_it_runs_from(called: Caller) -> None:
+    done = called("--version")
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(rf"cod-bench {re.escape(version('cod-bench'))}(, commit [0-9a-f]{{10}})?\n", done.out)
 
 
 def test_without_a_verb_the_help_is_printed_over_lines(called: Caller) -> None:
