@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cod_bench.analysis import aggregate, compare
 from cod_bench.analysis.aggregate import Grid
@@ -55,7 +56,7 @@ def figures(own: Grid, declared: Grid | None) -> list[str]:
     sides = [(own, NONE)]
     if declared is not None:
         same = _teachers(own).items() <= _teachers(declared).items()
-        sides.append((declared, "same" if same else "another"))
+        sides.append((_on_cells_of(own, declared), "same" if same else "another"))
     rows = []
     for condition in dict.fromkeys(c for method in own.methods for c in own.conditions(method)):
         for grid, teacher in sides:
@@ -72,11 +73,26 @@ def figures(own: Grid, declared: Grid | None) -> list[str]:
     primary = ", ".join(str(k) for k in own.ks if k in own.suite.primary_k) or NONE
     caption = (
         f"Accuracy in %, mean over tasks of the mean over seeds; `mean over k`: also over k = {primary}. A mean that "
-        f"lacks a task is {NONE}. `its teacher`: whether the declared methods learnt from the submission's teacher. "
+        f"lacks a task is {NONE}. Declared methods stand with those (task, condition, k, seed) alone that the "
+        f"submission has. `its teacher`: whether the declared methods learnt from the submission's teacher. "
         f"{page.states(own)}{'' if declared else ALONE}Track {code(own.track)}, protocol {code(own.protocol)}. "
         f"{escape(standing.words(own))}"
     )
     return [markdown(headers, rows, left=4), caption]
+
+
+def _on_cells_of(own: Grid, declared: Grid) -> Grid:
+    """The declared grid with those runs alone whose (task, condition, k, seed) every submitted method has: means over
+    other seeds are means over other rows."""
+    cells = [
+        {(spec.task, spec.condition, spec.k, spec.seed) for spec in own.runs if spec.method == method}
+        for method in own.methods
+    ]
+    shared = set[tuple[str, str, int, int]].intersection(*cells)
+    runs = {
+        spec: run for spec, run in declared.runs.items() if (spec.task, spec.condition, spec.k, spec.seed) in shared
+    }
+    return replace(declared, runs=runs)
 
 
 def _accuracies(grid: Grid, method: str, condition: str, ks: Iterable[int]) -> list[str]:

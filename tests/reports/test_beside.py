@@ -69,6 +69,21 @@ def test_its_accuracies_stand_beside_those_of_the_declared_methods(same: bool):
     assert "Re-runs: mine reproduced (4 of 4 re-run cells found again, of 8; 2026-11-24)." in caption
 
 
+def test_declared_methods_stand_on_the_cells_that_the_submission_has():
+    """Two seeds of a submission beside five of the others would be another mean, on other rows."""
+    one_seed = [record for record in submission() if record.spec.seed == HAND.seeds[0]]
+    declared = collect(hand_records())
+    table, caption = beside.figures(collect(one_seed, MINE), declared)
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    own = [run.correct.mean() for spec, run in declared.runs.items() if (spec.method, spec.condition, spec.seed) == (
+        "kd", "standard", HAND.seeds[0]
+    )]  # fmt: skip
+    assert [row[-1] for row in rows] == ["2"] * 6
+    assert rows[1][:2] == ["`standard`", "kd"]
+    assert rows[1][5] == f"{100 * sum(own) / len(own):.1f}" != "62.5"
+    assert "those (task, condition, k, seed) alone that the submission has" in caption
+
+
 def test_what_another_generator_made_is_not_put_beside():
     suite = MINE.variant(generator="other")
     records = [hand_record(spec, 7) for spec in suite.expand(track="minilm")]
