@@ -32,6 +32,7 @@ DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2
 """What Windows takes for a device, whatever the folder and whatever follows a dot."""
 
 _plugin_files: dict[tuple[str, str], Path] = {}
+_values: dict[tuple[str, str], Any] = {}
 
 
 def name_of(kind: str, stem: str) -> str:
@@ -89,6 +90,19 @@ def add_plugin(path: Path) -> tuple[str, str]:
     return kind, name
 
 
+def add_value(kind: str, name: str, value: Any) -> None:
+    """Register a plugin that is a value without a file; the same name again is the same plugin.
+
+    Raises:
+        UsageError: its name is unfit, or is taken by a plugin with a file.
+    """
+    if told := unfit_name(name):
+        raise UsageError(f"{kind} {name!r}: its name {told}; choose another name")
+    if name in _installed(kind) or (kind, name) in _plugin_files:
+        raise UsageError(f"{kind} {name!r} exists already; choose another name")
+    _values[kind, name] = value
+
+
 def installed_file(path: Path) -> tuple[str, str] | None:
     """(kind, name) of the installed plugin whose own file this is; None if it is none. Imports no plugin."""
     for kind in KINDS:
@@ -118,7 +132,7 @@ def _sources(kind: str) -> dict[str, str]:
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     own = {name: str(path) for (k, name), path in _plugin_files.items() if k == kind}
-    return {**_installed(kind), **own}
+    return {**_installed(kind), **{name: "" for k, name in _values if k == kind}, **own}
 
 
 @cache
@@ -145,6 +159,8 @@ def _module(kind: str, name: str, source: str) -> ModuleType:
 
 
 def _load(kind: str, name: str, source: str) -> Any:
+    if not source:
+        return _values[kind, name]
     module = _module(kind, name, source)
     export = EXPORTS[kind]
     if not hasattr(module, export):

@@ -128,6 +128,11 @@ class Task:
         return base_name(self.name)
 
     @property
+    def own(self) -> bool:
+        """Whether its rows are a file of its user's: no hub has them, and no package."""
+        return self.hub is not None and not self.hub.id
+
+    @property
     def pinned(self) -> bool:
         """Whether it is known which rows it has."""
         return bool(self.content or (self.pool_sha256 and self.evaluation_sha256))

@@ -362,6 +362,9 @@ def _installed(kind: str, word: str, names: set[str]) -> list[str]:
     """Those of the names that are known here; the records of others are told and left out of the tables."""
     for name in sorted(names.difference(registry.names(kind))):
         log.warning(
-            "records of %s %r are left out of the tables: it is not installed here, name its --plugin", word, name
+            "records of %s %r are left out of the tables: it is not installed here, name its --plugin%s",
+            word,
+            name,
+            " or --data" if kind == "task" else "",
         )
     return sorted(names.intersection(registry.names(kind)))

@@ -122,9 +122,9 @@ def main() -> None:
 
 
 @app.command("list")
-def list_(plugin: PluginOption = None) -> None:
+def list_(data: DataOption = None, plugin: PluginOption = None) -> None:
     """What there is: suites, tracks, tasks, methods, conditions, generators."""
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     say("suites")
     for suite in suites.SUITES.values():
         runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
@@ -284,6 +284,7 @@ def leaderboard(
     results: ResultsOption = DEFAULT_RESULTS,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is stale or missing.")] = False,
+    data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Render tables, CSV files and learning curves from the records alone."""
@@ -291,7 +292,7 @@ def leaderboard(
     from cod_bench.reports import leaderboard as boards
     from cod_bench.reports import render
 
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     folder = given.results_folder(results, there=True)
     chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or grids.suites_with_records(folder)
     if not chosen:

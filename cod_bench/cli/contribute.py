@@ -10,7 +10,7 @@ import typer
 from cod_bench import device as devices
 from cod_bench import registry
 from cod_bench.cli import given
-from cod_bench.cli.options import DEFAULT_RESULTS, DeviceOption, PluginOption, ResultsOption, TrackOption
+from cod_bench.cli.options import DEFAULT_RESULTS, DataOption, DeviceOption, PluginOption, ResultsOption, TrackOption
 from cod_bench.cli.terminal import say
 from cod_bench.data import checkpoints as sources
 from cod_bench.data import locks, origin
@@ -39,14 +39,14 @@ def new(
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="Plugin files, or a folder of records.")],
     base: Annotated[str, typer.Option("--base", help="Of a folder: git ref that nothing may be removed from.")] = "",
+    data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """Whether a plugin file or a folder of records is fit to be submitted. Runs the files you name, and no others."""
     from cod_bench.checks import plugin as plugins
     from cod_bench.checks import records as check_records
 
-    for file in plugin or ():
-        registry.add_plugin(file)
+    given.plugins(plugin, data)
     if base and not any(path.is_dir() for path in paths):
         raise UsageError(f"--base {base}: belongs to a folder of records; leave it out")
     failed = 0

@@ -52,7 +52,10 @@ PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a plugin of any kind to run.")
 ]
 DataOption = Annotated[
-    list[str] | None, typer.Option("--data", help="Folder with <task>/train.* and test.*, or TASK=FOLDER; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--data", help="Folder with <task>/train.* and test.*, TASK=FOLDER, or NAME=FILE of your own; repeatable."
+    ),
 ]
 
 DEFAULT_RESULTS = Path("runs")

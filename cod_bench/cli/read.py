@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cod_bench.cli import given
-from cod_bench.cli.options import PluginOption
+from cod_bench.cli.options import DataOption, PluginOption
 from cod_bench.cli.terminal import say
 from cod_bench.design import suites, tracks
 from cod_bench.errors import UsageError, unknown
@@ -95,12 +95,12 @@ def compare(
     left: Annotated[str, typer.Argument(help="A method, a condition or a folder of records.")],
     right: Annotated[str, typer.Argument(help="Another of the same kind.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
-    protocol: ProtocolOption = "", plugin: PluginOption = None,
+    protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Difference of two methods, two conditions or two folders of records, unit by unit. Exploratory."""
     from cod_bench.analysis import compare as compares
 
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     if Path(left).is_dir() and Path(right).is_dir():
         first, second = (_one(suite, Path(folder), track, protocol) for folder in (left, right))
         if (first.track, first.protocol) != (second.track, second.protocol):
@@ -153,12 +153,12 @@ def compare(
 def power(
     effect: Annotated[float, typer.Option("--effect", help="True difference as a share: 0.02 is two points.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
-    protocol: ProtocolOption = "", plugin: PluginOption = None,
+    protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many seeds a design needs to see a gain of that size, from the spread in records."""
     from cod_bench.analysis import power as powers
 
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     grid = _one(suite, results, track, protocol)
     _where(results, [grid])
     for need in powers.needs(grid, effect):
@@ -180,7 +180,7 @@ def frontier(
     results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write every point with all its costs here.")] = None,
     svg: Annotated[Path | None, typer.Option("--svg", help="Also draw the axis that --axis names here.")] = None,
-    plugin: PluginOption = None,
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Accuracy against what it costs: labels, teacher queries, dollars, seconds; what is most accurate for how much."""
     from cod_bench.analysis import frontier as frontiers
@@ -194,7 +194,7 @@ def frontier(
     for option, file in (("--csv", csv), ("--svg", svg)):
         if file is not None and given.out_file(option, file).suffix != f".{option[2:]}":
             raise UsageError(f"{option} {file}: the name must end in .{option[2:]}")
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     grid = _one(suite, results, track, protocol)
     _where(results, [grid])
     found, axes = frontiers.of(grid), [frontiers.AXES[axis]] if axis else list(frontiers.AXES.values())
@@ -222,12 +222,12 @@ def frontier(
 def export(
     out: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet.")],
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
-    protocol: ProtocolOption = "", plugin: PluginOption = None,
+    protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """One row a run with its metrics, for pandas, R or a spreadsheet."""
     from cod_bench.analysis import frame
 
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     frame.check(given.out_file("OUT", out))
     _one(suite, results, track, protocol)
     table = frame.frame(_grids(suite, results, track, protocol))
@@ -241,13 +241,14 @@ def site(
     examples: Annotated[
         bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
     ] = False,
+    data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
     """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
     from cod_bench.counterfactuals import examples as site_examples
     from cod_bench.reports import render
 
-    given.plugins(plugin)
+    given.plugins(plugin, data)
     given.out_folder("--out", out)
     shown = site_examples.examples if examples else None
     path = render.build(given.results_folder(results, there=True), out, examples=shown)

@@ -6,14 +6,16 @@ import csv
 import hashlib
 import io
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cod_bench.errors import UsageError, plain
 from cod_bench.spec import parsed
 from cod_bench.store import opened
 from cod_bench.task import RawRow, normalise
+
+Label = TypeVar("Label")
 
 SPLITS = ("train", "test")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -36,22 +38,61 @@ def files(folder: Path) -> dict[str, Path]:
     """
     found = {}
     for split in SPLITS:
-        candidates = [path for suffix in SUFFIXES if _lies(path := folder / f"{split}{suffix}")]
-        candidates += [path for path in (folder / split,) if (path / "dataset_info.json").is_file()]
-        if not candidates:
+        if (path := _file(folder, split)) is None:
             raise UsageError(
                 f"--data {folder}: holds no {split}.csv, {split}.jsonl, {split}.parquet or {split} folder of "
                 "save_to_disk; put one there with columns text and label"
             )
-        if len(candidates) > 1:
-            raise UsageError(f"--data {folder}: holds both {' and '.join(p.name for p in candidates)}; leave one")
-        found[split] = candidates[0]
+        found[split] = path
     return found
 
 
-def fingerprint(folder: Path) -> dict[str, str]:
+def own_files(where: Path) -> dict[str, Path]:
+    """Those of a task of one's own: one file of rows, or a folder with `train` and, if it likes, `test`.
+
+    Raises:
+        UsageError: no such file.
+    """
+    if not where.is_dir():
+        if where.suffix not in SUFFIXES or not _lies(where):
+            raise UsageError(
+                f"--data {where}: is no folder and no file of {', '.join(SUFFIXES)}; name one that is there"
+            )
+        return {"train": where}
+    if _file(where, "train") is None:
+        files(where)  # says what is missing
+    return {split: path for split in SPLITS if (path := _file(where, split)) is not None}
+
+
+def _file(folder: Path, split: str) -> Path | None:
+    """The file or `save_to_disk` folder of a split; None if there is none."""
+    candidates = [path for suffix in SUFFIXES if _lies(path := folder / f"{split}{suffix}")]
+    candidates += [path for path in (folder / split,) if (path / "dataset_info.json").is_file()]
+    if len(candidates) > 1:
+        raise UsageError(f"--data {folder}: holds both {' and '.join(p.name for p in candidates)}; leave one")
+    return candidates[0] if candidates else None
+
+
+def fingerprint(found: Mapping[str, Path]) -> dict[str, str]:
     """Sha256 of the bytes of each split: what the cache of prepared rows is keyed by."""
-    return {split: _sha256(path) for split, path in files(folder).items()}
+    return {split: _sha256(path) for split, path in found.items()}
+
+
+def table(where: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]] | None]:
+    """Texts with their labels as they are written, of `own_files`; None where there are no test rows.
+
+    Raises:
+        UsageError: an unreadable file, a missing column, an empty text or no label, with file and row.
+    """
+    found = {split: _rows(path, _written) for split, path in own_files(where).items()}
+    return found["train"], found.get("test")
+
+
+def _written(value: object, where: str) -> str:
+    told = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not told:
+        raise UsageError(f"{where}: label={_short(value)}; write a class's name or number")
+    return told
 
 
 def read(folder: Path, classes: Sequence[str]) -> tuple[list[RawRow], list[RawRow]]:
@@ -65,6 +106,11 @@ def read(folder: Path, classes: Sequence[str]) -> tuple[list[RawRow], list[RawRo
 
 
 def _split(path: Path, classes: Sequence[str]) -> list[RawRow]:
+    rows = _rows(path, lambda value, where: _label(value, classes, where))
+    return [RawRow(text, label) for text, label in rows]
+
+
+def _rows(path: Path, labelled: Callable[[object, str], Label]) -> list[tuple[str, Label]]:
     reader = _saved if path.is_dir() else {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[path.suffix]
     found = []
     try:
@@ -72,7 +118,7 @@ def _split(path: Path, classes: Sequence[str]) -> list[RawRow]:
             text = row["text"]
             if not isinstance(text, str) or not normalise(text):
                 raise UsageError(f"{path}, row {number}: text={_short(text)}; every row needs one")
-            found.append(RawRow(text, _label(row["label"], classes, f"{path}, row {number}")))
+            found.append((text, labelled(row["label"], f"{path}, row {number}")))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except (OSError, ValueError) as error:

@@ -1,11 +1,14 @@
 """Task name -> its rows: from its package, from local files (--data), or from the hub; and which name they go by.
 
+`--data NAME=PATH` with a name that nobody has makes a task of that file (own.py).
+
 A local copy of exactly the canonical rows is the canonical task. Any other rows are `<task>+local-<hash8>`: the hash is
 of the prepared rows, so that names, run ids and tables can be made from the name alone, without the files.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -14,7 +17,7 @@ from pathlib import Path
 
 from cod_bench import registry
 from cod_bench.data import corpus as corpora
-from cod_bench.data import hub
+from cod_bench.data import hub, own
 from cod_bench.data import local as localfiles
 from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import LOCAL
@@ -22,6 +25,8 @@ from cod_bench.task import Corpus, Task
 
 VARIABLE = "COD_BENCH_DATA"
 """Default of --data, several with the path separator between; worker processes inherit it."""
+NEAR = 0.75
+"""Likeness from which a new name is taken for a slip of a task's own."""
 
 
 def choose(data: Sequence[str] | None) -> None:
@@ -56,7 +61,7 @@ def find(name: str) -> Task:
     base, mark, content = name.partition(LOCAL)
     task: Task = registry.load("task", base)
     if not mark:
-        return task if task.hub is None else hub.pinned(task)
+        return task if task.hub is None or task.own else hub.pinned(task)
     if task.hub is None or not known(name):
         raise unknown("task", name, registry.names("task"))
     return task.slice(content)
@@ -94,6 +99,8 @@ def corpus(name: str) -> Corpus:
     found = None if where is None else _local(task.base, where)
     if found is not None and found.task.name == name:
         return found
+    if task.own and not task.content and found is not None:
+        raise UsageError(f"task {name!r}: its rows go by the name of their content; name task {found.task.name!r}")
     if not task.content:
         return hub.load(task, "" if found is None else f" (the rows in {where} are {found.task.name})")
     if found is not None:
@@ -147,7 +154,7 @@ def notes(names: Iterable[str]) -> list[str]:
 
 def mark(task: Task) -> str:
     """What `list` says of a task besides its title."""
-    said = [] if task.hub is None or hub.pinned(task).pinned else ["unpinned"]
+    said = [] if task.hub is None or task.own or hub.pinned(task).pinned else ["unpinned"]
     return "".join(f"; {word}" for word in (*said, *([] if task.ranked else ["not ranked"])))
 
 
@@ -168,14 +175,16 @@ def folder(task: Task) -> Path | None:
 
 def _local(base: str, where: Path) -> Corpus:
     task = find(base)
-    made_of = tuple(localfiles.fingerprint(where).values())
+    found = localfiles.own_files(where) if task.own else localfiles.files(where)
+    made_of = tuple(localfiles.fingerprint(found).values())
     return _prepared(base, where, made_of, task.pool_sha256, task.evaluation_sha256)
 
 
 @cache
 def _prepared(base: str, where: Path, made_of: tuple[str, ...], *pins: str) -> Corpus:  # noqa: ARG001 - of the key
     task = find(base)
-    found = corpora.load_given(task, ["local", made_of], lambda: localfiles.read(where, task.classes))
+    read = own.read if task.own else localfiles.read
+    found = corpora.load_given(task, ["local", made_of], lambda: read(where, task.classes))
     return corpora.settle(found, task)
 
 
@@ -201,11 +210,20 @@ def _parse(value: str) -> tuple[str, Path]:
     name, path = _divide(value)
     if name:
         tasks = [t for t in map(find, registry.names("task")) if name in (t.name, *t.aliases)]
-        if not tasks:
-            raise unknown("task", name, registry.names("task"))
+        if not tasks or tasks[0].own:
+            return _registered(name, path)
         if tasks[0].hub is None:
             raise UsageError(f"--data {value}: task {name!r} comes with its package and takes no files; leave it out")
         name = tasks[0].name
     if not path.is_dir():
         raise UsageError(f"--data (or {VARIABLE}) {value}: is no folder; name one that is there")
+    return name, path
+
+
+def _registered(name: str, path: Path) -> tuple[str, Path]:
+    """A task of one's own from now on, in this process; a slip of another task's name is none."""
+    known_names = set(registry.names("task")) - {name}
+    if difflib.get_close_matches(name, known_names, n=1, cutoff=NEAR):
+        raise unknown("task", name, registry.names("task"))
+    registry.add_value("task", name, own.task(name, path))
     return name, path

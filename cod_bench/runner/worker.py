@@ -66,6 +66,7 @@ def prepare_process(plugins: Sequence[str], on: str = "") -> None:
     from multiprocessing import parent_process
 
     from cod_bench import registry
+    from cod_bench.data import origin
     from cod_bench.device import set_threads
 
     if on:
@@ -77,6 +78,7 @@ def prepare_process(plugins: Sequence[str], on: str = "") -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     for path in plugins:
         registry.add_plugin(Path(path))
+    origin.choose(None)  # tasks of the user's own files
     set_threads()
 
 

@@ -136,7 +136,7 @@ def test_the_fingerprint_follows_every_byte(form: str, tmp_path: Path) -> None:
         folder.mkdir()
         write(folder / "train", rows)
         write(folder / "test", ROWS)
-        return localfiles.fingerprint(folder)
+        return localfiles.fingerprint(localfiles.files(folder))
 
     changed = fingerprint([*ROWS[:-1], ("  008 ", 1)])
     assert changed["train"] != fingerprint(ROWS)["train"]
@@ -169,7 +169,10 @@ def test_what_is_no_file_of_rows_is_a_sentence_and_never_waited_for(
 ) -> None:
     put(tmp_path / f"train{suffix}")
     as_jsonl(tmp_path / "test", ROWS)
-    for look in (localfiles.fingerprint, lambda folder: localfiles.read(folder, CLASSES)):
+    for look in (
+        lambda folder: localfiles.fingerprint(localfiles.files(folder)),
+        lambda folder: localfiles.read(folder, CLASSES),
+    ):
         with pytest.raises(UsageError, match=rf"train{suffix}: .*{said}"):
             look(tmp_path)
 
@@ -181,7 +184,7 @@ def test_a_saved_folder_with_a_link_in_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train: is no folder of save_to_disk .more is no regular file.; save the"):
         localfiles.read(tmp_path, CLASSES)
     with pytest.raises(UsageError, match="train/more: is a link"):
-        localfiles.fingerprint(tmp_path)
+        localfiles.fingerprint(localfiles.files(tmp_path))
 
 
 @pytest.mark.parametrize(
