@@ -191,24 +191,6 @@ def test_only_the_paper_protocol_reads_padding_and_shuffles_rows_singly() -> Non
         assert bool(state[padding].abs().sum() > 0) is (protocol == "paper")
 
 
-def test_a_method_of_hard_labels_asks_the_teacher_nothing_about_its_rows() -> None:
-    for method in ("finetune", "kd_random_soft"):
-        cost = work.run_one(spec(method), {}).cost
-        assert cost["teacher_passes"] == 0
-        assert cost["teacher_queries"] > 0  # which rows it gets right, so that others are passed over
-    draw, judge, track = warm.draw("toy", "toy", 0, False), warm.teacher("toy", "toy"), tracks.track("toy")
-    training = build(draw, "standard", 8)
-    batch = Rows(training, judge, judge.tokenizer, track, PROTOCOLS["last"], layers=False, asked=False).batch([0, 1])
-    assert batch.teacher_logits.shape == (2, 2)
-    assert torch.isnan(batch.teacher_logits).all()
-
-
-def test_whoever_says_so_and_reads_them_all_the_same_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.load("baseline", "kd"), "asks_teacher", False)
-    with pytest.raises(RunError, match="loss is nan at step"):
-        work.run_one(spec(), {})
-
-
 def test_a_loss_that_is_not_finite_is_a_failed_run() -> None:
     wanted = spec()
     training = build(warm.draw("toy", "toy", 0, False), "standard", 8)
