@@ -137,8 +137,9 @@ def points(cells: Iterable[Cell], tasks: Sequence[str], *, intervals: bool = Tru
 def cost(axis: str, counted: Mapping[str, float]) -> float | None:
     """What one record's `cost` says of an axis; None where it did not count it.
 
-    Seconds are those of its training, first stages included, and its share of the making of its counterfactuals: what
-    else a run took depends on what its process had loaded before. A run that asked no model paid none.
+    Seconds are those of making its rows, of its training, first stages included, and its share of the making of its
+    counterfactuals. What the teacher said of a text is remembered by a process: rows that another run in it had asked
+    about took less. A run that asked no model paid none.
     """
     if axis == "labels":
         return counted.get("human_labels")
@@ -146,7 +147,7 @@ def cost(axis: str, counted: Mapping[str, float]) -> float | None:
         return counted.get("teacher_queries")
     if axis == "dollars":
         return counted.get("dollars", 0.0 if counted.get("llm_requests") == 0 else None)
-    parts = [counted.get(name) for name in ("prepare_seconds", "train_seconds", "pool_seconds")]
+    parts = [counted.get(name) for name in ("rows_seconds", "prepare_seconds", "train_seconds", "pool_seconds")]
     known = [part for part in parts if part is not None]
     return sum(known) if len(known) == len(parts) else None
 

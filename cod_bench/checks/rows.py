@@ -240,8 +240,9 @@ STEADY = 60
 """So many times its width is the deviation of a run's probabilities, at the least; published runs have 610 and more."""
 FLAT = 10
 """Deviation in units below which a run says the same of every row, as another such run may too; on the toy task 14."""
-END = 200
-"""Units from either end within which two runs may meet because both are sure."""
+END, USUAL = 200, 0.05
+"""Units from either end within which two runs may meet because both are sure; share of rows from which a run's most
+frequent value is its usual one."""
 FEWEST = 20
 """Rows that must tell something before two runs are compared."""
 EQUAL, HALF = 0.999, 0.5
@@ -301,15 +302,17 @@ def _outcomes(
     """Compare probabilities and classes of all runs of one teacher, each with all after it."""
     p = np.array([record.probabilities for _, record in runs], dtype=np.int16)
     said = np.array([np.frombuffer(record.predictions.encode(), dtype=np.uint8) for _, record in runs])
-    rows = np.array([str(record.rows.get("hash")) for _, record in runs])
+    # the whole pool is the same rows, in whatever order
+    rows = np.array([r.train_hash if r.spec.k == 0 else str(r.rows.get("hash")) for _, r in runs])
     methods = [record.spec.method for _, record in runs]
     blind = np.array([reads_no_row(method) for method in methods])
     spread = p.std(axis=1)
     width = np.minimum(NEAR, spread / STEADY).astype(np.int16)
     steady = spread >= FLAT
-    # of two values in one end, and of two clipped ones, nobody wonders that they meet
-    ends = [p <= END, p >= SCALE - END]
-    clipped = [p <= 1, p >= SCALE - 1]
+    # of two values in one end, of two clipped ones and of two runs' usual ones nobody wonders that they meet
+    usual = _usual(p)
+    ends = [p <= END, p >= SCALE - END, usual & (p > END) & (p < SCALE - END)]
+    clipped = [p <= 1, p >= SCALE - 1, usual & (p > 1) & (p < SCALE - 1)]
     most = np.array([np.bincount(row).max() / len(row) for row in said])
     for i in range(len(runs) - 1):
         after = slice(i + 1, None)
@@ -347,6 +350,13 @@ def _outcomes(
         agree |= may & (apart.mean(axis=1) <= limit) & (telling >= FEWEST)
         for j in np.flatnonzero(other & agree & ~exact & ~close).tolist():
             found.alike.append(f"runs {runs[i][1].run_id} and {runs[i + 1 + j][1].run_id} on other rows are alike")
+
+
+def _usual(p: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Where runs say what they say most often, as of texts of which they know nothing, if that is often."""
+    found: NDArray[np.bool_] = p == np.array([np.bincount(said).argmax() for said in p])[:, None]
+    found &= found.mean(axis=1, keepdims=True) >= USUAL
+    return found
 
 
 def _pair(one: str, other: str) -> tuple[str, str]:

@@ -187,8 +187,10 @@ def caption(grid: Grid) -> str:
         "overlap, a paired comparison may still tell them apart: see the table of gains. Cost: mean over the same "
         "runs of what one run, which is of one task, counted: rows whose gold label had to be known; texts that the "
         "teacher was asked about, the generator's word survey shared out over the pool's texts; dollars paid for a "
-        "language model; seconds of training (of a floor: of its fit) and of the run's share of making its "
-        "counterfactuals, on the machines that made the records; loading, labelling and evaluation are not among them. "
+        "language model; seconds of making the rows, of training (of a floor: of its fit) and of the run's share of "
+        "making its counterfactuals, on the machines that made the records; labelling by people and evaluation are not "
+        "among them, and answers of the teacher that a run before in the same process had got took no time again. The "
+        "teacher's own fine-tuning, on the gold labels of the whole pool, is in no cost of a run. "
         "\\*: on the frontier of that cost; no other point is at least as accurate for no more of it and better in one "
         "of the two. What was not counted is told as such and is never 0. " + captions.conditional(grid)
     )

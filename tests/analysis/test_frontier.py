@@ -47,7 +47,7 @@ def test_a_point_is_the_mean_over_tasks_and_what_one_run_costs() -> None:
     (found,) = frontier.points([Cell("kd", "cod", 8, runs, floor=True)], ["toy", "other"])
     assert (found.method, found.condition, found.k, found.floor, found.runs) == ("kd", "cod", 8, True, 4)
     assert found.accuracy == pytest.approx(0.725)
-    assert found.costs == {"labels": 8.5, "queries": 300.5, "dollars": 0.0, "seconds": 2.7}
+    assert found.costs == {"labels": 8.5, "queries": 300.5, "dollars": 0.0, "seconds": 2.8}
     assert found.unknown == {}
     assert found.others["llm_requests"] == 0
     assert found.others["unlabelled_texts"] is None
@@ -78,7 +78,7 @@ def test_a_cell_without_a_run_of_some_task_is_no_point() -> None:
         ({}, "labels", None, NOT_COUNTED),
         ({"teacher_passes": 9.0}, "queries", None, NOT_COUNTED),
         ({"train_seconds": 4.0}, "seconds", None, NOT_COUNTED),
-        ({"train_seconds": 4.0, "pool_seconds": 0.0}, "seconds", 4.0, None),
+        ({"rows_seconds": 1.0, "train_seconds": 4.0, "pool_seconds": 0.0}, "seconds", 5.0, None),
         ({}, "dollars", None, NOT_COUNTED),
         ({"llm_requests": 0.0}, "dollars", 0.0, None),
         ({"llm_requests": 3.0}, "dollars", None, NO_PRICE),
