@@ -252,7 +252,7 @@ def worth(grid: Grid, found: Findings) -> list[str]:
         parts.append(markdown(headers, rows, left=3))
     if grid.complete and parts:
         parts.append(f"{_verdicts('over the conditions of its table')}")
-    return [*parts, *_leads(grid)] if parts else []
+    return [*parts, *_leads(grid, found.claims)] if parts else []
 
 
 def _told(grid: Grid, claim: Claim) -> list[str]:
@@ -269,12 +269,25 @@ def _expected(grid: Grid) -> Sequence[Mapping[str, str]]:
     return told.expected if told is not None and not told.departs else ()
 
 
-def _leads(grid: Grid) -> list[str]:
-    """What was expected of comparisons, and what that rested on, in a sentence."""
+def _leads(grid: Grid, claims: Sequence[Claim]) -> list[str]:
+    """What was expected of comparisons, what that rested on, and which of it was not shown, in sentences."""
     by_lead: dict[str, list[str]] = {}
     for one in _expected(grid):
         by_lead.setdefault(one["lead"], []).append(f"{code(one['condition'])} {one['sign']} {code(one['over'])}")
     if not by_lead:
         return []
     told = "; ".join(f"{', '.join(pairs)} ({lead})" for lead, pairs in by_lead.items())
-    return [f"`expected`: what was declared to be expected, and why: {told}. The tests are two-sided all the same."]
+    words = f"`expected`: what was declared to be expected, and why: {told}. The tests are two-sided all the same."
+    return [words + _disappointed(grid, claims)]
+
+
+def _disappointed(grid: Grid, claims: Sequence[Claim]) -> str:
+    """Which expectations were not shown, or came out the other way round; empty before the grid is complete."""
+    if not grid.complete:
+        return ""
+    signs = {"shown": "above", "reversed": "below"}
+    came = {(claim.gains[0].condition, claim.gains[0].over): signs.get(claim.verdict or "", "") for claim in claims}
+    asked = {(one["condition"], one["over"]): one["sign"] for one in _expected(grid)}
+    failed = [pair for pair, sign in asked.items() if came.get(pair) != sign]
+    told = "; not shown so: " + ", ".join(f"{code(a)} {asked[a, b]} {code(b)}" for a, b in failed) if failed else ""
+    return f" {len(asked) - len(failed)} of {len(asked)} were shown{told}."

@@ -149,6 +149,11 @@ def test_what_was_declared_to_be_expected_stands_beside_the_verdicts_while_the_d
     assert parts[-1].startswith(
         "`expected`: what was declared to be expected, and why: `cod` below `random` (a trial)."
     )
+    assert parts[-1].endswith("all the same. 0 of 1 were shown; not shown so: `cod` below `random`.")
+    right = replace(grid, declared_as=Declared("2026-01-01", expected=({**expected[0], "sign": "above"},)))
+    assert gains.worth(right, claims.findings(right))[-1].endswith("all the same. 1 of 1 were shown.")
+    partial = replace(by_conditions(drop=1), declared_as=grid.declared_as)
+    assert "were shown" not in gains.worth(partial, claims.findings(partial))[-1]
     for other in (None, Declared("2026-01-01", "it departs", expected=expected)):
         plain = replace(grid, declared_as=other)
         assert "expected" not in " ".join(gains.worth(plain, claims.findings(plain)))
