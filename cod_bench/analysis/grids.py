@@ -79,9 +79,10 @@ def one(asked: str | Suite, results: Results, *, track: str = "", protocol: str 
     if not found:
         name = asked if isinstance(asked, str) else asked.name
         where = "".join(f" on {what} {value}" for what, value in (("track", track), ("protocol", protocol)) if value)
+        own = "+" in name  # of a variant no name alone makes the runs
         raise UsageError(
-            f"--results {results.root}: has no run of suite {name!r}{where}; first run "
-            f"`cod-bench run --suite {name} --all`"
+            f"--results {results.root}: has no run of suite {name!r}{where}; "
+            + ("name its --results, --data and --plugin" if own else f"first run `cod-bench run --suite {name} --all`")
         )
     return found[0]
 
@@ -155,7 +156,7 @@ def _texts(one: Condition, suite: Suite) -> str:
     counts = [ask(one, "texts_at", k) for k in ks]
     several = len(set(counts)) > 1
     told = [f"{count} at k={k}" for count, k in zip(counts, ks, strict=True)] if several else map(str, counts[:1])
-    return f"; takes unlabelled texts, labelled by the teacher: {', '.join(told)}"
+    return f"; the teacher is asked about unlabelled texts: {', '.join(told)}"
 
 
 def ids_that_count(specs: Iterable[RunSpec], records: Iterable[Record]) -> dict[RunSpec, str]:
@@ -297,13 +298,14 @@ def suites_with_records(results: Results) -> list[Suite]:
     generators = ["", *_installed("generator", "generator", chosen_by_suites - {""})]
     _installed("task", "task", {base_name(task) for task in suites.own_tasks(s.task for s in specs)})
     known = {
-        (made := sliced.variant(submitted=methods, tried=own, generator=generator)).name: made
+        made.name: made
         for generator in generators
         for own in tried
         for methods in submitted
         for suite in (declared_suite.on_tracks(there) for declared_suite in suites.SUITES.values())
         if there.intersection(suite.tracks)
-        for sliced in (suite, *on_other_tasks(suite, specs))
+        for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
+        for made in (variant, *on_other_tasks(variant, specs))
     }
     chosen: set[str] = set()
     covered: set[RunSpec] = set()

@@ -25,7 +25,7 @@ WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes,
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="baseline, condition, task or generator.")],
+    kind: Annotated[str, typer.Argument(help="method, condition, task or generator.")],
     name: Annotated[str, typer.Argument(help="Its name on the leaderboard: small letters, digits and _.")],
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of NAME.py here.")] = None,
 ) -> None:

@@ -23,8 +23,9 @@ def text(kind: str, name: str) -> str:
     Raises:
         UsageError: an unknown kind, or a name that cannot be one or is taken.
     """
+    kind = "baseline" if kind == "method" else kind
     if kind not in KINDS:
-        raise unknown("kind", kind, KINDS)
+        raise unknown("kind", kind, ("method", *KINDS[1:]))
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UsageError(f"new {kind} {name!r}: choose a name of small letters, digits and _ that starts with a letter")
     if registry.name_of(kind, name) in registry.names(kind):

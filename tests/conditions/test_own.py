@@ -111,7 +111,7 @@ def test_it_is_a_variant_beside_standard_and_cod(tmp_path: Path) -> None:
     assert grid.shown == ("standard", "cod", name)
     assert not grid.conditions_about[name].equal_k
     told = page.meaning(grid, name)
-    assert told.endswith("takes unlabelled texts, labelled by the teacher: 12 (not at equal k)")
+    assert told.endswith("the teacher is asked about unlabelled texts: 12 (not at equal k)")
     assert not grid.generated(name)
     assert grid.generated("cod")
 

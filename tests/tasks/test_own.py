@@ -72,6 +72,10 @@ def test_a_submitted_method_runs_on_it_too(places: str, tmp_path: Path) -> None:
     registry.add_plugin(tmp_path / "mine.py")
     made = filters.suite_for("toy", Filters(task=(places,), method=("mine",)))
     assert (made.name, made.methods, made.tasks) == ("toy+mine+places", ("mine",), (places,))
+    results = Results(tmp_path / "results")
+    (spec, *_) = filters.select(made, Filters(task=(places,), method=("mine",), condition=("standard",)))
+    results.write(work.run_one(spec, {}))
+    assert [suite.name for suite in grids.suites_with_records(results)] == [made.name]  # as readers call it
 
 
 @pytest.mark.parametrize(
