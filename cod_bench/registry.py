@@ -103,6 +103,11 @@ def add_value(kind: str, name: str, value: Any) -> None:
     _values[kind, name] = value
 
 
+def value_names(kind: str) -> list[str]:
+    """Names of the plugins of a kind that are values without a file."""
+    return sorted(name for k, name in _values if k == kind)
+
+
 def installed_file(path: Path) -> tuple[str, str] | None:
     """(kind, name) of the installed plugin whose own file this is; None if it is none. Imports no plugin."""
     for kind in KINDS:

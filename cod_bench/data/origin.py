@@ -46,6 +46,11 @@ def options() -> str:
     return "".join(f" --data {value}" for value in _values())
 
 
+def own_names() -> list[str]:
+    """Tasks that `--data` made of their user's files."""
+    return registry.value_names("task")
+
+
 def known(name: str) -> bool:
     """Whether a task, or a local slice of one, can have that name."""
     base, _, content = name.partition(LOCAL)

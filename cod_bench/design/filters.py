@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from cod_bench.design.suite import BESIDE, Suite
 from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import PROTOCOLS, RunSpec, base_name
 from cod_bench.split import check_budget
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ def suite_for(named: str | Suite, filters: Filters) -> Suite:
                 "of its own; run one at a time"
             )
         return made.on_task(origin.named(own[0]))
+    if not filters.task and (idle := origin.own_names()):
+        log.warning("task %s of --data is not of suite %s: name it by --task to run it", ", ".join(idle), suite.name)
     return made.with_tasks([origin.named(task) for task in suite.tasks])
 
 

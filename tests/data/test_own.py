@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     origin._parse.cache_clear()
 
 
-def test_a_table_of_rows_is_a_task_by_its_content(tmp_path: Path) -> None:
+def test_a_table_of_rows_is_a_task_by_its_content(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = put(tmp_path / "mine.csv", rows())
     origin.choose([f"places={path}"])
     name = origin.named("places")
@@ -60,6 +61,9 @@ def test_a_table_of_rows_is_a_task_by_its_content(tmp_path: Path) -> None:
     parts = [{row.text for row in part} for part in (corpus.train, corpus.dev, corpus.evaluation)]
     assert 300 < sum(map(len, parts)) == len(set.union(*parts)) <= len(given)  # near ones leave the training pool
     assert filters.suite_for("embedded", Filters(task=("places",))).tasks == (name,)
+    with caplog.at_level(logging.WARNING):
+        assert filters.suite_for("toy", Filters()).name == "toy"
+    assert "task places of --data is not of suite toy: name it by --task to run it" in caplog.text
     assert "unpinned" not in origin.mark(origin.find("places"))
 
 
