@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid
@@ -291,3 +291,28 @@ def _disappointed(grid: Grid, claims: Sequence[Claim]) -> str:
     failed = [pair for pair, sign in asked.items() if came.get(pair) != sign]
     told = "; not shown so: " + ", ".join(f"{code(a)} {asked[a, b]} {code(b)}" for a, b in failed) if failed else ""
     return f" {len(asked) - len(failed)} of {len(asked)} were shown{told}."
+
+
+def rivals(shown: Iterable[tuple[Grid, Sequence[Claim]]], mark: Callable[[str], str] = code) -> str:
+    """What is ahead of `cod` by the verdict of a suite that asks over conditions, in sentences; empty if nothing is.
+
+    Args:
+        mark: how a name is set off from words.
+    """
+    told = []
+    for grid, own in shown:
+        lost = [claim.gains[0] for claim in own if claim.verdict == "reversed" and claim.gains[0].family == COD_OVER]
+        for method in dict.fromkeys(gain.method for gain in lost):
+            ahead = ", ".join(_behind(grid, gain, mark) for gain in lost if gain.method == method)
+            told.append(f"Ahead of {mark('cod')} in suite {mark(grid.suite.name)} ({method}): {ahead}.")
+    return " ".join(told)
+
+
+def _behind(grid: Grid, gain: Gain, mark: Callable[[str], str]) -> str:
+    """By how much another condition is ahead of `cod`."""
+    e = gain.effect
+    if e is None or e.low is None or e.high is None:  # no verdict without an interval
+        return mark(gain.over)
+    about = grid.conditions_about.get(gain.over)
+    unequal = "" if about is None or about.equal_k else ", not at equal k"
+    return f"{mark(gain.over)} by {points(-e.estimate)} {interval(-e.high, -e.low)} points{unequal}"

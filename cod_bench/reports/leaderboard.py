@@ -16,6 +16,7 @@ from cod_bench.errors import plain
 from cod_bench.records.results import BadFile
 from cod_bench.reports import beside, captions, exports, floors, frontier, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
+from cod_bench.reports.gains import rivals
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
 from cod_bench.store import write_atomic
 
@@ -52,6 +53,7 @@ def render(
     files: dict[str, str] = {}
     index = ["# Leaderboard", INTRODUCTION]
     shown: list[tuple[str, Grid]] = []
+    asked_over: list[tuple[Grid, Sequence[claims.Claim]]] = []
     for suite, grids in found:
         counted = [replace(grid, states=states(grid) if states else {}) for grid in grids if grid.runs]
         if not counted:
@@ -68,11 +70,14 @@ def render(
             files |= {f"{folder}/{name}": text for name, text in made.items()}
             shown.append((f"{folder}/{INDEX}", grid))
             if place == 0:
+                asked_over.append((grid, asked.claims))
                 index.append(f"## [{captions.heading(grid)}]({quote(folder)}/README.md)")
                 index += [*headline(grid, asked.gains), page.state(grid), page.main(grid, asked, level=3)]
             else:
                 told = f"{len(grid.runs)} runs, {escape(standing.brief(grid))}"
                 index.append(f"Also: [{captions.heading(grid)}]({quote(folder)}/README.md), {told}.")
+    if ahead := rivals(asked_over):
+        index.insert(2, f"**{ahead}**")
     files[INDEX] = "\n\n".join(index) + "\n"
     for name, grid in shown:  # once every grid is there to stand beside
         if (other := beside.counterpart(grid, [grid for _, grid in shown])) is not None:

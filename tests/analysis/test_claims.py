@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -24,8 +24,8 @@ WHY = Suite(
 LIFT = {"standard": 0.6, "cod": 0.75, "random": 0.6, "unvalidated": 0.68, "half": 0.5, "label-preserving": 0.6}
 
 
-def by_conditions(suite: Suite = WHY, *, drop: int = 0) -> aggregate.Grid:
-    records = made["records"](suite, chance=lambda spec: LIFT[spec.condition])
+def by_conditions(suite: Suite = WHY, *, drop: int = 0, lift: Mapping[str, float] = LIFT) -> aggregate.Grid:
+    records = made["records"](suite, chance=lambda spec: lift[spec.condition])
     return collect(records[: len(records) - drop], suite, made["references"](suite.tasks))
 
 

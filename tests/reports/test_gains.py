@@ -16,7 +16,7 @@ from cod_bench.reports import captions, exports, gains, leaderboard, page
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import page as site
 from tests.analysis.test_aggregate import collect, hand_records, made
-from tests.analysis.test_claims import WHY, by_conditions, controlled, leaning
+from tests.analysis.test_claims import LIFT, WHY, by_conditions, controlled, leaning
 
 ABOUT = {"half": AboutCondition("half as many", equal_k=False), "random": AboutCondition("words at random")}
 
@@ -157,6 +157,23 @@ def test_what_was_declared_to_be_expected_stands_beside_the_verdicts_while_the_d
     for other in (None, Declared("2026-01-01", "it departs", expected=expected)):
         plain = replace(grid, declared_as=other)
         assert "expected" not in " ".join(gains.worth(plain, claims.findings(plain)))
+
+
+def test_what_is_ahead_of_cod_stands_before_everything_else():
+    below = {**LIFT, "random": 0.9}
+    grid = replace(
+        by_conditions(lift=below), conditions_about={**ABOUT, "random": AboutCondition("more", equal_k=False)}
+    )
+    found = claims.findings(grid)
+    told = gains.rivals([(grid, found.claims)])
+    assert re.fullmatch(
+        r"Ahead of `cod` in suite `hand-why` \(kd\): `random` by \+1[0-9.]+ .* points, not at equal k\.", told
+    )
+    assert gains.rivals([(by_conditions(), claims.findings(by_conditions()).claims)]) == ""
+    text = leaderboard.render([(WHY, [grid])])["README.md"]
+    assert text.index(told) < text.index("## ")
+    plain = site_data.headline(site_data.section(grid)).sentence
+    assert plain.endswith(gains.rivals([(grid, found.claims)], str))
 
 
 def test_the_files_of_such_a_suite_tell_the_family_and_single_budgets():

@@ -128,8 +128,19 @@ def _groups(grid: Grid, gains: Sequence[Gain]) -> tuple[tuple[str, tuple[tuple[s
     return tuple((title, tuple(forests)) for title, forests in found.items())
 
 
-def headline(shown: Section) -> Headline:
-    """The main answer: what `cod` gains over `standard`, or why nothing can be said."""
+def headline(shown: Section, *others: Section) -> Headline:
+    """The main answer: what `cod` gains over `standard`, or why nothing can be said; and what others show to be ahead.
+
+    Args:
+        others: the page's other sections; of a suite the first is its main one.
+    """
+    answer = _answer(shown)
+    first = {one.grid.suite.name: one for one in reversed((shown, *others))}
+    ahead = gain_tables.rivals(((one.grid, one.claims) for one in first.values()), str)
+    return replace(answer, sentence=f"{answer.sentence} {ahead}") if ahead else answer
+
+
+def _answer(shown: Section) -> Headline:
     grid = shown.grid
     done, declared = len(grid.runs), len(grid.declared)
     main = _main(grid, shown.gains)

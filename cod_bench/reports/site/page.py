@@ -99,7 +99,7 @@ def page(
     styles = site_charts.styles(conditions)
     theme, script = _own("theme.js"), _script()
     text: str = _environment().get_template("page.html.j2").render(
-        sections=sections, headline=site_data.headline(sections[0]), question=QUESTION, rows=rows, columns=COLUMNS,
+        sections=sections, headline=site_data.headline(*sections), question=QUESTION, rows=rows, columns=COLUMNS,
         filters=_filters(rows), metrics=site_data.SHOWN, styles=styles,
         conditions=[(name, conditions[name]) for name in suites.in_order(conditions)],
         size={name.lower(): getattr(site_charts, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "BOTTOM")},
