@@ -8,8 +8,9 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from cod_bench import device
@@ -17,6 +18,36 @@ from cod_bench.errors import RunError, UsageError
 
 ANSWER = 5.0
 """Seconds in which an address must answer."""
+
+
+@contextmanager
+def heard() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM are heard even while Ray's own code runs, which may swallow what they raise there.
+
+    What this gives is called between two steps, and stops where one of them has come.
+    """
+    came: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if main else {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        answer = before[signal.Signals(number)]
+        if callable(answer):
+            answer(number, frame)
+
+    def stop_if_asked() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    answered = {number: answer for number, answer in before.items() if callable(answer)}
+    try:
+        for number in answered:
+            signal.signal(number, note)
+        yield stop_if_asked
+    finally:
+        for number, answer in answered.items():
+            signal.signal(number, answer)
 
 
 @contextmanager

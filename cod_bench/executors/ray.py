@@ -50,7 +50,9 @@ def execute(
     try:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import; nothing is ever sent anywhere
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        import ray
+        with cluster.heard() as stop_if_asked:
+            import ray
+        stop_if_asked()
     except ImportError:
         raise UsageError(
             "--executor ray: needs the package ray; install it by `pip install -c constraints.txt -e '.[ray]'`"
@@ -65,17 +67,21 @@ def _execute(
 ) -> Iterator[Outcome]:
     if not jobs:
         return
-    with cluster.own_signals():
-        cluster.connect(ray, address, workers)
-    mark = away.leave_mark()
-    most = min(workers or len(jobs), len(jobs))
-    fleet = _Fleet(ray, jobs, most, gpus, mark.name, away.sources(plugins), away.credentials())
-    try:
-        yield from fleet.outcomes()
-    finally:
-        mark.unlink(missing_ok=True)
-        fleet.dismiss()
-        ray.shutdown()
+    with cluster.heard() as stop_if_asked:
+        with cluster.own_signals():
+            cluster.connect(ray, address, workers)
+        mark = away.leave_mark()
+        most = min(workers or len(jobs), len(jobs))
+        fleet = _Fleet(ray, jobs, most, gpus, mark.name, away.sources(plugins), away.credentials())
+        try:
+            stop_if_asked()
+            for outcome in fleet.outcomes():
+                stop_if_asked()
+                yield outcome
+        finally:
+            mark.unlink(missing_ok=True)
+            fleet.dismiss()
+            ray.shutdown()
 
 
 class Worker:

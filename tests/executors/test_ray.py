@@ -20,6 +20,7 @@ import pytest
 from cod_bench import registry
 from cod_bench.errors import UsageError
 from cod_bench.executor import Job
+from cod_bench.executors import _cluster
 from cod_bench.store import unseal
 from tests.records.test_merge import essentials
 
@@ -301,6 +302,30 @@ def test_an_address_without_a_cluster_is_one_sentence(
     assert process.returncode == 2, said
     assert sentence in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_others_code_swallows_is_heard_all_the_same(number: signal.Signals) -> None:
+    came: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with _cluster.heard() as stop_if_asked:
+            stop_if_asked()
+            with suppress(KeyboardInterrupt):  # as a callback of Ray's does
+                os.kill(os.getpid(), number)
+                time.sleep(5)
+            assert came == [number]
+            with pytest.raises(KeyboardInterrupt):
+                stop_if_asked()
+        assert signal.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGTERM) is end
+    finally:
+        for one, answer in before.items():
+            signal.signal(one, answer)
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
