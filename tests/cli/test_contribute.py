@@ -15,7 +15,7 @@ from tests.cli.test_app import call
     [
         (["new", "baseline", "two words"], "choose a name of small letters"),
         (["new", "baseline", "kd"], "there is one of that name already"),
-        (["new", "method", "mine"], "unknown kind 'method'"),
+        (["new", "methods", "mine"], "unknown kind 'methods': did you mean 'method'"),
         (["new", "baseline", "mine", "--out", "other.py"], "called as the plugin"),
         (["new", "baseline", "there", "--out", "there.py"], "is there already"),
         (["check", "nothing.py"], "no such file"),
