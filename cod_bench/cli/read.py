@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cod_bench.cli import given
-from cod_bench.cli.options import DataOption, PluginOption
+from cod_bench.cli.options import DataOption, PluginOption, SuiteOption
 from cod_bench.cli.terminal import say
 from cod_bench.design import suites, tracks
 from cod_bench.errors import UsageError, unknown
-from cod_bench.reports import standing
+from cod_bench.reports import captions, standing
 from cod_bench.reports.tables import interval, p_value, points
 from cod_bench.spec import PROTOCOLS
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of records.")]
 TrackOption = Annotated[str, typer.Option("--track", help="Only this track.")]
 ProtocolOption = Annotated[str, typer.Option("--protocol", help="Only this protocol.")]
-SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
 DEFAULT_RESULTS = Path("results")
 
 
@@ -110,27 +109,15 @@ def compare(
             )
         sides = [((first, left, m, c), (second, right, m, c)) for m in first.methods for c in first.conditions(m)]
     else:
-        grid = _one(suite, results, track, protocol)
+        grid, others = _family(suite, results, track, protocol)
         _where(results, [grid])
-        conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
-        if left in grid.methods and right in grid.methods:
-            sides = [((grid, "", left, c), (grid, "", right, c)) for c in grid.conditions(left)]
-        elif left in conditions and right in conditions:
-            sides = [((grid, "", m, left), (grid, "", m, right)) for m in grid.methods]
-        else:
-            known = {**dict.fromkeys(grid.methods, "a method"), **dict.fromkeys(conditions, "a condition")}
-            kinds = [known.get(side, "a folder" if Path(side).is_dir() else "none of these") for side in (left, right)]
-            raise UsageError(
-                f"compare: {left!r} is {kinds[0]} and {right!r} is {kinds[1]}; name two methods "
-                f"({', '.join(grid.methods)}), two conditions ({', '.join(conditions)}) or two folders of records"
-            )
+        sides = _sides(left, right, [grid, *others])
     grids = {id(side[0]): side[0] for pair in sides for side in pair}.values()
-    whole = all(grid.complete for grid in grids)
-    shown = "exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p"
+    whole = all(grid.tested for grid in grids)
+    shown = "Exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p."
     if not whole:
-        counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
-        shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
-    say(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
+        shown = " ".join(dict.fromkeys(filter(None, map(captions.untested, grids))))
+    say(f"suite {suite}: left minus right, accuracy points, mean over tasks. {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:
@@ -253,6 +240,58 @@ def site(
     shown = site_examples.examples if examples else None
     path = render.build(given.results_folder(results, there=True), out, examples=shown)
     say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+
+
+Side = tuple["Grid", str, str, str]
+"""Grid, what it is called if it is one of two folders, method, condition."""
+
+
+def _family(suite: str, folder: Path, track: str, protocol: str) -> tuple[Grid, list[Grid]]:
+    """A suite's main grid, and those of its variants on the same track under the same protocol, tasks and generator:
+    methods and conditions of one's own have such."""
+    found = _grids(suite, folder, track, protocol, family=True)
+    own = [grid for grid in found if grid.suite.name == suite or grid.suite.family == grid.suite.name]
+    if not found:
+        return _one(suite, folder, track, protocol), []
+    first = (own or found)[0]
+    like = [
+        grid
+        for grid in found
+        if grid is not first
+        and (grid.track, grid.protocol, grid.suite.tasks, grid.suite.generator)
+        == (first.track, first.protocol, first.suite.tasks, first.suite.generator)
+    ]
+    return first, like
+
+
+def _sides(left: str, right: str, grids: Sequence[Grid]) -> list[tuple[Side, Side]]:
+    """What is compared with what: two methods condition by condition, or two conditions method by method.
+
+    Raises:
+        UsageError: the two are not of one kind.
+    """
+
+    def of_method(name: str) -> dict[str, Grid]:
+        """Condition -> the first grid that has it for the method."""
+        return {c: grid for grid in reversed(grids) if name in grid.methods for c in grid.conditions(name)}
+
+    methods = list(dict.fromkeys(method for grid in grids for method in (*grid.methods, *grid.floors)))
+    conditions = dict.fromkeys(c for grid in grids for method in grid.methods for c in grid.conditions(method))
+    if left in methods and right in methods:
+        one, other = of_method(left), of_method(right)
+        return [((one[c], "", left, c), (other[c], "", right, c)) for c in one if c in other]
+    if left in conditions and right in conditions:
+        return [
+            ((of_method(m)[left], "", m, left), (of_method(m)[right], "", m, right))
+            for m in methods
+            if {left, right} <= of_method(m).keys()
+        ]
+    known = {**dict.fromkeys(methods, "a method"), **dict.fromkeys(conditions, "a condition")}
+    kinds = [known.get(side, "a folder" if Path(side).is_dir() else "none of these") for side in (left, right)]
+    raise UsageError(
+        f"compare: {left!r} is {kinds[0]} and {right!r} is {kinds[1]}; name two methods ({', '.join(methods)}), two "
+        f"conditions ({', '.join(conditions)}) or two folders of records"
+    )
 
 
 def _known(track: str, protocol: str) -> None:
