@@ -38,6 +38,7 @@ from cod_bench.cli.options import (
     PluginOption,
     PrecisionOption,
     ProtocolOption,
+    ReadingOption,
     RecipeOption,
     ResultsOption,
     SeedOption,
@@ -273,7 +274,7 @@ def run(
 @app.command()
 def leaderboard(
     suite: Annotated[str, typer.Option("--suite", help="Only these suites, or FILE.toml; all if left out.")] = "",
-    results: ResultsOption = DEFAULT_RESULTS,
+    results: ReadingOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is stale or missing.")] = False,
     data: DataOption = None,
@@ -282,21 +283,26 @@ def leaderboard(
     """Render tables, CSV files and learning curves from the records alone."""
     from cod_bench.analysis import grids
     from cod_bench.reports import leaderboard as boards
-    from cod_bench.reports import render
+    from cod_bench.reports import render, rendered
 
     given.plugins(plugin, data)
-    folder = given.results_folder(results, there=True)
+    folder = given.results_folder(given.reading(results), there=True)
     chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or grids.suites_with_records(folder)
     if not chosen:
-        raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
+        raise UsageError(f"--results {folder.root}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)
+    of = rendered.inputs(folder, [one.name for one in chosen], origin.options(), *suites.given())
+    if not check and (known := rendered.read(target, of)) is not None:
+        say(f"{target}: {len(known.files)} files are what the records say already; start with {target / 'README.md'}")
+        return
     files = render.files(folder, chosen, figures=not check)
     for file in folder.scan()[1]:
         say(f"not counted, corrupt: {file.path}: {file.reason}", err=True)
     if not check:
         boards.write(target, files)
+        rendered.keep(target, of, files, {})
         say(f"wrote {len(files)} files; start with {target / 'README.md'}")
         return
     stale = boards.check(target, files)

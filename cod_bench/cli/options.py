@@ -17,6 +17,9 @@ SuiteOption = Annotated[
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
 ]
+ReadingOption = Annotated[
+    Path | None, typer.Option("--results", help="Folder of records; `runs` if it holds any, else `results`.")
+]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
 ]
