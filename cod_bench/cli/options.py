@@ -33,7 +33,12 @@ LayersOption = Annotated[
 ]
 LengthOption = Annotated[int | None, typer.Option("--max-length", min=8, help="Tokens a text is cut at (256).")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="float32 (default) or bfloat16.")]
-RecipeOption = Annotated[str, typer.Option("--recipe", help="Instead of the track's own: see `cod-bench list`.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--teacher-epochs", min=1, help="Passes of the teacher's fine-tuning over the pool.")
+]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="Instead of the track's own; embedded: one epoch, 40 steps. See `list`.")
+]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
 MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
 ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]

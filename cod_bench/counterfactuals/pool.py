@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactuals.perturb import Edits, Frequencies, edits, perturb
+from cod_bench.data import progress
 from cod_bench.generator import Answer, Bought, Entry, Generator, Query
 from cod_bench.spec import POOL_VERSIONS, digest, stream
 from cod_bench.store import Artifacts, block_name, blocks, kept, sealed
@@ -198,7 +199,11 @@ class Pool:
         self.state()  # whoever makes the first block of all would pay for it alone
         begun, cpu = time.perf_counter(), time.process_time()
         slots = draw.first_slots(end)[start:]
-        entries = [self._entry(slot, draw.seed, preserving) for slot in slots]
+        entries: list[Entry] = []
+        with progress.step(f"counterfactuals of {self.corpus.task.name}, seed {draw.seed}", len(slots)) as under_way:
+            for slot in slots:
+                under_way.at(len(entries))
+                entries.append(self._entry(slot, draw.seed, preserving))
         cost = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
         return json.dumps({"entries": [asdict(entry) for entry in entries], "cost": cost}, sort_keys=True)
 

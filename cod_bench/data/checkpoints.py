@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +31,7 @@ WHOLE = "whole.json"
 """Sealed sums of a dequantised model's files, in its folder."""
 HEAVIEST = 1 << 40
 """Bytes of weights that are read."""
+EMBEDDING = re.compile(r"embed|wte|wpe|shared\.weight", re.IGNORECASE)
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 CONVERTER = "SFconvertbot"
 """The hub's own account that offers safetensors of older repositories as pull requests."""
@@ -163,6 +166,18 @@ def layers_of(found: Path) -> int:
     """Number of layers of the model in a folder, by its configuration."""
     values = config(found)
     return int(values.get("num_hidden_layers", values.get("n_layer", values.get("num_layers", 0))))
+
+
+def parameters(found: Path) -> int:
+    """Parameters of the model in a folder outside its embeddings, which cost next to nothing; at least 1."""
+    from safetensors import safe_open
+
+    count = 0
+    for file in sorted(found.glob("*.safetensors")):
+        with safe_open(file, framework="numpy") as tensors:
+            shapes = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+        count += sum(math.prod(shape) for name, shape in shapes.items() if not EMBEDDING.search(name))
+    return max(1, count)
 
 
 def pooling_of(found: Path) -> Pooling:
