@@ -311,10 +311,6 @@ def _rows_fit(found: Probed) -> str | None:
     return str(found.clean["rows"].get("error", ""))
 
 
-def _told(found: Probed) -> str:
-    return str(found.clean["rows"]["value"]["told"])
-
-
 def _pinned(found: Probed) -> str | None:
     rows = found.clean.get("rows", {}).get("value")
     if rows is None:
@@ -391,7 +387,7 @@ CHECKS: Mapping[str, tuple[Check[Probed], ...]] = {
     "task": (
         *_ALWAYS,
         _IDENTITY,
-        Check("rows", "they can be read, split without leaks and balanced", _rows_fit, _told),
+        Check("rows", "they can be read, split without leaks and balanced", _rows_fit, Probed.rows_told),
         Check("pinned", "the prepared rows have the pinned sums", _pinned),
         Check("deterministic", "two processes read equal rows", _same_rows),
         Check("trains", "a teacher and a student at k = 8 can be trained and scored", _trains),
