@@ -233,7 +233,12 @@ def status(
         say(f"corrupt: {file.line}")
 
 
-@app.command()
+@app.command(
+    epilog="cod-bench run --all\n"
+    "cod-bench run --task rt_quotes --method kd --condition standard,cod --k 8 --seed 0-1\n"
+    "cod-bench run --suite mine.toml --data mine=rows.csv --plugin my_loss.py --all\n"
+    "cod-bench run --track my-pair --teacher DIR --student DIR --recipe embedded --all"
+)
 def run(
     all_: Annotated[bool, typer.Option("--all", help="Every run of the suite after filters.")] = False,
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,

@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cod_bench import device
 from cod_bench.data import assets, locks
 from cod_bench.errors import RunError, UsageError
-from cod_bench.spec import canonical
+from cod_bench.spec import canonical, digest
 from cod_bench.store import home, lock, read_bytes, set_aside, settings, stamped, write_atomic
-from cod_bench.track import Pooling, Side
+from cod_bench.task import Task
+from cod_bench.track import Pooling, Side, Track
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +211,12 @@ def fingerprint(found: Path, *, anew: bool = False) -> str:
     files = sorted({file for pattern in FILES for file in found.glob(pattern) if file.is_file()})
     sums = _sums(files, anew)
     return hashlib.sha256(canonical([[file.name, sums[str(file)]] for file in files]).encode()).hexdigest()
+
+
+def teacher_key(track: Track, task: Task) -> str:
+    """What a teacher is a pure function of (on one kind of machine): the track's teacher, the task's content, a GPU."""
+    own = {"track": track.teacher_identity(), "task": task.identity()}
+    return digest({**own, "name": task.name, **device.artifact_key()})
 
 
 def teacher(found: Path, told: str) -> tuple[dict[str, Any], bytes]:

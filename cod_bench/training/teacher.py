@@ -182,12 +182,6 @@ class Teacher:
         return TextOutputs(out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()})
 
 
-def key(track: Track, corpus: Corpus) -> str:
-    """What a teacher is a pure function of (on one kind of machine): the track's teacher, the task's content, a GPU."""
-    own = {"track": track.teacher_identity(), "task": corpus.task.identity()}
-    return digest({**own, "name": corpus.task.name, **device.artifact_key()})
-
-
 def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artifacts) -> Teacher:
     """The teacher of (task, track): from the cache folder, or fine-tuned now; two processes may ask at once.
 
@@ -196,7 +190,7 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
     """
     from safetensors.torch import load
 
-    folder = artifacts.teacher(track.teacher_name, corpus.task.name, key(track, corpus))
+    folder = artifacts.teacher(track.teacher_name, corpus.task.name, checkpoints.teacher_key(track, corpus.task))
     artifacts.adopt(folder)
     about, data = kept(
         folder / MARKER, folder.name, partial(checkpoints.teacher, folder),
