@@ -55,9 +55,13 @@ def fitted(text: str, width: int) -> list[str]:
             lines += _fitted_table(rows, width)
         else:
             for row in rows:
-                lines += textwrap.wrap(row, width, break_long_words=False, break_on_hyphens=False) or [""]
+                lines += _wrapped(row, width)
         lines.append("")
     return lines[:-1]
+
+
+def _wrapped(line: str, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _fitted_table(rows: list[str], width: int) -> list[str]:
@@ -72,8 +76,10 @@ def _fitted_table(rows: list[str], width: int) -> list[str]:
     least = [max(own[0] + PADDING, *own[1:]) for own in longest]
     frame = 3 * len(head) + 1
     if sum(least) + frame > width:
-        blocks = [[f"{name}: {cell}" for name, cell in zip(head, row, strict=True) if cell] for row in body]
-        return [line for block in blocks for line in (*block, "")][:-1]
+        blocks = [
+            [_wrapped(f"{name}: {cell}", width, "  ") for name, cell in zip(head, row, strict=True)] for row in body
+        ]
+        return [line for block in blocks for lines in (*block, [""]) for line in lines][:-1]
     full = [max(len(head[i]) + PADDING, *(len(row[i]) for row in body)) for i in range(len(head))]
     room = width - frame - sum(least)
     wanted = sum(f - n for f, n in zip(full, least, strict=True)) or 1
