@@ -112,7 +112,9 @@ def compare(
     whole = all(grid.tested for grid in grids)
     shown = "Exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p."
     if not whole:
-        shown = " ".join(dict.fromkeys(filter(None, map(captions.untested, grids))))
+        counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids if not grid.complete)
+        few = " ".join(dict.fromkeys(captions.untested(grid) for grid in grids if grid.complete and not grid.tested))
+        shown = f"PARTIAL: {counts} runs; no interval or p before all are there" if counts else few
     say(f"suite {sides[0][0][0].suite.name}: left minus right, accuracy points, mean over tasks. {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
