@@ -175,18 +175,18 @@ def test_done_again_it_is_nothing(finished: SimpleNamespace, capfd: pytest.Captu
 
 
 def test_every_run_is_read_once_whether_a_suite_has_it_or_not(finished: SimpleNamespace) -> None:
-    table = api.read(finished.folder)
+    table = api.load(finished.folder)
     assert table[["suite", "condition", "k", "seed"]].to_numpy().tolist() == [
         ["toy", "standard", 8, 0], ["toy", "cod", 8, 0], ["toy", "standard", 8, 1], ["", "standard", 16, 0],
     ]  # fmt: skip
     assert table["run_id"].is_unique
-    assert api.read(finished.folder, "toy")["k"].tolist() == [8, 8, 8]
-    assert api.read(finished.folder, replace(api.plan("toy").suite, seeds=(1,)))["seed"].tolist() == [1]
-    assert len(api.read(finished.folder, "smoke")) == 0
+    assert api.load(finished.folder, "toy")["k"].tolist() == [8, 8, 8]
+    assert api.load(finished.folder, replace(api.plan("toy").suite, seeds=(1,)))["seed"].tolist() == [1]
+    assert len(api.load(finished.folder, "smoke")) == 0
     with pytest.raises(UsageError, match="unknown suite 'tpy': did you mean 'toy'"):
-        api.read(finished.folder, "tpy")
+        api.load(finished.folder, "tpy")
     with pytest.raises(UsageError, match="is not there; name a folder with records"):
-        api.read(finished.folder / "typo")
+        api.load(finished.folder / "typo")
 
 
 def test_what_is_corrupt_is_told_and_not_counted(
@@ -195,7 +195,7 @@ def test_what_is_corrupt_is_told_and_not_counted(
     shutil.copytree(finished.folder, tmp_path / "runs")
     corrupt = next((tmp_path / "runs").rglob("k008-seed1-*.json"))
     corrupt.write_text("{")
-    assert api.read(tmp_path / "runs")["seed"].tolist() == [0, 0, 0]
+    assert api.load(tmp_path / "runs")["seed"].tolist() == [0, 0, 0]
     assert f"not counted, corrupt: {corrupt}" in caplog.text
 
 
