@@ -14,6 +14,9 @@ from cod_bench.cli.terminal import say
 from cod_bench.design import suites
 from cod_bench.errors import UsageError, unknown
 
+IDLE = {"curves": ("axis",), "gains": ("task", "mean", "axis"), "frontier": ("task", "mean")}
+"""Figure -> options that change nothing of it."""
+
 
 def figure(
     out: Annotated[
@@ -40,6 +43,7 @@ def figure(
     given.plugins(plugin, data)
     if name and name not in figures.NAMES:
         raise unknown("figure", name, figures.NAMES)
+    given.only(f"with {name}", *IDLE.get(name, ()))
     paths = _paths(name, out, form)
     try:
         figures.inches(width)
