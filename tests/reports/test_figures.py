@@ -344,3 +344,12 @@ def test_a_name_is_no_mathematics(tiny: Grid) -> None:
     made.legend()
     assert b"PNG" in sheets.data(made.figure, "png")
     assert made.get_legend().get_texts()[0].get_text() == r"\$x\$"
+
+
+def test_the_axes_are_of_what_is_asked_for_and_the_frontier_of_all(tiny: Grid) -> None:
+    axis, points = frontiers.AXES["queries"], frontiers.of(tiny)
+    found = costs.shown(points, axis, ("kd",), ("standard",))
+    assert {(p.method, p.condition) for p in found} < {(p.method, p.condition) for p in points}
+    assert frontiers.frontier(found, "queries") == frontiers.frontier(points, "queries")
+    assert {p.condition for p in found if p.method == "kd"} >= {"standard"}
+    assert costs.shown(points, axis, tiny.methods, ()) == points

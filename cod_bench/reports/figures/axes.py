@@ -80,11 +80,12 @@ def learning_curve(
         )
     panel = plots.Panel(name, name, wanted or grid.conditions(name))
     shown = curves.of(grid, tasks, panel, method=titles.method, condition=titles.condition)
+    made = ax is None
     ax = _axes(ax)
     curves.draw(ax, shown, curves.ends([shown]))
     ax.set_title(plots.plain(f"{titles.method(name)}, {_called(grid, task)}{_partial(grid)}"))
     ax.set_ylabel("accuracy (%)")
-    return _with_legend(ax, legend=legend)
+    return _with_legend(ax, outside=made) if legend else ax
 
 
 def gains(
@@ -107,11 +108,12 @@ def gains(
     grid = read(data, suite, track, protocol)
     methods = _chosen("method", method, grid.methods)
     lines = _rows(grid, methods, _chosen("condition", condition, grid.shown))
+    made = ax is None
     ax = _axes(ax)
     forest.draw(ax, lines, grid.methods, method=titles.method)
     if _partial(grid):
         ax.set_title(_partial(grid).removeprefix(", "))
-    return _with_legend(ax, legend=legend)
+    return _with_legend(ax, outside=made) if legend else ax
 
 
 def frontier(
@@ -136,14 +138,16 @@ def frontier(
     wanted = _chosen("condition", condition, grid.conditions(name))
     axis, points = _costs(grid, cost)
     own = [p for p in points if p.floor or (p.method == name and (not wanted or p.condition in wanted))]
+    made = ax is None
     ax = _axes(ax)
+    shown = costs.shown(points, axis, (name,), wanted)
     costs.draw(
-        ax, points, axis, own, plots.styles(grid.shown), ringed=grid.complete, method=titles.method,
+        ax, shown, axis, own, plots.styles(grid.shown), ringed=grid.complete, method=titles.method,
         condition=titles.condition,
     )  # fmt: skip
     ax.set_title(plots.plain(f"{titles.method(name)}{_partial(grid)}"))
     ax.set_ylabel("accuracy (%)")
-    return _with_legend(ax, legend=legend)
+    return _with_legend(ax, outside=made) if legend else ax
 
 
 def sheet(
@@ -264,9 +268,12 @@ def _axes(ax: Axes | None) -> Axes:
     return made
 
 
-def _with_legend(ax: Axes, *, legend: bool) -> Axes:
-    if legend and ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize="small")
+def _with_legend(ax: Axes, *, outside: bool) -> Axes:
+    """Whatever has whiskers first; beside axes that were made here, within those of somebody else."""
+    found = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    order = [*(label for label in found if found[label] in ax.containers), *found]
+    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False} if outside else {"framealpha": 0.9}
+    ax.legend([found[label] for label in dict.fromkeys(order)], list(dict.fromkeys(order)), fontsize="small", **place)
     return ax
 
 

@@ -29,6 +29,18 @@ def known(points: Iterable[Point], axis: Axis) -> list[Point]:
     return [point for point in points if point.costs[axis.name] is not None]
 
 
+def shown(points: Iterable[Point], axis: Axis, methods: Sequence[str], conditions: Sequence[str]) -> list[Point]:
+    """What a figure of these methods and conditions is about: their points, floors, and the frontier of all."""
+    there = known(points, axis)
+    best = {_key(point) for point in frontiers.frontier(there, axis.name)}
+    return [
+        point
+        for point in there
+        if point.floor or _key(point) in best
+        or (point.method in methods and (not conditions or point.condition in conditions))
+    ]  # fmt: skip
+
+
 def ends(points: Iterable[Point]) -> Limits:
     """The axis of accuracy that holds these points, in %."""
     return limits([_spot(point, 0.0) for point in points], least=0.0, most=100.0)
@@ -41,7 +53,7 @@ def draw(
     """Draw on an axis, whose costs are logarithmic where they span a decade, with room for 0.
 
     Args:
-        points: all of the figure: these make the axes and the frontier.
+        points: all that the figure is `shown` to be about: these make the axes and the frontier.
         axis: the cost.
         own: the points of this axis, floors among them.
         looks: of conditions.
@@ -57,11 +69,11 @@ def draw(
     if ringed and there:
         corners = [(_back(across, x), 100 * y) for x, y in step_line(there, axis, across, Scale(0.0, 100.0))]
         ax.plot(*zip(*corners, strict=True), color="#bbbbbb", linewidth=3, zorder=1, label=FRONTIER)
-    shown = [point for point in known(own, axis) if not point.floor]
-    conditions = list(dict.fromkeys(point.condition for point in shown))
+    students = [point for point in known(own, axis) if not point.floor]
+    conditions = list(dict.fromkeys(point.condition for point in students))
     places: dict[tuple[str, str, int], tuple[float, float]] = {}
     for place, name in enumerate(conditions):
-        curve = _in_order([point for point in shown if point.condition == name], axis)
+        curve = _in_order([point for point in students if point.condition == name], axis)
         # side by side, so that whiskers at one cost do not cover each other
         shift = APART * (place - (len(conditions) - 1) / 2)
         xs = [_back(across, across.at(point.costs[axis.name] or 0.0) + shift) for point in curve]

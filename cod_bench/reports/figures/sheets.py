@@ -151,8 +151,9 @@ def frontier(
     conditions: Sequence[str] = (), title: str = "",
 ) -> Figure:  # fmt: skip
     """Accuracy against one cost: a panel a method, a line a condition, the frontier of all of them in each."""
-    there = costs.known(points, axis)
-    wanted = list(dict.fromkeys(p.method for p in there if not p.floor and (not methods or p.method in methods)))
+    known = costs.known(points, axis)
+    wanted = list(dict.fromkeys(p.method for p in known if not p.floor and (not methods or p.method in methods)))
+    there = costs.shown(known, axis, wanted, conditions)
     rows = _cut([*wanted] or [costs.FLOORS], look.across)
     looks = plots.styles(grid.shown)
     with _set(look):
