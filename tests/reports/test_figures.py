@@ -177,6 +177,16 @@ def test_gains_are_those_of_the_function_of_that_name(embedded: Grid, ax: Axes) 
     assert "minus half the labelled texts" in labels
 
 
+def test_what_is_not_shown_is_hollow(ax: Axes) -> None:
+    why = cod_bench.grid(RESULTS, "why")
+    figures.gains(why, ax)
+    table = cod_bench.gains(why).drop_duplicates(["condition", "over"])  # one pair is in both families
+    drawn = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
+    hollow = {round(float(m.get_xdata()[0]), 6) for m in drawn if to_hex(m.get_markerfacecolor()) == "#ffffff"}
+    assert hollow == {round(points, 6) for points in table[table.holm > 0.05].points}
+    assert 3 < len(hollow) < len(drawn) == len(table) == 31
+
+
 def test_gains_of_single_conditions(tiny: Grid, ax: Axes) -> None:
     figures.gains(tiny, ax, condition=("cod", "random"), legend=False)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["counterfactuals (CoD) minus", "random edits"]
