@@ -26,7 +26,8 @@ DPI = 300
 PRINT: Mapping[str, Any] = {
     "font.family": "sans-serif", "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7,
     "ytick.labelsize": 7, "legend.fontsize": 7, "figure.titlesize": 8, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6, "lines.markersize": 4.5, "grid.linewidth": 0.5,
+    "ytick.major.width": 0.6, "lines.markersize": 4.5, "grid.linewidth": 0.5, "legend.columnspacing": 1.0,
+    "legend.handlelength": 1.8, "legend.handletextpad": 0.5,
 }  # fmt: skip
 """How figures for print are set."""
 SCREEN: Mapping[str, Any] = {"font.family": "sans-serif", "figure.titlesize": "medium"}
@@ -35,6 +36,8 @@ FIXED: Mapping[str, Any] = {"svg.hashsalt": "cod-bench", "pdf.fonttype": 42, "ps
 """The same bytes each time; letters of a PDF stay letters, in a font that it brings along."""
 RIM = 0.55
 """Inches beside a row of panels, for the numbers of its axis."""
+GAP = 0.2
+"""Inches between the titles of two panels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def learning_curves(
                 ax = axes[r][c]
                 curves.draw(ax, cell.shown, cell.on)
                 if not (repeated and r and len(shown) > 1):
-                    ax.set_title(_wrapped(cell.title, (look.width - RIM) / len(axes[0])))
+                    ax.set_title(_wrapped(cell.title, (look.width - RIM) / len(axes[0]) - GAP))
                 side = "\n".join(filter(None, (_wrapped(cell.side, look.height), "accuracy (%)")))
                 ax.set_ylabel(side if c == 0 else "")
                 ax.tick_params(labelleft=c == 0 or len(shown) == 1)
