@@ -169,6 +169,7 @@ def frontier(
     """Accuracy against what it costs: labels, teacher queries, dollars, seconds; what is most accurate for how much."""
     from cod_bench.analysis import frontier as frontiers
     from cod_bench.reports import frontier as shown
+    from cod_bench.reports.figures import board
     from cod_bench.store import write_atomic
 
     if axis and axis not in frontiers.AXES:
@@ -197,7 +198,7 @@ def frontier(
         write_atomic(csv, shown.csv_of(grid, found))
         say("", f"wrote {len(found)} points to {csv}")
     if svg is not None:
-        write_atomic(svg, shown.svg(grid, found, axes[0]))
+        write_atomic(svg, board.frontier(grid, found, axes[0]))
         say("", f"wrote {svg}")
 
 
@@ -207,13 +208,14 @@ def export(
     protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """One row a run with its metrics, for pandas, R or a spreadsheet."""
+    from cod_bench import api
     from cod_bench.analysis import frame
 
     given.plugins(plugin, data)
     frame.check(given.out_file("OUT", out))
     folder = given.reading(results)
     _one(suite, folder, track, protocol)
-    table = frame.frame(_grids(suite, folder, track, protocol))
+    table = api.load(folder, suite, track, protocol)
     frame.write(table, out)
     say(f"wrote {len(table)} runs to {out}")
 
