@@ -197,18 +197,19 @@ def try_texts(
     for option, file in (("--out", out), ("--again", again)):
         if file is not None and given.out_file(option, file).suffix != ".json":
             raise UsageError(f"{option} {file}: the name must end in .json")
+    target = out
     if again is not None:
-        kept = tried.read(again)
+        kept, target = tried.read(again), out or again
         for asked in dict.fromkeys((one.track, one.task, one.generator) for one in kept):
             _teacher(_chosen(asked[0], asked[1], asked[2:]), asked[1])
-        found, target = tried.again(kept), out or again
+        found = tried.again(kept)
     else:
         given.apply([generator])
         where = _chosen(track, task, [generator])
         _teacher(where, task)
         originals = tried.slots(where, task, list(dict.fromkeys(texts or ())))
         cfes.buy_cases(where, task, [generator], originals, Terms(tell=_say), lambda bill: _confirm(bill, yes=yes))
-        found, target = tried.tried(where, task, generator, originals), out
+        found = tried.tried(where, task, generator, originals)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for one in found:
         state = "" if one.valid else ", NOT VALID"
