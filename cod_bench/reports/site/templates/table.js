@@ -170,7 +170,9 @@ function keep(how) {
   if (asked()) said.set("q", asked());
   const [column, way] = data.order()[0] ?? ORDER[0];
   if (column !== ORDER[0][0] || way !== ORDER[0][1]) said.set("sort", `${names[column]}.${way}`);
-  if (seen().join() !== usual.join()) said.set("columns", seen().map((i) => names[i]).join(","));
+  const more = seen().filter((i) => !usual.includes(i)).map((i) => names[i]);
+  const less = usual.filter((i) => !seen().includes(i)).map((i) => `-${names[i]}`);
+  if (more.length || less.length) said.set("columns", [...more, ...less].join(","));
   const hash = said.size ? `#${said}` : "";
   const now = location.hash.includes("=") ? location.hash : "";
   if (hash !== now) history[`${how}State`](null, "", hash || location.pathname + location.search);
@@ -191,8 +193,8 @@ function recall() {
   data.search(text);
   const [, name, way] = /^(.*)\.(asc|desc)$/.exec(said.get("sort") ?? "") ?? [];
   data.order(names.includes(name) ? [[names.indexOf(name), way]] : ORDER);
-  const wanted = (said.get("columns") ?? "").split(",").map((one) => names.indexOf(one)).filter((i) => i >= 0 && !fixed.includes(i));
-  visible(wanted.length ? wanted : usual);
+  const told = (said.get("columns") ?? "").split(",");
+  visible(names.flatMap((name, i) => (!fixed.includes(i) && (usual.includes(i) ? !told.includes(`-${name}`) : told.includes(name)) ? [i] : [])));
   show();
   still = false;
   return hash !== "";
@@ -222,5 +224,5 @@ form.addEventListener("reset", (event) => {
 data.on("draw", () => { report(); keep("replace"); });
 window.addEventListener("popstate", recall);
 if (recall() && performance.getEntriesByType("navigation")[0]?.type === "navigate") {
-  document.getElementById("leaderboard").scrollIntoView();
+  document.getElementById("leaderboard").scrollIntoView({ behavior: "instant" });
 }

@@ -2,7 +2,9 @@
 // What a mark says, on pointing and by keyboard: Tab reaches a panel, arrow keys its marks. Without scripts a mark's
 // title says the same.
 const tip = document.body.appendChild(made("div", "", { id: "tip", role: "tooltip", hidden: true }));
+let spoken;
 function hint(mark) {
+  spoken = mark;
   tip.textContent = mark.getAttribute("aria-label");
   tip.hidden = false;
   const at = (mark.querySelector("use") || mark).getBoundingClientRect(), own = tip.getBoundingClientRect();
@@ -53,4 +55,9 @@ document.querySelectorAll(".panel > svg").forEach((drawing) => {
   });
   drawing.addEventListener("pointerleave", unhint);
 });
-window.addEventListener("scroll", unhint, { passive: true });
+// A page that moves takes the words along: the browser scrolls to what gets the focus.
+window.addEventListener("scroll", () => {
+  if (tip.hidden) return;
+  const at = spoken.getBoundingClientRect();
+  if (at.bottom < 0 || at.top > innerHeight) unhint(); else hint(spoken);
+}, { passive: true });
