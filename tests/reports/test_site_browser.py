@@ -245,5 +245,7 @@ def test_a_method_called_script_is_text_and_can_be_filtered(browser: Any, tmp_pa
     assert set(column(page, "method")) - {"–"} == {EVIL}
     page.locator("button.why").nth(1).click()
     assert f"'{EVIL}'" in page.locator(".evidence .command").inner_text()  # in quotes, as a shell needs it
+    assert page.locator(".evidence li").first.inner_text().startswith("results/last/minilm/rt_quotes/")
+    assert page.locator(".evidence li a").count() == 0  # no repository is known
     assert alerts == []
     page.context.close()

@@ -317,6 +317,33 @@ def test_files_beside_the_page_open_from_it(shown: Any, published: str) -> None:
         assert Path(str(href).removeprefix("file://")).stat().st_size > 0
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_of_the_published_page_is_wider_than_the_screen(
+    browser: Any,  # noqa: F811
+    published: str, scheme: str, width: int,
+) -> None:  # fmt: skip
+    """With every part opened; what is wider scrolls in a box of its own."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{published}#suite=six-local")
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    for button in page.locator("button.why").all()[:6]:
+        button.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    wide = page.evaluate(
+        "(width) => [...document.querySelectorAll('main *')].filter((e) => !e.closest('.scroll, .dt-layout-table, svg')"
+        " && e.getBoundingClientRect().right > width + 1).map((e) => e.outerHTML.slice(0, 80))", width,
+    )  # fmt: skip
+    assert wide == []
+    assert page.locator("h1").count() == 1
+    context.close()
+
+
+def test_the_published_page_is_one_file_of_at_most_two_megabytes(published: str) -> None:
+    assert Path(published.removeprefix("file://")).stat().st_size <= site.LIMIT
+
+
 def test_floors_and_ceilings_stand_among_the_lines(browser: Any, tmp_path: Path) -> None:  # noqa: F811
     path = tmp_path / "index.html"
     path.write_text(site.page([test_floors.grid()]), encoding="utf-8")

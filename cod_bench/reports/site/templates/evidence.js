@@ -46,7 +46,7 @@ function evidence(i) {
   const ks = k === NONE ? [] : /^\d+$/.test(k) ? [k] : known.ks;
   const files = ks.map((one) => `k${String(one).padStart(3, "0")}-…`).join(", ");
   found.append(made("p", isLevel(fact) ? "The teacher’s predictions beside the gold labels:"
-    : `Records, a file a training${files ? ` (${files})` : ""}: ${known.states[method] ?? "submitted"}`), list);
+    : `Records, a file a training${files ? ` (${files})` : ""}; ${known.states[method] ?? "submitted"}:`), list);
   if (!isLevel(fact)) {
     const parts = ["cod-bench", "run", "--suite", known.run, "--track", known.track];
     if (known.protocol !== "last") parts.push("--protocol", known.protocol);
