@@ -74,6 +74,12 @@ def test_an_incomplete_grid_limits_nothing() -> None:
     assert told(partial) == []
 
 
+def test_what_somebody_submitted_never_speaks_at_the_head() -> None:
+    mine = SUITE.variant(submitted=("mine",))
+    assert told(found(mine, lambda spec: only_quotes(spec, other=-0.2))) == []
+    assert told(found(), found(mine)) == told(found())
+
+
 def test_only_the_method_that_the_others_are_ablations_of_speaks() -> None:
     def chance(spec: RunSpec) -> float:
         return 0.6 + 0.2 * (spec.condition == "cod") * (1 if spec.method == "kd" else -1)

@@ -206,19 +206,20 @@ def test_back_and_forward_undo_and_redo_choices(shown: Any) -> None:
     assert shown.locator("#cells").inner_text() == far
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "suite=nothing&task=%3Cscript%3E&k=7&sort=nothing.asc&columns=none,of,these&x=y",
-        "suite=&protocol=any&track=toy", "sort=accuracy.sideways", "q=", "=", "%E0%A4%A=1",
-    ],
-)  # fmt: skip
-def test_an_address_that_nobody_knows_is_passed_over(shown: Any, published: str, wrong: str) -> None:
-    opening = shown.locator("#cells").inner_text()
-    other = shown.context.new_page()
+def test_an_address_that_nobody_knows_is_passed_over(shown: Any, published: str) -> None:
+    opening, other = shown.locator("#cells").inner_text(), shown.context.new_page()
     troubles: list[str] = []
     other.on("pageerror", lambda error: troubles.append(str(error)))
-    other.goto(f"{published}#{wrong}")
+    for wrong in (
+        "suite=nothing&task=%3Cscript%3E&k=7&sort=nothing.asc&columns=none,of,these&x=y",
+        "suite=&protocol=any&track=toy", "sort=accuracy.sideways", "q=", "=", "%E0%A4%A=1",
+    ):  # fmt: skip
+        other.goto(f"{published}#suite=why")
+        other.goto(f"{published}#{wrong}")
+        assert chosen(other, "suite") == "embedded", wrong
+        assert other.locator("#cells").inner_text() == opening, wrong
+    other.goto("about:blank")
+    other.goto(f"{published}#suite=nothing&method=nobody")
     assert other.locator("#cells").inner_text() == opening
     assert troubles == []
     other.close()

@@ -31,13 +31,13 @@ class Limit:
 
 
 def of(shown: Sequence[tuple[Grid, Sequence[Claim]]]) -> list[Limit]:
-    """Rivals first, then tasks, the worst in front; of complete grids alone.
+    """Rivals first, then tasks, the worst in front; of complete grids alone, and of none that somebody submitted.
 
     A task is named where the mean over methods, over the primary budgets, has an interval that holds 0 or lies below;
     under four seeds, which have no interval, where not every seed gains. Single tasks carry no verdict. Where a suite
     sets a method against ablations of it, that method alone speaks.
     """
-    whole = [(grid, own) for grid, own in shown if grid.complete]
+    whole = [(g, own) for g, own in shown if g.complete and not (g.suite.submitted or g.suite.tried)]
     found = [limit for grid, own in whole for limit in _rivals(grid, own)]
     seen: set[RunSpec] = set()
     gains: dict[str, list[str]] = {}

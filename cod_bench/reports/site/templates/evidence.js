@@ -60,6 +60,7 @@ function evidence(i) {
     const line = made("p", "", { className: "command" });
     line.append(made("code", command), " ", button);
     found.append(line);
+    if (known.run !== known.suite) found.append(made("p", `What suite ${known.run} does not declare is named again by its --plugin or --data.`, { className: "whose" }));
     if (local) found.append(made("p", "DIR is a folder of your own copies of these tasks’ rows.", { className: "whose" }));
   }
   return found;

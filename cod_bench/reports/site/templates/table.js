@@ -124,6 +124,7 @@ const data = new DataTable(table, {
   columnDefs: [
     { targets: numeric, orderSequence: ["desc", "asc"], type: "measured" },
     { targets: EVIDENCE, orderable: false, searchable: false },
+    { targets: names.flatMap((_, i) => (usual.includes(i) ? [] : [i])), visible: false },
   ],
   pageLength: 25,
   lengthMenu: [[25, 100, -1], ["25", "100", "all"]],
@@ -154,7 +155,7 @@ const boxes = names.map((name, i) => {
 });
 function visible(wanted) {
   names.forEach((_, i) => {
-    data.column(i).visible(wanted.includes(i), false);
+    if (data.column(i).visible() !== wanted.includes(i)) data.column(i).visible(wanted.includes(i), false);
     if (boxes[i]) boxes[i].checked = wanted.includes(i);
   });
   data.columns.adjust();

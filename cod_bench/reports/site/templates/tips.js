@@ -15,24 +15,30 @@ function hint(mark) {
 }
 const unhint = () => { tip.hidden = true; };
 document.querySelectorAll(".panel > svg").forEach((drawing) => {
-  const marks = [...drawing.querySelectorAll("title")].map((title) => {
-    const mark = title.parentNode;
-    mark.setAttribute("aria-label", title.textContent);
-    mark.setAttribute("role", "img");
-    mark.setAttribute("tabindex", "-1");
-    mark.setAttribute("aria-describedby", "tip");
-    title.remove();
-    return mark;
-  });
-  if (!marks.length) return;
+  const start = drawing.querySelector("title")?.parentNode;
+  if (!start) return;
   drawing.setAttribute("role", "group");
-  marks[0].setAttribute("tabindex", "0");
-  const spots = marks.map((mark) => mark.querySelector("use"));
+  start.setAttribute("tabindex", "0");
+  let marks = [], spots = [];
+  function ready() { // a page has thousands of marks, and most panels are never looked at
+    if (marks.length) return;
+    marks = [...drawing.querySelectorAll("title")].map((title) => {
+      const mark = title.parentNode;
+      mark.setAttribute("aria-label", title.textContent);
+      mark.setAttribute("role", "img");
+      mark.setAttribute("aria-describedby", "tip");
+      if (mark !== start) mark.setAttribute("tabindex", "-1");
+      title.remove();
+      return mark;
+    });
+    spots = marks.map((mark) => mark.querySelector("use"));
+  }
   function move(to) {
     marks.forEach((mark) => mark.setAttribute("tabindex", mark === to ? "0" : "-1"));
     to.focus();
   }
-  drawing.addEventListener("focusin", (event) => { if (marks.includes(event.target)) hint(event.target); });
+  drawing.addEventListener("pointerenter", ready);
+  drawing.addEventListener("focusin", (event) => { ready(); if (marks.includes(event.target)) hint(event.target); });
   drawing.addEventListener("focusout", unhint);
   drawing.addEventListener("keydown", (event) => {
     const i = marks.indexOf(event.target);
