@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cod_bench import registry
 from cod_bench.data import origin
-from cod_bench.design.filters import Filters, suite_for
+from cod_bench.design.filters import Filters, parts
 from cod_bench.design.suite import Suite
 from cod_bench.design.suites import DEFAULT_SUITE
 from cod_bench.errors import UsageError
@@ -71,7 +71,11 @@ def plan(
         UsageError: an unknown name (with the nearest one), or nothing is left.
     """
     filters = _filters(track, task, method, condition, k, seed, generator, protocol)
-    return plans.make(suite_for(suite, filters), filters, results_folder(Path(results)))
+    (chosen, own), *others = parts(suite, filters)
+    if others:
+        names = ", ".join(one.name for one, _ in ((chosen, own), *others))
+        raise UsageError(f"plan: these runs have tables of their own ({names}); plan each in a call of its own")
+    return plans.make(chosen, own, results_folder(Path(results)))
 
 
 def run(
@@ -112,19 +116,24 @@ def run(
     folder = results_folder(Path(results))
     tell = listen or (lambda _outcome, _tally: None)
     if isinstance(suite_or_runs, str | Suite):
-        tally = runs.run_all(
-            suite_for(suite_or_runs, filters), filters, folder, workers=workers, rerun=rerun, executor=executor,
-            fail_fast=fail_fast, timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
-            partial=lambda: None,
-        )  # fmt: skip
+        tallies = [
+            runs.run_all(
+                suite, own, folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
+                timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell, partial=lambda: None,
+            )
+            for suite, own in parts(suite_or_runs, filters)
+        ]  # fmt: skip
     else:
         if filters != Filters():
             raise UsageError("run: runs that are named one by one take no filter; leave the filters out")
-        tally = runs.run_these(
-            _specs(suite_or_runs), folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
-            timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
-        )  # fmt: skip
-    return Ran(tally.done, tally.failed, tally.blocked, tally.earlier)
+        tallies = [
+            runs.run_these(
+                _specs(suite_or_runs), folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
+                timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
+            )
+        ]  # fmt: skip
+    counts = ("done", "failed", "blocked", "earlier")
+    return Ran(*(sum(getattr(tally, name) for tally in tallies) for name in counts))
 
 
 def load(results: str | Path = "runs", suite: str | Suite = "", track: str = "", protocol: str = "") -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -221,8 +222,11 @@ def export(
 
 
 def site(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html to.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html, runs.csv and runs.parquet to.")],
     results: ReadingOption = None,
+    repository: Annotated[
+        str, typer.Option("--repository", help="Address of the repository that holds `results`, for links.")
+    ] = "",
     examples: Annotated[
         bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
     ] = False,
@@ -232,14 +236,21 @@ def site(
 ) -> None:
     """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
     from cod_bench.counterfactuals import examples as site_examples
+    from cod_bench.counterfactuals import tried
     from cod_bench.reports import render
 
     given.plugins(plugin, data)
     given.out_folder("--out", out)
     for name in given.words("suite", suite or None):
         suites.suite(name)
-    shown = site_examples.examples if examples else None
-    path = render.build(given.results_folder(given.reading(results), there=True), out, examples=shown)
+    if repository and not re.fullmatch(r"https://[A-Za-z0-9._~:/@%+-]+", repository):
+        raise UsageError(f"--repository {repository!r}: write an address such as https://github.com/owner/name")
+    path = render.build(
+        given.results_folder(given.reading(results), there=True), out,
+        examples=site_examples.examples if examples else None,
+        published=tried.published(),
+        repository=repository.rstrip("/"),
+    )  # fmt: skip
     say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
 
 

@@ -251,9 +251,9 @@ def test_many_conditions_have_a_panel_each_before_standard_and_cod() -> None:
 
 def test_the_site_shows_the_table_and_the_lines() -> None:
     text = site.page([grid()])
-    assert text.index("<h3>Floors and ceilings</h3>") < text.index('id="cells"')
-    assert text.count('class="level"') == 2 * 2 * 4  # tasks, methods, levels
-    assert "Grey lines: teacher " in text
+    assert text.index("Floors and ceilings against") < text.index('id="cells"')
+    assert text.count('<path class="level"') == 2 * 2 * 5  # tasks, methods, levels and chance
+    assert 'aria-label="Grey lines"' in text
     regions = [attrs.get("aria-label") for _, attrs in Tags(text).found if attrs.get("role") == "region"]
     assert "Floors and ceilings" in regions
     assert len(text.encode()) < site.LIMIT
