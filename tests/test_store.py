@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cod_bench.errors import InterruptionError, UsageError, plain
 from cod_bench.store import (
+    Artifacts,
     home,
     kept,
     lock,
@@ -221,3 +222,59 @@ def test_plain_text_is_one_line_that_steers_no_terminal(text: str) -> None:
 
 def test_plain_text_keeps_what_it_is_told_to() -> None:
     assert plain("a\nb\x1b[31m\u202ec\udc80", keep="\n") == "a\nb\\x1b[31m\\u202ec\\udc80"
+
+
+def test_a_teachers_folder_of_an_earlier_version_is_found_and_renamed(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    old = tmp_path / "teachers" / "my-track" / "toy-0123456789ab"
+    old.mkdir(parents=True)
+    (old / "teacher.json").write_text("marker")
+    new = artifacts.teacher("bert-01234567", "toy", "0123456789ab")
+    artifacts.adopt(new)
+    assert (new / "teacher.json").read_text() == "marker"
+    assert not old.exists()
+    old.mkdir()  # what is there already is left alone
+    artifacts.adopt(new)
+    assert (new / "teacher.json").exists()
+    other = artifacts.teacher("bert-01234567", "other", "0123456789ab")
+    artifacts.adopt(other)
+    assert not other.exists()
+
+
+def test_a_teacher_that_lay_under_a_tracks_name_is_not_fitted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cod_bench.counterfactuals import warm
+    from cod_bench.design import tracks
+
+    monkeypatch.setenv("COD_BENCH_HOME", str(tmp_path))
+    warm._teachers.clear()
+    fitted = warm.teacher("toy", "toy").sha256
+    (place,) = (tmp_path / "artifacts" / "teachers").glob("*/toy-*/teacher.json")
+    assert place.parents[1].name == tracks.track("toy").teacher_name
+    place.parents[1].rename(place.parents[2] / "toy")
+    warm._teachers.clear()
+    monkeypatch.setattr("cod_bench.training.teacher.fit", lambda *_: pytest.fail("it was there"))
+    assert warm.teacher("toy", "toy").sha256 == fitted
+    warm._teachers.clear()
+
+
+def test_texts_that_are_kept_are_shown_without_any_model(tmp_path: Path) -> None:
+    env = {**os.environ, "COD_BENCH_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "cod_bench", "cfe", "inspect", "--task", "toy", "--track", "toy", "--texts", "3"]
+
+    def shown(*more: str) -> tuple[str, str]:
+        done = subprocess.run([*command, *more], env=env, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, done.stderr
+
+    first, told = shown()
+    assert "teacher of toy on toy: starts" in told
+    run = [sys.executable, "-m", "cod_bench", "run", "--suite", "toy", "--method", "kd", "--condition", "cod"]
+    subprocess.run(run, env=env, capture_output=True, check=True, cwd=tmp_path)
+    again, told = shown()
+    assert told == "teacher of toy on toy: what it said of these texts is kept here\n"
+    assert again == first
+    for weights in tmp_path.glob("artifacts/teachers/*/toy-*/model.safetensors"):
+        weights.unlink()  # so that a model would be fitted anew if one were asked
+    assert shown()[0] == first

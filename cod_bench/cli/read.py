@@ -202,7 +202,7 @@ def frontier(
             parts += [shown.levels(found, one)] if grid.complete and shown.costs_anything(found, one) else []
         parts += [] if grid.complete else [shown.table(found, axes)]
         parts.append(shown.caption(grid))
-    page("\n\n".join(["", *parts]))
+    page("\n" + "\n\n".join(parts))
     if csv is not None:
         write_atomic(csv, shown.csv_of(grid, found))
         say("", f"wrote {len(found)} points to {csv}")

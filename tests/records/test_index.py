@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cod_bench.records import index
+from cod_bench.records import record as records_of
 from cod_bench.records import results as folders
 from cod_bench.records.index import Entry, decode, encode
 from cod_bench.records.record import Record, summary
@@ -72,6 +73,33 @@ def test_what_has_not_changed_is_not_read_again(filled: Results, monkeypatch: py
     assert reads(filled, monkeypatch) == 1
     filled.record_paths()[0].unlink()
     assert reads(filled, monkeypatch) == 0
+
+
+def test_readers_take_what_was_judged_as_it_is_and_judge_what_changed(
+    filled: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    original = records_of.problems
+    monkeypatch.setattr(records_of, "problems", lambda record: judged.append(record.run_id) or original(record))
+
+    def scanned(**how: bool) -> int:
+        folders._read.clear()  # as another process
+        judged.clear()
+        assert len(filled.scan(**how)[0]) == 4
+        return len(judged)
+
+    first = filled.scan()[0]
+    assert len(judged) == 4
+    assert scanned() == 0
+    folders._read.clear()
+    assert filled.scan()[0] == first  # the very same values
+    assert scanned(anew=True) == 4
+    filled.write(replace(first[0], cost={**first[0].cost, "seconds": 5.0}))
+    assert scanned() == 1
+    broken = filled.record_paths()[1]
+    broken.write_text(broken.read_text().replace('"device":"cpu"', '"device":"gpu"'))
+    folders._read.clear()
+    assert [file.path for file in filled.scan()[1]] == [broken]
 
 
 def test_a_record_changed_to_the_same_size_and_time_is_read_again(
