@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cod_bench.analysis import stats
 from cod_bench.analysis.mixtures import refuse_mixtures
 from cod_bench.condition import version_of
 from cod_bench.design.suite import Suite
@@ -112,6 +113,16 @@ class Grid:
     def complete(self) -> bool:
         """Whether every declared run is counted; before that there is no p, interval or claim."""
         return not self.missing
+
+    @property
+    def units(self) -> int:
+        """Declared units, which are (task, seed)."""
+        return len(self.suite.tasks) * len(self.suite.seeds)
+
+    @property
+    def tested(self) -> bool:
+        """Whether it has intervals, p and verdicts: every declared run is there, and units enough."""
+        return self.complete and self.units >= stats.FEWEST
 
     @property
     def methods(self) -> tuple[str, ...]:

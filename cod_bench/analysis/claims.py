@@ -160,7 +160,7 @@ def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
     Empty before the grid is complete; a method whose gain is the same in every unit correlates with nothing.
     """
     found = {}
-    for over, methods in together(grid) if grid.complete else ():
+    for over, methods in together(grid) if grid.tested else ():
         units = []
         for method in methods:
             ks = grid.primary(method, "cod", over)
@@ -258,7 +258,7 @@ def _gains(grid: Grid, wanted: Sequence[_Asked], purpose: str, *, matched: bool 
     parts = [_parts(grid, asked, "correct") for asked in wanted]
     effects: Sequence[stats.Effect | None] = [None] * len(wanted)
     at_prior = effects
-    if grid.complete and wanted:
+    if grid.tested and wanted:
         where = (grid.suite.name, grid.protocol, grid.track)
         effects = _effects(parts, stream("sign-flip", *where, purpose))
         if matched:

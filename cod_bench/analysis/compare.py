@@ -34,8 +34,9 @@ class Comparison:
     """Mean over those tasks of the mean over seeds; None where the sides share no unit."""
     low: float | None
     high: float | None
+    """Ends of the interval; None for fewer than `stats.FEWEST` units."""
     p: float | None
-    """Of the sign-flip test, not adjusted for anything; None for unpaired sides."""
+    """Of the sign-flip test, not adjusted for anything; None for unpaired sides and for as few units."""
 
 
 def side(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> dict[tuple[str, int, int], Run]:
@@ -90,7 +91,8 @@ def compare(
     found = (
         _paired(ours, theirs, seeds, budgets, level, test) if paired else _unpaired(ours, theirs, seeds, budgets, level)
     )
-    return Comparison(name, other, units, len(seeds), ks, paired, *found)
+    made = Comparison(name, other, units, len(seeds), ks, paired, *found)
+    return made if units >= stats.FEWEST else means_only(made)
 
 
 def _common(record: Record) -> tuple[Any, ...]:

@@ -104,7 +104,7 @@ def ranking(grid: Grid) -> list[Rank]:
     ranks = np.stack([_ranks(-scores[:, place]) for place in range(scores.shape[1])], axis=1)
     found = []
     for (method, condition, means), own in zip(entries, ranks, strict=True):
-        low, high = _interval(own) if grid.complete else (None, None)  # none before every declared run is there
+        low, high = _interval(own) if grid.tested else (None, None)  # none before every declared run is there
         found.append(Rank(method, condition, float(np.mean(means)), float(own.mean()), low, high))
     return sorted(found, key=lambda entry: (entry.rank, -entry.mean, entry.method, entry.condition))
 

@@ -106,7 +106,8 @@ def points(cells: Iterable[Cell], tasks: Sequence[str], *, intervals: bool = Tru
     """One point a cell that has a run of every task; nothing is imputed for another.
 
     The 95 % interval is a t interval over units (task, seed), stratified by task, with the evaluation rows fixed: for
-    one task the one of the leaderboard's cells. None where a task has a single seed.
+    one task the one of the leaderboard's cells. None where a task has a single seed, and below
+    `stats.FEWEST` units.
 
     Args:
         intervals: whether to give any; a partial grid has none.
@@ -119,7 +120,7 @@ def points(cells: Iterable[Cell], tasks: Sequence[str], *, intervals: bool = Tru
         runs = [run for own in by_task for run in own]
         values = [np.array([float(run.metrics["accuracy"]) for run in own]) for own in by_task]
         mean = float(np.mean([own.mean() for own in values]))
-        error = stats.unit_error(values) if intervals else None
+        error = stats.unit_error(values) if intervals and len(runs) >= stats.FEWEST else None
         half = None if error is None else stats.quantile(len(runs) - len(values)) * error
         spent = {axis: [cost(axis, run.record.cost) for run in runs] for axis in AXES}
         found.append(

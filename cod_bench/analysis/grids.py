@@ -18,6 +18,7 @@ from cod_bench.condition import Condition, ask, condition, outdated, version_of
 from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, expected, has_recipe, identify, not_applicable
 from cod_bench.design.suite import Block, Suite
+from cod_bench.design.suite_file import END
 from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
@@ -58,9 +59,10 @@ def named(
     if isinstance(asked, Suite):
         wanted = [asked]
     else:
+        declared = suites.declared(asked)
+        asked = declared.name if asked.endswith(END) else asked
         # by the name a table has: a suite on local slices or with another generator is a variant of its own
         there = {suite.name: suite for suite in suites_with_records(results)} if records else {}
-        declared = suites.declared(asked)
         wanted = [there[asked]] if asked in there else [declared] if asked == declared.name else []
         wanted += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == asked]
     found: list[Grid] = []
@@ -286,10 +288,10 @@ def suites_with_records(results: Results) -> list[Suite]:
     Tasks, methods and conditions that no suite declares and generators other than a suite's own make variants of the
     suites.
     """
-    records, _ = results.scan()
-    specs = {record.spec for record in records}
+    specs = {summary.spec for summary in results.glance()[0]}
     there, protocols = _known_tracks({s.track for s in specs}), {s.protocol for s in specs}
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
+    every = suites.every()
     others = _installed("baseline", "method", {s.method for s in specs} - declared)
     submitted = [(), *((method,) for method in others)]
     conditions = _installed("condition", "condition", {s.condition for s in specs} - set(suites.CONDITIONS))
@@ -302,8 +304,9 @@ def suites_with_records(results: Results) -> list[Suite]:
         for generator in generators
         for own in tried
         for methods in submitted
-        for suite in (declared_suite.on_tracks(there) for declared_suite in suites.SUITES.values())
+        for suite in (declared_suite.on_tracks(there) for declared_suite in every.values())
         if there.intersection(suite.tracks)
+        if not {*methods} & {*suite.methods} and not {*own} & {*suite.conditions}  # of a file, it declares these itself
         for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
         for made in (variant, *on_other_tasks(variant, specs))
     }
@@ -344,6 +347,8 @@ def on_other_tasks(suite: Suite, specs: set[RunSpec]) -> list[Suite]:
     One variant takes the slice of each task with most runs; any other slice is shown alone, in a table of its own, and
     so is a task of one's own.
     """
+    if suite.family not in suites.SUITES:  # of a file: it names the rows that it is about
+        return []
     runs = Counter(spec.task for spec in specs if LOCAL in spec.task and spec.task not in suite.tasks)
     slices: dict[str, list[str]] = {}
     for task in sorted(runs, key=lambda task: (-runs[task], task)):

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 EXACT_UNITS = 16
 """Up to so many units all 2^n sign patterns are enumerated (65,536)."""
 DRAWS = 99_999
+FEWEST = 4
+"""Fewer units get neither interval nor p: two of them span a hundred points, and no p of theirs is below a quarter."""
 ROWS_DF = 10**6
 """Degrees of freedom of the row part: as good as normal."""
 TASKS_NEEDED = 5
@@ -184,8 +186,8 @@ def new_tasks(differences: Sequence[Floats], level: float = 0.95) -> tuple[float
 
 
 def mean_interval(values: Floats, level: float = 0.95) -> tuple[float, float] | None:
-    """t interval of one cell's mean over seeds, evaluation rows fixed; None for a single seed."""
-    if len(values) < 2:
+    """t interval of one cell's mean over seeds, evaluation rows fixed; None for fewer than FEWEST seeds."""
+    if len(values) < FEWEST:
         return None
     half = quantile(len(values) - 1, level) * float(values.std(ddof=1)) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)

@@ -38,6 +38,7 @@ from cod_bench.cli.options import (
     PluginOption,
     PrecisionOption,
     ProtocolOption,
+    ReadingOption,
     RecipeOption,
     ResultsOption,
     SeedOption,
@@ -55,7 +56,7 @@ from cod_bench.cli.terminal import say, settle
 from cod_bench.cli.verbs import App
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
-from cod_bench.design.filters import Filters, suite_for
+from cod_bench.design.filters import Filters, parts, suite_for
 from cod_bench.errors import NO_ROOM, RunError, UsageError
 from cod_bench.runner import energy as energies
 from cod_bench.runner import plan as plans
@@ -126,7 +127,7 @@ def list_(data: DataOption = None, plugin: PluginOption = None) -> None:
     """What there is: suites, tracks, tasks, methods, conditions, generators."""
     given.plugins(plugin, data)
     say("suites")
-    for suite in suites.SUITES.values():
+    for suite in suites.every().values():
         runs = sum(1 for _ in suite.expand(track=suite.tracks[0]))
         say(f"  {suite.name:14} {runs:5} runs  {suite.title}")
     say("tracks")
@@ -185,22 +186,23 @@ def plan(
     """How many runs are done, missing and failed, about how long and how dear the rest is. Starts nothing."""
     given.plugins(plugin, data)
     given.endpoint(model, "", pairs, False, attempts)
-    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    chosen, folder = suite_for(suite, filters), given.results_folder(results)
-    given.apply([chosen.generator])
+    chosen = parts(suite, given.filters(protocol, track, task, method, condition, k, seed, generator, part))
+    folder = given.results_folder(results)
+    given.apply([one.generator for one, _ in chosen])
     # a track is made when every other word is known to be one
     track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
-    made = plans.make(chosen, replace(filters, track=track), folder)
-    say(show.plan_line(made, workers, folder.root))
-    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
-        say(f"not applicable on {made.track}: {method_} {reason}")
-    for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
-        say(note)
-    for line in show.bills(made):
-        say(line)
-    if runs:
-        for planned in made.runs:
-            say(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
+    for one, filters in chosen:
+        made = plans.make(one, replace(filters, track=track), folder)
+        say(show.plan_line(made, workers, folder.root))
+        for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
+            say(f"not applicable on {made.track}: {method_} {reason}")
+        for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
+            say(note)
+        for line in show.bills(made):
+            say(line)
+        if runs:
+            for planned in made.runs:
+                say(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
 
 
 @app.command()
@@ -215,26 +217,17 @@ def status(
     given.plugins(plugin, data)
     given.endpoint(attempts=attempts)
     folder = given.results_folder(results)
-    filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    chosen = suite_for(suite, filters)
-    given.apply([chosen.generator])
-    made = plans.make(chosen, filters, folder)
-    say(show.plan_line(made, devices.cores(), folder.root))
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for planned in made.runs:
-        spec = planned.spec
-        groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
-    for (task_, method_, condition_), states in groups.items():
-        counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(sorted(states)))
-        say(f"  {task_:14} {method_:10} {condition_:16} {counts}")
-    for method_, reason in {p.spec.method: p.reason for p in made.runs if p.reason}.items():
-        say(f"not applicable on {made.track}: {method_} {reason}")
-    for planned in made.runs:
-        if planned.state == "failed":
-            failure = folder.failure(planned.spec, planned.run_id)
-            files = "".join(f" --plugin {shlex.quote(str(file))}" for file in plugin or ())
-            same = f" --results {shlex.quote(str(results))}{origin.options()}{files}"
-            say(f"failed: {planned.spec.label}: {failure.reason}", f"  retry: {failure.retry}{same}")
+    chosen = parts(suite, given.filters(protocol, track, task, method, condition, k, seed, generator, part))
+    given.apply([one.generator for one, _ in chosen])
+    files = "".join(f" --plugin {shlex.quote(str(file))}" for file in plugin or ())
+    for one, filters in chosen:
+        made = plans.make(one, filters, folder)
+        say(show.plan_line(made, devices.cores(), folder.root), *show.state(made))
+        for planned in made.runs:
+            if planned.state == "failed":
+                failure = folder.failure(planned.spec, planned.run_id)
+                same = f" --results {shlex.quote(str(results))}{origin.options()}{files}"
+                say(f"failed: {planned.spec.label}: {failure.reason}", f"  retry: {failure.retry}{same}")
     for file in made.bad:
         say(f"corrupt: {file.line}")
 
@@ -263,25 +256,25 @@ def run(
     devices.ask(device)
     if energy:
         energies.ask()
-    asked = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
-    given.apply([suite_for(suite, asked).generator])  # before a track is made
-    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
+    chosen = parts(suite, filters)
+    given.apply([one.generator for one, _ in chosen])  # before a track is made
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     unfinished = show.run(
-        suite_for(suite, filters), filters, given.results_folder(results),
+        [(one, replace(own, track=track)) for one, own in chosen], given.results_folder(results),
         workers=workers or 0, rerun=rerun, executor=executor,
         options=given.executor(address, gpus_per_run, workers_per_device),
-        fail_fast=fail_fast, timeout=timeout or 0.0, plan_line=show.plan_line,
+        fail_fast=fail_fast, timeout=timeout or 0.0,
     )  # fmt: skip
     raise typer.Exit(1 if unfinished else 0)
 
 
 @app.command()
 def leaderboard(
-    suite: Annotated[str, typer.Option("--suite", help="Only these suites; all with records if empty.")] = "",
-    results: ResultsOption = DEFAULT_RESULTS,
+    suite: Annotated[str, typer.Option("--suite", help="Only these suites, or FILE.toml; all if left out.")] = "",
+    results: ReadingOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is stale or missing.")] = False,
     data: DataOption = None,
@@ -290,21 +283,26 @@ def leaderboard(
     """Render tables, CSV files and learning curves from the records alone."""
     from cod_bench.analysis import grids
     from cod_bench.reports import leaderboard as boards
-    from cod_bench.reports import render
+    from cod_bench.reports import render, rendered
 
     given.plugins(plugin, data)
-    folder = given.results_folder(results, there=True)
+    folder = given.results_folder(given.reading(results), there=True)
     chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or grids.suites_with_records(folder)
     if not chosen:
-        raise UsageError(f"--results {results}: has no records; run `cod-bench run --all` first")
+        raise UsageError(f"--results {folder.root}: has no records; run `cod-bench run --all` first")
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)
+    of = rendered.inputs(folder, [one.name for one in chosen], origin.options(), *suites.given())
+    if not check and (known := rendered.read(target, of)) is not None:
+        say(f"{target}: {len(known.files)} files are what the records say already; start with {target / 'README.md'}")
+        return
     files = render.files(folder, chosen, figures=not check)
     for file in folder.scan()[1]:
         say(f"not counted, corrupt: {file.path}: {file.reason}", err=True)
     if not check:
         boards.write(target, files)
+        rendered.keep(target, of, files, {})
         say(f"wrote {len(files)} files; start with {target / 'README.md'}")
         return
     stale = boards.check(target, files)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench import registry
+from cod_bench.cli.terminal import say
 from cod_bench.cli.verbs import named
 from cod_bench.data import origin
 from cod_bench.design import shard
@@ -116,6 +117,22 @@ def ready(names: Iterable[str], tasks: Collection[str]) -> None:
         generator = registry.load("generator", name)
         if not generator.costly:
             generator.ready(tasks)
+
+
+RUNS, PUBLISHED = Path("runs"), Path("results")
+
+
+def reading(named: Path | None) -> Path:
+    """The folder that a reader reads: the named one, else the user's own runs if there are any, else the published.
+
+    The first line says which, where nobody named it.
+    """
+    if named is not None:
+        return named
+    own = RUNS.is_dir() and bool(results_folder(RUNS).record_paths())
+    found = RUNS if own else PUBLISHED
+    say(f"records: {found.resolve()} (another folder by --results)", err=True)
+    return found
 
 
 def trials(file: Path) -> None:

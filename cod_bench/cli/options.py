@@ -10,9 +10,15 @@ import typer
 from cod_bench.cli.terminal import say
 from cod_bench.records.provenance import git, version_of_code
 
-SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
+SuiteOption = Annotated[
+    str,
+    typer.Option("--suite", help="Named set of runs (`cod-bench list`), or FILE.toml that declares your own."),
+]
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
+]
+ReadingOption = Annotated[
+    Path | None, typer.Option("--results", help="Folder of records; `runs` if it holds any, else `results`.")
 ]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")

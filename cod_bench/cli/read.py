@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cod_bench.cli import given
-from cod_bench.cli.options import DataOption, PluginOption
+from cod_bench.cli.options import DataOption, PluginOption, ReadingOption, SuiteOption
 from cod_bench.cli.terminal import say
 from cod_bench.design import suites, tracks
 from cod_bench.errors import UsageError, unknown
-from cod_bench.reports import standing
+from cod_bench.reports import captions, standing
 from cod_bench.reports.tables import interval, p_value, points
 from cod_bench.spec import PROTOCOLS
 
@@ -22,17 +22,14 @@ if TYPE_CHECKING:
     from cod_bench.analysis.aggregate import Grid
     from cod_bench.records.results import Results
 
-ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of records.")]
 TrackOption = Annotated[str, typer.Option("--track", help="Only this track.")]
 ProtocolOption = Annotated[str, typer.Option("--protocol", help="Only this protocol.")]
-SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of runs; see `cod-bench list`.")]
-DEFAULT_RESULTS = Path("results")
 
 
 def table(
     number: Annotated[int, typer.Argument(help="Of the paper's tables, 1 to 9.")],
     suite: Annotated[str, typer.Option("--suite", help="Another suite beside it, as an analogue.")] = "",
-    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    results: ReadingOption = None, track: TrackOption = "", protocol: ProtocolOption = "",
     out: Annotated[Path | None, typer.Option("--out", help="Also write table-N.md, .csv and .tex here.")] = None,
 ) -> None:  # fmt: skip
     """One of the paper's tables with ours beside it, cell by cell."""
@@ -44,9 +41,10 @@ def table(
     _known(track, protocol)
     if out is not None:
         given.out_folder("--out", out)
+    folder = given.reading(results)
     name = suite or (shown.suite if shown.suite in suites.SUITES else "")
-    grids = _grids(name, results, track, protocol, family=shown.kind in ("prompts", "soft labels")) if name else []
-    _where(results, grids)
+    grids = _grids(name, folder, track, protocol, family=shown.kind in ("prompts", "soft labels")) if name else []
+    _alone(grids)
     rows = paper.rows(number, grids)
     told = paper_page.markdown_text(shown, rows, grids)
     say(*told.removesuffix("\n").split("\n"))
@@ -59,7 +57,7 @@ def table(
 
 def claims(
     suite: Annotated[str, typer.Option("--suite", help="Another suite, as an analogue of every claim.")] = "",
-    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    results: ReadingOption = None, track: TrackOption = "", protocol: ProtocolOption = "",
     out: Annotated[Path | None, typer.Option("--out", help="Also write claims.md here.")] = None,
 ) -> None:  # fmt: skip
     """The claims of the paper's text with the verdicts that records of ours allow."""
@@ -70,10 +68,11 @@ def claims(
     if out is not None:
         given.out_folder("--out", out)
     _known(track, protocol)
+    folder = given.reading(results)
     listed = paper_claims.claims()
     every = {paper_claims.suite_of(claim, part) for claim in listed for part in claim.parts}
-    grids = [grid for name in ([suite] if suite else sorted(every)) for grid in _grids(name, results, track, protocol)]
-    _where(results, grids)
+    grids = [grid for name in ([suite] if suite else sorted(every)) for grid in _grids(name, folder, track, protocol)]
+    _alone(grids)
     found: list[tuple[paper_claims.Claim, list[paper_claims.Answer]]] = []
     for claim in listed:
         own: list[tuple[Grid | None, ...]] = (
@@ -94,7 +93,7 @@ def claims(
 def compare(
     left: Annotated[str, typer.Argument(help="A method, a condition or a folder of records.")],
     right: Annotated[str, typer.Argument(help="Another of the same kind.")],
-    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ReadingOption = None, track: TrackOption = "",
     protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Difference of two methods, two conditions or two folders of records, unit by unit. Exploratory."""
@@ -102,35 +101,19 @@ def compare(
 
     given.plugins(plugin, data)
     if Path(left).is_dir() and Path(right).is_dir():
-        first, second = (_one(suite, Path(folder), track, protocol) for folder in (left, right))
-        if (first.track, first.protocol) != (second.track, second.protocol):
-            raise UsageError(
-                f"compare: {left} has track {first.track}, protocol {first.protocol}, {right} {second.track}, "
-                f"{second.protocol}; name one --track and --protocol"
-            )
+        first, second = _alike(suite, left, right, track, protocol)
         sides = [((first, left, m, c), (second, right, m, c)) for m in first.methods for c in first.conditions(m)]
     else:
-        grid = _one(suite, results, track, protocol)
-        _where(results, [grid])
-        conditions = dict.fromkeys(c for method in grid.methods for c in grid.conditions(method))
-        if left in grid.methods and right in grid.methods:
-            sides = [((grid, "", left, c), (grid, "", right, c)) for c in grid.conditions(left)]
-        elif left in conditions and right in conditions:
-            sides = [((grid, "", m, left), (grid, "", m, right)) for m in grid.methods]
-        else:
-            known = {**dict.fromkeys(grid.methods, "a method"), **dict.fromkeys(conditions, "a condition")}
-            kinds = [known.get(side, "a folder" if Path(side).is_dir() else "none of these") for side in (left, right)]
-            raise UsageError(
-                f"compare: {left!r} is {kinds[0]} and {right!r} is {kinds[1]}; name two methods "
-                f"({', '.join(grid.methods)}), two conditions ({', '.join(conditions)}) or two folders of records"
-            )
+        grid, others = _family(suite, given.reading(results), track, protocol)
+        sides = _sides(left, right, [grid, *others])
+    if not sides:
+        raise UsageError(f"compare: {left} and {right} have no condition in common in suite {suite}; name others")
     grids = {id(side[0]): side[0] for pair in sides for side in pair}.values()
-    whole = all(grid.complete for grid in grids)
-    shown = "exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p"
+    whole = all(grid.tested for grid in grids)
+    shown = "Exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p."
     if not whole:
-        counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids)
-        shown = f"PARTIAL: {counts} runs; no interval or p before all are there"
-    say(f"suite {suite}: left minus right, accuracy points, mean over tasks; {shown}")
+        shown = " ".join(dict.fromkeys(filter(None, map(captions.untested, grids))))
+    say(f"suite {sides[0][0][0].suite.name}: left minus right, accuracy points, mean over tasks. {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:
@@ -152,15 +135,14 @@ def compare(
 
 def power(
     effect: Annotated[float, typer.Option("--effect", help="True difference as a share: 0.02 is two points.")],
-    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ReadingOption = None, track: TrackOption = "",
     protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """How many seeds a design needs to see a gain of that size, from the spread in records."""
     from cod_bench.analysis import power as powers
 
     given.plugins(plugin, data)
-    grid = _one(suite, results, track, protocol)
-    _where(results, [grid])
+    grid = _one(suite, given.reading(results), track, protocol)
     for need in powers.needs(grid, effect):
         spread = ", ".join(f"{task} {100 * sd:.1f}" for task, sd in zip(grid.suite.tasks, need.spread, strict=True))
         enough = f"{need.seeds} seeds a task" if need.seeds else f"more than {powers.MOST_SEEDS} seeds a task"
@@ -177,7 +159,7 @@ def frontier(
     axis: Annotated[
         str, typer.Option("--axis", help="labels, queries, dollars or seconds; all in turn when none is named.")
     ] = "",
-    results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "", protocol: ProtocolOption = "",
+    results: ReadingOption = None, track: TrackOption = "", protocol: ProtocolOption = "",
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write every point with all its costs here.")] = None,
     svg: Annotated[Path | None, typer.Option("--svg", help="Also draw the axis that --axis names here.")] = None,
     data: DataOption = None, plugin: PluginOption = None,
@@ -195,8 +177,7 @@ def frontier(
         if file is not None and given.out_file(option, file).suffix != f".{option[2:]}":
             raise UsageError(f"{option} {file}: the name must end in .{option[2:]}")
     given.plugins(plugin, data)
-    grid = _one(suite, results, track, protocol)
-    _where(results, [grid])
+    grid = _one(suite, given.reading(results), track, protocol)
     found, axes = frontiers.of(grid), [frontiers.AXES[axis]] if axis else list(frontiers.AXES.values())
     if svg is not None and not shown.costs_anything(found, axes[0]):
         raise UsageError(f"--svg {svg}: nothing to draw; {shown.sentence(grid, found, axes[0])}")
@@ -221,7 +202,7 @@ def frontier(
 
 def export(
     out: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet.")],
-    suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS, track: TrackOption = "",
+    suite: SuiteOption = suites.DEFAULT_SUITE, results: ReadingOption = None, track: TrackOption = "",
     protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """One row a run with its metrics, for pandas, R or a spreadsheet."""
@@ -229,18 +210,20 @@ def export(
 
     given.plugins(plugin, data)
     frame.check(given.out_file("OUT", out))
-    _one(suite, results, track, protocol)
-    table = frame.frame(_grids(suite, results, track, protocol))
+    folder = given.reading(results)
+    _one(suite, folder, track, protocol)
+    table = frame.frame(_grids(suite, folder, track, protocol))
     frame.write(table, out)
     say(f"wrote {len(table)} runs to {out}")
 
 
 def site(
     out: Annotated[Path, typer.Option("--out", help="Folder to write index.html to.")],
-    results: ResultsOption = DEFAULT_RESULTS,
+    results: ReadingOption = None,
     examples: Annotated[
         bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
     ] = False,
+    suite: Annotated[str, typer.Option("--suite", help="FILE.toml of a suite of your own, to be shown too.")] = "",
     data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
@@ -250,9 +233,83 @@ def site(
 
     given.plugins(plugin, data)
     given.out_folder("--out", out)
+    for name in given.words("suite", suite or None):
+        suites.suite(name)
     shown = site_examples.examples if examples else None
-    path = render.build(given.results_folder(results, there=True), out, examples=shown)
+    path = render.build(given.results_folder(given.reading(results), there=True), out, examples=shown)
     say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
+
+
+Side = tuple["Grid", str, str, str]
+"""Grid, what it is called if it is one of two folders, method, condition."""
+
+
+def _family(suite: str, folder: Path, track: str, protocol: str) -> tuple[Grid, list[Grid]]:
+    """A suite's main grid, and those of its variants on the same track under the same protocol, tasks and generator:
+    methods and conditions of one's own have such."""
+    found = _grids(suite, folder, track, protocol, family=True)
+    own = [grid for grid in found if grid.suite.name == suite or grid.suite.family == grid.suite.name]
+    if not found:
+        return _one(suite, folder, track, protocol), []
+    first = (own or found)[0]
+    like = [
+        grid
+        for grid in found
+        if grid is not first
+        and (grid.track, grid.protocol, grid.suite.tasks, grid.suite.generator)
+        == (first.track, first.protocol, first.suite.tasks, first.suite.generator)
+    ]
+    return first, like
+
+
+def _alike(suite: str, left: str, right: str, track: str, protocol: str) -> tuple[Grid, Grid]:
+    """A suite's grids of two folders on one track under one protocol: the first of the left one that the right has.
+
+    Raises:
+        UsageError: they have none in common.
+    """
+    _one(suite, Path(left), track, protocol), _one(suite, Path(right), track, protocol)  # none at all is told first
+    ours, theirs = (_grids(suite, Path(folder), track, protocol) for folder in (left, right))
+    there = {(grid.track, grid.protocol): grid for grid in theirs}
+    for grid in ours:
+        if (grid.track, grid.protocol) in there:
+            return grid, there[grid.track, grid.protocol]
+    own, other = (", ".join(f"{grid.track} ({grid.protocol})" for grid in found) for found in (ours, theirs))
+    wanted = theirs[0]
+    raise UsageError(
+        f"compare: {left} has runs on {own} and {right} on {other}, and tracks are not compared; first run "
+        f"`cod-bench run --suite {suite} --track {wanted.track} --protocol {wanted.protocol} --results {left} --all`"
+    )
+
+
+def _sides(left: str, right: str, grids: Sequence[Grid]) -> list[tuple[Side, Side]]:
+    """What is compared with what: two methods condition by condition, or two conditions method by method.
+
+    Raises:
+        UsageError: the two are not of one kind.
+    """
+
+    def of_method(name: str) -> dict[str, Grid]:
+        """Condition -> the first grid that has it for the method."""
+        return {c: grid for grid in reversed(grids) if name in grid.methods for c in grid.conditions(name)}
+
+    methods = list(dict.fromkeys(method for grid in grids for method in (*grid.methods, *grid.floors)))
+    conditions = dict.fromkeys(c for grid in grids for method in grid.methods for c in grid.conditions(method))
+    if left in methods and right in methods:
+        one, other = of_method(left), of_method(right)
+        return [((one[c], "", left, c), (other[c], "", right, c)) for c in one if c in other]
+    if left in conditions and right in conditions:
+        return [
+            ((of_method(m)[left], "", m, left), (of_method(m)[right], "", m, right))
+            for m in methods
+            if {left, right} <= of_method(m).keys()
+        ]
+    known = {**dict.fromkeys(methods, "a method"), **dict.fromkeys(conditions, "a condition")}
+    kinds = [known.get(side, "a folder" if Path(side).is_dir() else "none of these") for side in (left, right)]
+    raise UsageError(
+        f"compare: {left!r} is {kinds[0]} and {right!r} is {kinds[1]}; name two methods ({', '.join(methods)}), two "
+        f"conditions ({', '.join(conditions)}) or two folders of records"
+    )
 
 
 def _known(track: str, protocol: str) -> None:
@@ -267,22 +324,21 @@ def _grids(name: str, folder: Path, track: str, protocol: str, *, family: bool =
     """`grids.named` in a folder; the default one need not be there."""
     from cod_bench.analysis import grids
 
-    results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
+    results = given.results_folder(folder, there=folder != given.PUBLISHED)
     return _standing(results, grids.named(name, results, track=track, protocol=protocol, family=family))
 
 
-def _where(folder: Path, grids: Sequence[Grid]) -> None:
-    """Which folder was read, where nobody named it or nothing was in it."""
-    if folder == DEFAULT_RESULTS or not grids:
-        none = "" if grids else "; no run of ours in it, so the paper's side stands alone"
-        say(f"records: {folder.resolve()} (another folder by --results){none}", err=True)
+def _alone(grids: Sequence[Grid]) -> None:
+    """That the paper's side has nothing of ours beside it."""
+    if not grids:
+        say("no run of ours in it, so the paper's side stands alone", err=True)
 
 
 def _one(name: str, folder: Path, track: str, protocol: str) -> Grid:
     from cod_bench.analysis import grids
 
     _known(track, protocol)
-    results = given.results_folder(folder, there=folder != DEFAULT_RESULTS)
+    results = given.results_folder(folder, there=folder != given.PUBLISHED)
     return _standing(results, [grids.one(name, results, track=track, protocol=protocol)])[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,12 @@ from cod_bench.analysis import grids
 from cod_bench.cli.beat import Beat
 from cod_bench.cli.terminal import say
 from cod_bench.counterfactuals import purchase as cfe
+from cod_bench.data import origin
+from cod_bench.design import suites
 from cod_bench.design.filters import select
 from cod_bench.errors import UsageError, plain
 from cod_bench.executor import Outcome
-from cod_bench.reports import leaderboard, render
+from cod_bench.reports import leaderboard, render, rendered
 from cod_bench.runner import plan
 from cod_bench.runner import run as runs
 from cod_bench.runner.run import Tally
@@ -92,11 +94,15 @@ class Show:
         self._console.print(plain(text), highlight=False, markup=False, soft_wrap=True)
 
 
+Part = tuple["Suite", "Filters"]
+"""What has tables of its own, and what was asked of it."""
+
+
 def run(
-    suite: Suite, filters: Filters, results: Results, *, workers: int, rerun: str, executor: str, fail_fast: bool,
-    plan_line: Callable[[Plan, int], str], options: Mapping[str, Any] | None = None, timeout: float = 0.0,
+    parts: Sequence[Part], results: Results, *, workers: int, rerun: str, executor: str, fail_fast: bool,
+    options: Mapping[str, Any] | None = None, timeout: float = 0.0,
 ) -> int:  # fmt: skip
-    """Run and render; returns how many runs of the plan are not done at its end.
+    """Run each part and render; returns how many runs of the plans are not done at the end.
 
     Raises:
         UsageError, RunError: as `run_all`.
@@ -104,54 +110,103 @@ def run(
     from rich.console import Console
 
     started = time.monotonic()
-    console = Console(file=sys.stderr)
-    show = Show(console, plan_line, workers or device.cores())
-    track, protocol = suite.choose_track(filters.track), (filters.protocol or suite.protocols)[0]
-    select(suite, filters)  # a mistake in the filters is told before anything else
-    out = render.out_folder(results)
+    console, out = Console(file=sys.stderr), render.out_folder(results)
+    for suite, filters in parts:
+        select(suite, filters)  # a mistake in the filters is told before anything else
+    tallies: list[Tally] = []
+    for suite, filters in parts:
+        show = Show(console, plan_line, workers or device.cores())
 
-    def partial() -> None:
+        def partial(suite: Suite = suite, filters: Filters = filters, show: Show = show) -> None:
+            _partial(suite, filters, results, out, show, started)
+
         try:
-            leaderboard.write(out, render.files(results, [suite], figures=False))
-        except UsageError as error:  # the runs go on; the same sentence ends the command if it still holds then
-            show.say(f"no partial table: {error}")
-            return
-        show.say(f"partial table after {_minutes(time.monotonic() - started)}: {out / suite.name / 'README.md'}")
-        for line in render.main_figure(results, suite, track=track, protocol=protocol):
-            show.say(f"  {line}")
+            tallies.append(
+                runs.run_all(
+                    suite, filters, results, workers=workers, rerun=rerun, executor=executor, options=options,
+                    fail_fast=fail_fast, timeout=timeout, on_plan=show.plan, listen=show.note, partial=partial,
+                )
+            )  # fmt: skip
+        finally:
+            show.close()
+    tell = Show(console, plan_line, workers or device.cores()).say
+    lines = _rendered(parts, results, out)
+    tell(f"{_counts(tallies)} in {_minutes(time.monotonic() - started)}{_core_seconds(tallies)}")
+    for (suite, filters), tally in zip(parts, tallies, strict=True):
+        if tally.failed or tally.earlier:
+            named = _named(suite, filters, results)
+            tell(f"why: cod-bench status{named}; again: cod-bench run --rerun failed with the same options")
+        if filters.shard is not None:
+            tell(_together(plan.make(suite, replace(filters, shard=None), results)))
+    if any(tally.blocked for tally in tallies):
+        tell("the same command tries them again")
+    say(*lines)
+    tell(f"leaderboard: {out / 'README.md'}")
+    return sum(tally.unfinished for tally in tallies)
 
+
+def _partial(suite: Suite, filters: Filters, results: Results, out: Path, show: Show, started: float) -> None:
+    """Render what is there of one suite, and say where."""
     try:
-        tally = runs.run_all(
-            suite, filters, results, workers=workers, rerun=rerun, executor=executor, options=options,
-            fail_fast=fail_fast, timeout=timeout, on_plan=show.plan, listen=show.note, partial=partial,
-        )  # fmt: skip
-    finally:
-        show.close()
-    results.glance()  # an index for the next `status`
-    if results.record_paths():
-        shown = grids.suites_with_records(results)
-        leaderboard.write(out, render.files(results, [*shown, *([suite] if suite not in shown else [])]))
-    took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in tally.seconds.items())
-    cores = f" (core-seconds: {took})" if took else ""
-    blocked = f", {tally.blocked} not tried since what they need was not had" if tally.blocked else ""
-    earlier = f", {tally.earlier} had failed before" if tally.earlier else ""
-    took = f"in {_minutes(time.monotonic() - started)}{cores}"
-    show.say(f"{tally.done} runs done, {tally.failed} failed{blocked}{earlier} {took}")
-    if tally.failed or tally.earlier:
-        named = _named(suite, filters, results)
-        show.say(f"why: cod-bench status{named}; again: cod-bench run --rerun failed with the same options")
-    if tally.blocked:
-        show.say("the same command tries them again")
-    if filters.shard is not None:
-        show.say(_together(plan.make(suite, replace(filters, shard=None), results)))
-    for title, lines in (
-        ("this folder", render.main_figure(results, suite, track=track, protocol=protocol)),
-        ("published", render.published_figure(suite)),
-    ):
-        for line in lines:
-            say(f"{title}: {line}")
-    show.say(f"leaderboard: {out / 'README.md'}")
-    return tally.unfinished
+        leaderboard.write(out, render.files(results, [suite], figures=False))
+    except UsageError as error:  # the runs go on; the same sentence ends the command if it still holds then
+        show.say(f"no partial table: {error}")
+        return
+    show.say(f"partial table after {_minutes(time.monotonic() - started)}: {out / suite.name / 'README.md'}")
+    for line in _figure(suite, filters, results):
+        show.say(f"  {line}")
+
+
+def _figure(suite: Suite, filters: Filters, results: Results) -> list[str]:
+    """What a part's closing lines say of this folder: of what was asked for and of nothing else."""
+    track, protocol = suite.choose_track(filters.track), (filters.protocol or suite.protocols)[0]
+    whole = replace(filters, method=(), task=(), track=track, protocol=(), shard=None, generator="").empty
+    tasks = len(suite.tasks) if filters.task == () else len(filters.task)
+    asked = [] if whole and tasks == len(suite.tasks) else select(suite, replace(filters, shard=None))
+    return render.main_figure(results, suite, track=track, protocol=protocol, methods=filters.method, asked=asked)
+
+
+def _rendered(parts: Sequence[Part], results: Results, out: Path) -> list[str]:
+    """Bring the leaderboard up to date, and the closing lines; nothing is rendered again that is as it was."""
+    if not results.record_paths():
+        return []
+    results.glance()  # an index for whoever reads next
+    shown = grids.suites_with_records(results)
+    chosen = [*shown, *(suite for suite in dict.fromkeys(suite for suite, _ in parts) if suite not in shown)]
+    of = rendered.inputs(results, [suite.name for suite in chosen], origin.options(), *suites.given())
+    known = rendered.read(out, of)
+    if known is None:
+        files = render.files(results, chosen)
+        leaderboard.write(out, files)
+        known = rendered.keep(out, of, files, {})
+    lines: list[str] = []
+    for suite, filters in parts:
+        key = repr((suite.name, replace(filters, shard=None)))
+        own = known.lines.get(key)
+        if own is None:
+            own = [f"this folder: {line}" for line in _figure(suite, filters, results)]
+            known = rendered.add(out, known, key, own)
+        lines += own
+        if filters.empty:
+            lines += [f"published: {line}" for line in render.published_figure(suite)]
+    return lines
+
+
+def _counts(tallies: Sequence[Tally]) -> str:
+    done, failed, blocked, earlier = (
+        sum(getattr(tally, name) for tally in tallies) for name in ("done", "failed", "blocked", "earlier")
+    )
+    told = f", {blocked} not tried since what they need was not had" if blocked else ""
+    return f"{done} runs done, {failed} failed{told}" + (f", {earlier} had failed before" if earlier else "")
+
+
+def _core_seconds(tallies: Sequence[Tally]) -> str:
+    seconds: dict[str, float] = {}
+    for tally in tallies:
+        for name, value in tally.seconds.items():
+            seconds[name] = seconds.get(name, 0.0) + value
+    told = ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
+    return f" (core-seconds: {told})" if told else ""
 
 
 def _named(suite: Suite, filters: Filters, results: Results) -> str:
@@ -206,6 +261,20 @@ def _left(tally: Tally) -> str:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def state(made: Plan) -> list[str]:
+    """A line a (task, method, condition) of a plan: how many of its runs are in which state; and what cannot run."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for planned in made.runs:
+        spec = planned.spec
+        groups.setdefault((spec.task, spec.method, spec.condition), []).append(planned.state)
+    lines = []
+    for (task, method, condition), states in groups.items():
+        counts = ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(sorted(states)))
+        lines.append(f"  {task:14} {method:10} {condition:16} {counts}")
+    apart = {planned.spec.method: planned.reason for planned in made.runs if planned.reason}
+    return [*lines, *(f"not applicable on {made.track}: {method} {reason}" for method, reason in apart.items())]
 
 
 def plan_line(made: Plan, workers: int, where: Path | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cod_bench import registry
 from cod_bench.condition import condition
@@ -41,6 +41,33 @@ class Filters:
         return not (self.protocol or self.task or self.method or self.condition or self.k or self.seed)
 
 
+def parts(named: str | Suite, filters: Filters) -> list[tuple[Suite, Filters]]:
+    """What a user means, divided so that each part has tables of its own: `suite_for` of each.
+
+    Methods that the suite declares and methods that nobody does are apart, and so is each task of one's own.
+
+    Raises:
+        UsageError: as `suite_for`.
+    """
+    suite = suites.suite(named) if isinstance(named, str) else named
+    _check_names(filters)
+    new = [method for method in filters.method if _undeclared(suite, method)]
+    methods = [tuple(method for method in filters.method if method not in new), tuple(new)]
+    own = suites.own_tasks(filters.task, suite)
+    tasks = [tuple(task for task in filters.task if task not in own), *((task,) for task in own)]
+    divided = [
+        replace(filters, method=method, task=task)
+        for task in (list(filter(None, tasks)) or [()])
+        for method in (list(filter(None, methods)) or [()])
+    ]
+    return [(suite_for(suite, one), one) for one in divided]
+
+
+def _undeclared(suite: Suite, method: str) -> bool:
+    """Whether no suite declares a method, this one included."""
+    return not any(method in one.methods for one in (suite, *suites.every().values()))
+
+
 def suite_for(named: str | Suite, filters: Filters) -> Suite:
     """The suite a user means: the named one, or a variant for what it does not declare itself.
 
@@ -52,9 +79,8 @@ def suite_for(named: str | Suite, filters: Filters) -> Suite:
     """
     suite = suites.suite(named) if isinstance(named, str) else named
     _check_names(filters)
-    others = tuple(method for method in filters.method if method not in suite.methods)
-    if others and any(others[0] in other.methods for other in suites.SUITES.values()):
-        others = ()  # a method of another suite: `select` says which methods this one has
+    # of a method of another suite `select` says which methods this one has
+    others = tuple(method for method in filters.method if _undeclared(suite, method))
     if others and len(others) < len(filters.method):
         raise UsageError(
             f"--method {','.join(filters.method)}: suite {suite.name!r} declares some of these; run them apart"
@@ -67,14 +93,15 @@ def suite_for(named: str | Suite, filters: Filters) -> Suite:
             f"{' and '.join(BESIDE)} alone; run one such condition at a time"
         )
     made = suite.variant(submitted=others, tried=tried, generator=filters.generator)
-    if own := suites.own_tasks(filters.task):
+    if own := suites.own_tasks(filters.task, suite):
         if len(filters.task) > 1:
             raise UsageError(
                 f"--task {','.join(filters.task)}: no suite declares {', '.join(own)}, and each such task has tables "
                 "of its own; run one at a time"
             )
         return made.on_task(origin.named(own[0]))
-    if not filters.task and (idle := origin.own_names()):
+    there = set(map(base_name, suite.tasks))
+    if not filters.task and (idle := [name for name in origin.own_names() if name not in there]):
         log.warning("task %s of --data is not of suite %s: name it by --task to run it", ", ".join(idle), suite.name)
     return made.with_tasks([origin.named(task) for task in suite.tasks])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from cod_bench.design import suite_file
 from cod_bench.design.suite import Block, Expected, Suite
 from cod_bench.errors import unknown
 from cod_bench.spec import base_name
@@ -219,9 +221,14 @@ DEFAULT_SUITE = "embedded"
 _TASKS = frozenset(base_name(task) for suite in SUITES.values() for task in suite.tasks)
 
 
-def own_tasks(names: Iterable[str]) -> list[str]:
-    """Those of the tasks, local slices among them, that no suite declares: each has tables of its own."""
-    return sorted({name for name in names if base_name(name) not in _TASKS})
+def own_tasks(names: Iterable[str], suite: Suite | None = None) -> list[str]:
+    """Those of the tasks, local slices among them, that no suite declares: each has tables of its own.
+
+    Args:
+        suite: one that need not be declared here.
+    """
+    more = frozenset(map(base_name, suite.tasks)) if suite is not None else frozenset()
+    return sorted({name for name in names if base_name(name) not in _TASKS | more})
 
 
 def in_order(conditions: Iterable[str]) -> tuple[str, ...]:
@@ -230,13 +237,43 @@ def in_order(conditions: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(conditions), key=lambda name: (place.get(name, len(place)), name)))
 
 
+_of_files: dict[str, tuple[Suite, str]] = {}
+"""Suites that this process was given as files, with these; by name."""
+
+
+def every() -> dict[str, Suite]:
+    """All suites by name: the declared ones and those of files that were named."""
+    return {**SUITES, **{name: own for name, (own, _) in _of_files.items()}}
+
+
+def given() -> tuple[str, ...]:
+    """Name and title of each suite of a file, which tells the digest of what it declares."""
+    return tuple(f"{own.name}: {own.title}" for own, _ in _of_files.values())
+
+
+def option(name: str) -> str:
+    """What `--suite` has to say for a suite: its name, or the file that it is declared in."""
+    return _of_files[name][1] if name in _of_files else name
+
+
 def declared(name: str) -> Suite:
-    """The declared suite of a variant by its name, as a reader types it: `<suite>+<what is different>`."""
-    return suite(name.partition("+")[0])
+    """The suite of a variant by its name, as a reader types it: `<suite>+<what is different>`."""
+    return suite(name if name.endswith(suite_file.END) else name.partition("+")[0])
 
 
 def suite(name: str) -> Suite:
-    """The suite of that name; an unknown one is a UsageError with the nearest name."""
-    if name not in SUITES:
-        raise unknown("suite", name, SUITES)
-    return SUITES[name]
+    """The suite of that name, or of a TOML file, which is known by the name that it gives itself from then on.
+
+    Raises:
+        UsageError: an unknown name, with the nearest one, or as `suite_file.read`.
+    """
+    if name.endswith(suite_file.END):
+        path = Path(name).expanduser()
+        tracked = SUITES[DEFAULT_SUITE].tracks[:2]
+        found = suite_file.read(path, taken=[*SUITES], tracks_else=tracked, floors=_floors)
+        _of_files[found.name] = (found, str(path.resolve()))
+        return found
+    known = every()
+    if name not in known:
+        raise unknown("suite", name, known)
+    return known[name]

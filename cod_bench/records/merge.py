@@ -9,8 +9,9 @@ from pathlib import Path
 
 from cod_bench.condition import outdated
 from cod_bench.errors import UsageError, plain
+from cod_bench.records import failures
 from cod_bench.records.record import LARGEST_FILE, Record, agree
-from cod_bench.records.results import FAILURES, LARGEST_FAILURE, UNREADABLE, Results
+from cod_bench.records.results import FAILURES, UNREADABLE, Results
 from cod_bench.store import lock, read_bytes, write_atomic
 
 
@@ -115,7 +116,7 @@ def _failures(source: Results, target: Results, new: Mapping[Path, Path]) -> lis
     """(where to, content) of the failures of runs that failed in a shard and are nowhere done."""
     goals = {name: target.root / name for name in sorted(source.failed())}
     return [
-        (target.root / FAILURES / name, _bytes(source.root / FAILURES / name, LARGEST_FAILURE))
+        (target.root / FAILURES / name, _bytes(source.root / FAILURES / name, failures.LARGEST))
         for name, goal in goals.items()
         if goal not in new and not goal.exists()
     ]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -18,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench.errors import UsageError, plain
-from cod_bench.records import declarations, index
+from cod_bench.records import declarations, failures, index
 from cod_bench.records.record import (
     LARGEST_FILE,
     Record,
     Reference,
     Summary,
-    parsed,
     record_from_json,
     reference_from_json,
     sealed,
@@ -41,11 +39,6 @@ log = logging.getLogger(__name__)
 REFERENCE = "_reference"
 FAILURES = "failures"
 REPRODUCED = "reproduced.json"
-LARGEST_FAILURE = 64_000
-"""Bytes of a failure file that is read; a traceback has some of them, and a longer one is cut when it is written."""
-AGAIN = "cod-bench run --rerun failed --all"
-SHELL = frozenset("`$;|&<>\\\n")
-"""What a shell acts on and no command of ours holds."""
 LARGEST_VERDICTS = 16_000_000
 """Bytes of reproduced.json; a verdict on a method's records of one task has some thousand."""
 INDEXED, INDEX_HEAD = 1_000, 1_000_000
@@ -92,14 +85,6 @@ class BadFile:
     def line(self) -> str:
         """Both on one line, whatever the name and the content are made of."""
         return plain(f"{self.path}: {self.reason}")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a run failed and the command that tries it again."""
-
-    reason: str
-    retry: str
 
 
 _read: dict[str, tuple[index.Stamp, Record]] = {}
@@ -162,40 +147,23 @@ class Results:
     def write_failure(self, spec: RunSpec, run_id: str, reason: dict[str, Any]) -> Path:
         """Write why a run failed and how to try it again; what is too long to be read again is cut."""
         path = self.failure_path(spec, run_id)
-        text = json.dumps(reason, indent=1, sort_keys=True) + "\n"
-        if len(text) > LARGEST_FAILURE:
-            short = {name: str(value)[: LARGEST_FAILURE // 60] for name, value in reason.items()}
-            text = json.dumps(short, indent=1, sort_keys=True) + "\n"
-        write_atomic(path, text)
+        write_atomic(path, failures.to_json(reason))
         return path
 
-    def failure(self, spec: RunSpec, run_id: str) -> Failure:
+    def failure(self, spec: RunSpec, run_id: str) -> failures.Failure:
         """Why a run failed and how to try it again, or a sentence that its failure file is corrupt."""
-        path = self.failure_path(spec, run_id)
-        try:
-            reason, retry = _failure(path)
-        except ValueError as error:
-            return Failure(plain(f"{path} is corrupt ({error})"), AGAIN)
-        # to be pasted into a shell, and the file may be somebody else's
-        ours = retry.startswith(("cod-bench ", "cod_bench.")) and not SHELL.intersection(retry)
-        return Failure(plain(reason), plain(retry) if ours else AGAIN)
+        return failures.read(self.failure_path(spec, run_id))
 
-    @staticmethod
-    def failure_fault(path: Path) -> str:
-        """Why a failure file is corrupt; empty if it is not."""
-        try:
-            _failure(path)
-        except ValueError as error:
-            return plain(error)
-        return ""
-
-    def read(self, path: Path) -> Record:
+    def read(self, path: Path, *, judged: bool = False) -> Record:
         """The record at `path`.
+
+        Args:
+            judged: whether its content was found sound before and is taken as such.
 
         Raises:
             ValueError: corrupt, or in another place than its content says.
         """
-        record = record_from_json(read_text(path, LARGEST_FILE))
+        record = record_from_json(read_text(path, LARGEST_FILE), judged=judged)
         expected = self.path(record.spec, record.run_id)
         if expected != path:
             goal = expected.relative_to(self.root)
@@ -217,6 +185,14 @@ class Results:
         found = walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES, declarations.FOLDER))
         return sorted(found, key=lambda item: item[0].split("/"))
 
+    def stamps(self) -> list[tuple[str, int, int, int]]:
+        """(path under the root, size, time of change, inode) of every file that claims to be a record, sorted."""
+        found = []
+        for name, file in self._files():
+            stat = file.stat(follow_symlinks=False)
+            found.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        return found
+
     def failed(self) -> set[str]:
         """The `name` of every run that left a failure."""
         return set(inside(self.root / FAILURES, DEPTH))
@@ -231,12 +207,8 @@ class Results:
             workers: processes that share the reading where there is much of it.
         """
         now = time.time_ns()
-        path = self.root / INDEX
         files = self._files()
-        try:
-            known = index.decode(read_text(path, INDEX_HEAD + INDEXED * len(files)))
-        except (OSError, ValueError):
-            known = {}
+        known = self._known(len(files))
         entries: dict[str, index.Entry | str] = {}
         waiting: dict[str, index.Stamp] = {}
         for name, file in files:
@@ -255,13 +227,25 @@ class Results:
             for name, found in zip(waiting, self._facts(list(waiting), workers), strict=True):
                 entries[name] = found if isinstance(found, str) else index.entry(name, waiting[name], found)
         sound = {name: entry for name, entry in entries.items() if not isinstance(entry, str)}
-        if len(waiting) >= WORTH_INDEXING:
-            try:
-                write_atomic(path, index.encode(sound, now))
-            except UsageError as error:
-                log.debug("no index: %s", error)
+        self._remember(sound, len(waiting), now)
         bad = [BadFile(self.root / name, reason) for name, reason in entries.items() if isinstance(reason, str)]
         return [entry.summary for entry in sound.values()], bad
+
+    def _known(self, records: int) -> dict[str, index.Entry]:
+        """What the index says of so many records; nothing where there is none."""
+        try:
+            return index.decode(read_text(self.root / INDEX, INDEX_HEAD + INDEXED * records))
+        except (OSError, ValueError):
+            return {}
+
+    def _remember(self, entries: Mapping[str, index.Entry], new: int, now: int) -> None:
+        """Write the index where that spares the next reader much."""
+        if new < WORTH_INDEXING:
+            return
+        try:
+            write_atomic(self.root / INDEX, index.encode(entries, now))
+        except UsageError as error:
+            log.debug("no index: %s", error)
 
     def _facts(self, names: Sequence[str], workers: int) -> list[index.Facts | str]:
         """What the index keeps of each record besides its path, or why it is none; in the order of the names."""
@@ -274,23 +258,39 @@ class Results:
                 log.debug("no processes to read with: %s", error)
         return _facts(self.root, names)
 
-    def scan(self) -> tuple[list[Record], list[BadFile]]:
-        """Every record, and every file that should be one and is not; neither hides the other."""
-        with _no_collection():
-            return self._scan()
+    def scan(self, *, anew: bool = False) -> tuple[list[Record], list[BadFile]]:
+        """Every record, and every file that should be one and is not; neither hides the other.
 
-    def _scan(self) -> tuple[list[Record], list[BadFile]]:
-        records, bad = [], []
-        for name, file in self._files():
+        Readers share through the index what they found sound: of files that have not changed since, only the content
+        is read.
+
+        Args:
+            anew: judge every record again, whatever the index says of it.
+        """
+        with _no_collection():
+            return self._scan(anew)
+
+    def _scan(self, anew: bool) -> tuple[list[Record], list[BadFile]]:
+        records, bad, now, new = [], [], time.time_ns(), 0
+        files = self._files()
+        judged = {} if anew else self._known(len(files))
+        entries: dict[str, index.Entry] = {}
+        for name, file in files:
             try:
                 stamp = index.stamp(file.stat(follow_symlinks=False))
                 known, record = _read.get(file.path, (None, None))
+                entry = judged.get(name)
+                if entry is not None and entry.stamp != stamp:
+                    entry = None
                 if record is None or known != stamp:
-                    record = self.read(self.root / name)
+                    record = self.read(self.root / name, judged=entry is not None)
                     _read[file.path] = stamp, record
+                new += entry is None
+                entries[name] = entry or index.entry(name, stamp, index.facts(record))
                 records.append(record)
             except UNREADABLE as error:
                 bad.append(BadFile(self.root / name, plain(error)))
+        self._remember(entries, new, now)
         return records, bad
 
     def references(self) -> dict[tuple[str, str, str], Reference]:
@@ -346,20 +346,6 @@ class Results:
                 f"verdicts {path} are corrupt ({plain(error)[:200]}); take them from version control again, or delete "
                 "them and run `cod-bench reproduce`"
             ) from error
-
-
-def _failure(path: Path) -> tuple[str, str]:
-    """Reason and retry of a failure file; raises ValueError where it is none."""
-    try:
-        value = parsed(read_text(path, LARGEST_FAILURE))
-        reason, retry = (value[name] for name in ("reason", "retry"))
-    except (TypeError, KeyError):
-        raise ValueError("has no reason and retry") from None
-    except UNREADABLE as error:
-        raise ValueError(str(error)) from error
-    if not all(isinstance(told, str) and told.strip() for told in (reason, retry)):
-        raise ValueError("has no reason and retry")
-    return reason, retry
 
 
 def results_folder(folder: Path, *, there: bool = False) -> Results:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cod_bench.analysis import aggregate, compare
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.reports import floors, page, standing
+from cod_bench.reports import captions, floors, page, standing
 from cod_bench.reports.tables import NONE, code, escape, interval, markdown, p_value, percent, points
 
 ALONE = "No declared method of its suite has a counted run here. "
@@ -148,6 +148,8 @@ def differences(own: Grid, declared: Grid) -> list[str]:
             "Across teachers methods are compared **unpaired**: another teacher makes another problem, so the spreads "
             "of both sides add up, there is no p, and a difference may be the teacher's. "
         )
+    if not own.tested:
+        caption += f"{captions.untested(own)} "
     headers = ["difference", "condition", "k", "points", "95 % interval", "p", "how", "n units"]
     caption += f"Track {code(own.track)}, protocol {code(own.protocol)}."
     return [markdown(headers, rows, left=3), caption]

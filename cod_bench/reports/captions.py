@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import POOLED
 from cod_bench.records.verdicts import REPRODUCED
@@ -46,6 +47,15 @@ def units(grid: Grid) -> tuple[int, int, int]:
     """Declared units, tasks and seeds."""
     tasks, seeds = len(grid.suite.tasks), len(grid.suite.seeds)
     return tasks * seeds, tasks, seeds
+
+
+def untested(grid: Grid) -> str:
+    """Why a grid has no interval, p or claim, in a sentence; empty where it has."""
+    if not grid.complete:
+        return "PARTIAL: no interval, p or claim before the declared grid is complete."
+    few = f"{counted(grid.units, 'unit')} ({counted(len(grid.suite.tasks), 'task')} x "
+    few += f"{counted(len(grid.suite.seeds), 'seed')})"
+    return "" if grid.tested else f"No interval, p or claim from {few}: they take {stats.FEWEST}."
 
 
 def conditional(grid: Grid) -> str:

@@ -108,7 +108,7 @@ def main_parts(grid: Grid, *, level: int) -> list[str]:
     """What a section's main part opens with: the table, where `cod` stands against it, what is missing."""
     title = f"{'#' * level} Floors and ceilings (%)"
     if not grid.floors:
-        base = suites.SUITES.get(grid.suite.variant_of)
+        base = suites.every().get(grid.suite.variant_of)
         return [title, elsewhere(grid)] if base is not None and base.floors else []
     parts = [title, *([told] if (told := missing(grid)) else [])]
     if not any(line.runs for line in lines(grid) if line.kind in ("floor", "ceiling")):
@@ -202,7 +202,7 @@ def differences(grid: Grid) -> list[Difference]:
                 test=False,
             )
             if one.estimate is not None and one.tasks == len(grid.suite.tasks):
-                found.append(Difference(method, line, one if grid.complete else compare.means_only(one)))
+                found.append(Difference(method, line, one if grid.tested else compare.means_only(one)))
     return found
 
 
@@ -220,8 +220,8 @@ def against(grid: Grid) -> list[str]:
         rows.append([_floor(grid, line), " or ".join(sorted(ks)), *cells, " or ".join(sorted(units))])
     headers = [f"{code(OURS)} minus", "k", *(named(grid, method) for method in methods), "n units"]
     apart = " Sides of other machines are **unpaired**." if any(not one.found.paired for one in found) else ""
-    told = " with 95 % intervals" if grid.complete else ""
-    how = "stratified t over units and evaluation rows, half-widths added in squares" if grid.complete else "none yet"
+    told = " with 95 % intervals" if grid.tested else ""
+    how = "stratified t over units and evaluation rows, half-widths added in squares" if grid.tested else "none"
     return [
         f"{code(OURS)} of each method minus each floor, in accuracy points{told}:",
         markdown(headers, rows, left=2),
@@ -251,27 +251,28 @@ def best(found: Iterable[Line]) -> Line | None:
     return max(known, key=lambda line: round(line.means[0] or 0.0, 9), default=None)
 
 
-def sentence(grid: Grid, *, plain: bool = False) -> str:
+def sentence(grid: Grid, *, plain: bool = False, methods: Sequence[str] = ()) -> str:
     """The best floor, the best that sees no labelled row, and where `cod` stands against them; empty without any.
 
     Args:
         plain: for a terminal, without markdown.
+        methods: whose `cod` is told of; all if empty.
     """
     floors = [line for line in lines(grid) if line.kind == "floor"]
     first, blind = best(floors), best(line for line in floors if line.blind)
     if first is None:
         return ""
-    told = [f"Best floor: {_told(grid, first, plain=plain)}"]
+    told = [f"Best floor: {_told(grid, first, methods, plain=plain)}"]
     if blind is not None and blind is not first:
-        told.append(f"best without a labelled row: {_told(grid, blind, plain=plain)}")
+        told.append(f"best without a labelled row: {_told(grid, blind, methods, plain=plain)}")
     return "; ".join(told) + "."
 
 
-def _told(grid: Grid, line: Line, *, plain: bool) -> str:
+def _told(grid: Grid, line: Line, methods: Sequence[str], *, plain: bool) -> str:
     def word(name: str) -> str:
         return " ".join(name.split()) if plain else code(name)
 
-    own = [one for one in differences(grid) if one.floor == line]
+    own = [one for one in differences(grid) if one.floor == line and (not methods or one.method in methods)]
     rows = "" if line.blind else f" on the rows of {word(line.condition)}"
     text = f"{word(line.method)}{rows}, {percent(line.means[0])} %"
     stands = ", ".join(f"{word(one.method)} {_cell(one.found)}" for one in own)

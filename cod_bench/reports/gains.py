@@ -19,7 +19,7 @@ from cod_bench.analysis.claims import (
     above,
     by_conditions,
 )
-from cod_bench.reports.captions import ALL_METHODS, conditional, named, pair, units
+from cod_bench.reports.captions import ALL_METHODS, conditional, named, pair, units, untested
 from cod_bench.reports.tables import code, counted, interval, markdown, number, p_value, percent, points
 
 COLLAPSE_REJECTION = 0.11
@@ -46,7 +46,7 @@ def main_parts(grid: Grid, found: Findings, *, level: int) -> list[str]:
 def gain_table(grid: Grid, found: Findings) -> str:
     """One line a comparison over the primary budgets: those of the mean over methods first."""
     rows = [_row(grid, gain) for gain in (*found.pooled, *found.gains)]
-    return markdown([*COORDINATES, *(STATISTICS if grid.complete else ["n units"])], rows, left=3)
+    return markdown([*COORDINATES, *(STATISTICS if grid.tested else ["n units"])], rows, left=3)
 
 
 def _row(grid: Grid, gain: Gain) -> list[str]:
@@ -71,6 +71,8 @@ def gain_caption(grid: Grid, found: Findings) -> str:
     )
     if not grid.complete:
         return head + "PARTIAL: means over the units that have both sides at every k. " + conditional(grid)
+    if not grid.tested:
+        return f"{head}{untested(grid)} {conditional(grid)}"
     df = n - tasks
     exact = "exact" if n <= stats.EXACT_UNITS else f"{stats.DRAWS:,} seeded draws, (b+1)/(m+1)"
     effects = [gain.effect for gain in found.gains if gain.effect is not None]
@@ -140,7 +142,7 @@ def matched_parts(grid: Grid, found: Findings, *, level: int) -> list[str]:
 
 def _claimed(grid: Grid, found: Findings) -> list[Gain]:
     """The gains whose matched accuracy is told: those of claims, or all where each condition is asked; each once."""
-    if not grid.complete:
+    if not grid.tested:
         return []
     every = dict.fromkeys(over for others in CLAIMS.values() for over in others)
     asked = [
@@ -187,8 +189,9 @@ def claim_parts(grid: Grid, claims: Sequence[Claim]) -> list[str]:
     unstated = f"Not in this suite: {', '.join(absent)}." if absent else ""
     if not claims:
         return [unstated]
-    if not grid.complete:
-        return [" ".join(filter(None, ["Not stated before the declared grid is complete.", unstated]))]
+    if not grid.tested:
+        why = untested(grid) if grid.complete else "Not stated before the declared grid is complete."
+        return [" ".join(filter(None, [why, unstated]))]
     stated = [name for name in CLAIMS if name not in absent]
     by_key = {(claim.method, claim.name): claim for claim in claims}
     rows = [
@@ -247,10 +250,10 @@ def worth(grid: Grid, found: Findings) -> list[str]:
         size = max(sum(claim.method == method for claim in lines) for method in grid.methods)
         title = f"*{family}*".replace("cod", "`cod`").replace("standard", "`standard`")
         parts.append(f"{title}, {counted(size, 'comparison')}:")
-        headers = [*COORDINATES, *([*STATISTICS, "verdict"] if grid.complete else ["n units"])]
+        headers = [*COORDINATES, *([*STATISTICS, "verdict"] if grid.tested else ["n units"])]
         headers += ["expected"] if _expected(grid) else []
         parts.append(markdown(headers, rows, left=3))
-    if grid.complete and parts:
+    if grid.tested and parts:
         parts.append(f"{_verdicts('over the conditions of its table')}")
     return [*parts, *_leads(grid, found.claims)] if parts else []
 
@@ -283,7 +286,7 @@ def _leads(grid: Grid, claims: Sequence[Claim]) -> list[str]:
 
 def _disappointed(grid: Grid, claims: Sequence[Claim]) -> str:
     """Which expectations were not shown, or came out the other way round; empty before the grid is complete."""
-    if not grid.complete:
+    if not grid.tested:
         return ""
     signs = {"shown": "above", "reversed": "below"}
     came = {(claim.gains[0].condition, claim.gains[0].over): signs.get(claim.verdict or "", "") for claim in claims}

@@ -17,7 +17,8 @@ from cod_bench.records.results import BadFile
 from cod_bench.reports import beside, captions, exports, floors, frontier, page, plots, standing
 from cod_bench.reports import exploratory as explore_page
 from cod_bench.reports.gains import rivals
-from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, points
+from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, percent, points
+from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
 
 States = Callable[[Grid], Mapping[str, str]]
@@ -92,7 +93,7 @@ def headline(grid: Grid, gains: Sequence[Gain]) -> list[str]:
     """
     asked = [gain for gain in claims.main_gains(gains) if gain.mean is not None]
     own = standing.headed(grid, asked)
-    if not own or not grid.complete:
+    if not own or not grid.tested:
         return []
     values = sorted(gain.mean or 0.0 for gain in own)
     span = " to ".join(dict.fromkeys(points(value) for value in (values[0], values[-1])))
@@ -144,12 +145,12 @@ def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main_figure(grid: Grid, found: Findings | None = None) -> list[str]:
+def main_figure(grid: Grid, found: Findings | None = None, *, methods: Sequence[str] = ()) -> list[str]:
     """The figure that `run` prints at its end: what `cod` gains over `standard`, of all methods and a line a method.
 
     In a variant that tries a condition of one's own, every gain that is asked of it. Reproduced methods stand first.
     Each line says the state of its records, or the last one that of all. `found` are the grid's
-    `claims.findings`, computed here if not given.
+    `claims.findings`, computed here if not given. With `methods` these alone have a line.
     """
     tried = bool(grid.suite.tried)
     what = "exploratory, accuracy points" if tried else "cod - standard, accuracy points"
@@ -157,13 +158,16 @@ def main_figure(grid: Grid, found: Findings | None = None) -> list[str]:
     n, tasks, seeds = captions.units(grid)
     if not grid.complete:
         lines[0] += f" (PARTIAL: {len(grid.runs)} of {len(grid.declared)} runs; no interval or p before all are there)"
+    elif not grid.tested:
+        lines[0] += f" (no interval or p: {n} of the {stats.FEWEST} units that they take)"
     known = claims.findings(grid) if found is None else found
     asked = list(known.gains) if tried else claims.main_gains(known.gains)
+    asked = [gain for gain in asked if not methods or gain.method in methods]
     first = standing.headed(grid, asked)
     states = {gain.method: standing.short(grid, gain.method) for gain in asked}
     alike = len(set(states.values())) == 1
     rest = [gain for gain in asked if not any(gain is one for one in first)]
-    for gain in [*claims.main_gains(known.pooled), *first, *rest]:
+    for gain in [*claims.main_gains(() if methods else known.pooled), *first, *rest]:
         whole = gain.method == POOLED
         state = "" if alike else f", records: {standing.brief(grid) if whole else states[gain.method]}"
         method = captions.ALL_METHODS if whole else " ".join(gain.method.split())
@@ -183,10 +187,49 @@ def main_figure(grid: Grid, found: Findings | None = None) -> list[str]:
         lines.append(standing.words(grid, list(states)))
     if len(lines) == 1 and grid.methods:
         lines.append("not in this suite: it does not declare both conditions")
-    if told := floors.sentence(grid, plain=True):
+    if told := floors.sentence(grid, plain=True, methods=methods):
         lines.append(told)
-    lines += [f"{method}: not applicable on this track: it {why}" for method, why in grid.excluded.items()]
+    lines += [
+        f"{method}: not applicable on this track: it {why}"
+        for method, why in grid.excluded.items()
+        if not methods or method in methods
+    ]
     return lines
+
+
+def asked_figure(grid: Grid, asked: Sequence[RunSpec]) -> list[str]:
+    """What `run` prints at its end where filters left a part of the suite: means of that part and nothing else.
+
+    A line a method, condition and k; behind each condition what it gains over `standard` where both were asked for,
+    over the units that both have. Never an interval or p: a part was chosen by whoever asked.
+    """
+    where = f"suite {grid.suite.name}, track {grid.track}, protocol {grid.protocol}"
+    whole = counted(len(grid.declared), "run")
+    lines = [f"{where}: what was asked for, accuracy in %, means alone (the whole suite has {whole})"]
+    cells: dict[tuple[str, str, int], list[RunSpec]] = {}
+    for spec in asked:
+        if spec in grid.runs:
+            cells.setdefault((spec.method, spec.condition, spec.k), []).append(spec)
+    shares = {spec: float(grid.runs[spec].metrics["accuracy"]) for own in cells.values() for spec in own}
+    for (method, condition, k), own in sorted(cells.items(), key=lambda item: (item[0][0], item[0][2])):
+        name = " ".join(f"{method} {condition}, k = {k}".split())
+        line = f"{name}: {percent(_mean(own, shares))} (n = {counted(len(own), 'run')})"
+        base = {replace(spec, condition="standard", generator=""): spec for spec in own}
+        pairs = [(spec, other) for other, spec in base.items() if other in shares]
+        if condition != "standard" and pairs:
+            here, there = ([pair[side] for pair in pairs] for side in (0, 1))
+            gain = _mean(here, shares) - _mean(there, shares)
+            line += f"; {condition} - standard {points(gain)} (n = {counted(len(pairs), 'pair')})"
+        lines.append(line)
+    return lines if len(lines) > 1 else []
+
+
+def _mean(specs: Sequence[RunSpec], shares: Mapping[RunSpec, float]) -> float:
+    """Mean over tasks of the mean over seeds."""
+    of_task: dict[str, list[float]] = {}
+    for spec in specs:
+        of_task.setdefault(spec.task, []).append(shares[spec])
+    return sum(sum(own) / len(own) for own in of_task.values()) / len(of_task)
 
 
 def write(out: Path, files: Mapping[str, str]) -> None:

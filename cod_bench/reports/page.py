@@ -79,7 +79,7 @@ def state(grid: Grid) -> str:
         stale += f", {len(earlier)} of them of an earlier version of {which}, revised after these had been run"
     stale += "." if stale else ""
     if grid.complete:
-        text = f"Complete: {done} of {all_runs} runs."
+        text = " ".join(filter(None, [f"Complete: {done} of {all_runs} runs.", captions.untested(grid)]))
     else:
         text = (
             f"**PARTIAL: {done} of {all_runs} runs. Means and n only; there is no interval, p or claim before the "
@@ -180,7 +180,7 @@ def per_task(grid: Grid) -> list[str]:
         for method in methods:
             cells = [_task_cell(grid, task, method, k, marks) for k in ks]
             rows.append([escape(task), named(grid, method), *cells])
-    what = "mean over seeds (standard error over seeds; seeds won)" if grid.complete else "mean over seeds (n seeds)"
+    what = "mean over seeds (standard error over seeds; seeds won)" if grid.tested else "mean over seeds (n seeds)"
     return [
         "## Per task: `cod` - `standard` (accuracy points)",
         markdown(["task", "method", *(f"k={k}" for k in ks)], rows, left=2),
@@ -198,7 +198,7 @@ def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tupl
     mark = f" {MARK}" if (task, k) in marks else ""
     if not len(found):
         return NONE
-    if not grid.complete:
+    if not grid.tested:
         return f"{points(float(found.mean()))} ({len(found)}){mark}"
     error = stats.unit_error([found])
     won = f"{int(np.sum(found > 0))}/{len(found)}"

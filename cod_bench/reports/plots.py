@@ -175,7 +175,7 @@ def _line(panel: Any, grid: Grid, task: str, method: str, condition: str, shift:
         values = np.array([float(run.metrics["accuracy"]) for run in grid.cell(task, method, condition, k)]) * 100
         if not len(values):
             continue
-        interval = stats.mean_interval(values) if grid.complete else None
+        interval = stats.mean_interval(values) if grid.tested else None
         low, high = interval or (values.mean(), values.mean())
         xs.append(k * shift)
         means.append(values.mean())

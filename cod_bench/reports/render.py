@@ -21,6 +21,7 @@ from cod_bench.records.record import Record
 from cod_bench.records.results import UNREADABLE, Results
 from cod_bench.reports import leaderboard
 from cod_bench.reports.site import page as site
+from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
 
 PUBLISHED = "results"
@@ -80,14 +81,24 @@ def as_declared(results: Results, grid: Grid) -> Grid:
     return replace(grid, declared_as=declare.kept(found, grid.suite, own))
 
 
-def main_figure(results: Results, suite: Suite, *, track: str, protocol: str) -> list[str]:
-    """Lines for the terminal: what `cod` gains over `standard` in this folder."""
+def main_figure(
+    results: Results, suite: Suite, *, track: str, protocol: str, methods: Sequence[str] = (),
+    asked: Sequence[RunSpec] = (),
+) -> list[str]:  # fmt: skip
+    """Lines for the terminal: what `cod` gains over `standard` in this folder.
+
+    Args:
+        methods: these alone; all if empty.
+        asked: the runs that a user asked for, where they are a part of the suite: their means instead.
+    """
     records, _ = results.scan()
     own = [record for record in records if (record.spec.track, record.spec.protocol) == (track, protocol)]
     found = grids.of(suite.on_tracks([track]), records=own, references=results.references())
     if not found:
         return []
-    return leaderboard.main_figure(replace(found[0], states=states(results, own)(found[0])))
+    if asked:
+        return leaderboard.asked_figure(found[0], asked)
+    return leaderboard.main_figure(replace(found[0], states=states(results, own)(found[0])), methods=methods)
 
 
 def published_figure(suite: Suite) -> list[str]:

@@ -26,6 +26,7 @@ from cod_bench.data import assets, checkpoints, locks
 from cod_bench.data.checkpoints import MARKER, WHOLE
 from cod_bench.errors import RunError, UsageError
 from cod_bench.generator import Generator
+from cod_bench.records import failures
 from cod_bench.records.provenance import environment
 from cod_bench.records.results import FAILURES, INDEX, Results
 from cod_bench.store import ASIDE, home, lock, sealed, set_aside, settings
@@ -236,7 +237,7 @@ def _locks(root: Path) -> Iterator[Ill]:
 
 def _records(results: Results) -> Iterator[Ill]:
     remedy = "restore it from version control, or --fix sets it aside and `run` makes it again"
-    for file in results.scan()[1]:
+    for file in results.scan(anew=True)[1]:
         if file.path.is_symlink():  # what it points to may be good records
             yield str(file.path), f"{file.reason}; put the files themselves there", None
             continue
@@ -251,7 +252,7 @@ def _records(results: Results) -> Iterator[Ill]:
 
 def _failures(results: Results) -> Iterator[Ill]:
     for path in sorted((results.root / FAILURES).rglob("*.json")):
-        if fault := results.failure_fault(path):
+        if fault := failures.fault(path):
             why = f"{fault}; --fix sets it aside, and the run counts as missing again"
             yield str(path), why, partial(_aside, path, "failure", fault)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -281,17 +282,18 @@ def _keep(
 
 def _failure(spec: RunSpec, outcome: Outcome, suite: str) -> dict[str, Any]:
     """What stands in a failure file; a plugin or a results folder of the user's has to be named again."""
-    if suite not in suites.SUITES:
+    if suite not in suites.every():
         # runs named one by one, or a suite that a script made: the command line knows them only by a suite of its own
-        suite = next((name for name, known in suites.SUITES.items() if known.declares(spec)), "")
+        suite = next((name for name, known in suites.every().items() if known.declares(spec)), "")
     if not suite:
         return {
             "run": spec.label, "reason": outcome.error, "traceback": list(outcome.trace),
             "retry": f"cod_bench.run(cod_bench.{spec!r}, rerun='failed')",
         }  # fmt: skip
     retry = (
-        f"cod-bench run --rerun failed --suite {suite} --protocol {spec.protocol} --track {spec.track} "
-        f"--task {spec.task} --method {spec.method} --condition {spec.condition} --k {spec.k} --seed {spec.seed}"
+        f"cod-bench run --rerun failed --suite {shlex.quote(suites.option(suite))} --protocol {spec.protocol} "
+        f"--track {spec.track} --task {spec.task} --method {spec.method} --condition {spec.condition} --k {spec.k} "
+        f"--seed {spec.seed}"
     )
     if spec.generator:
         retry += f" --generator {spec.generator}"

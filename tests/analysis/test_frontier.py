@@ -56,12 +56,12 @@ def test_a_point_is_the_mean_over_tasks_and_what_one_run_costs() -> None:
 
 
 def test_the_interval_of_one_task_is_that_of_the_leaderboards_cells() -> None:
-    runs = tuple(run(accuracy, seed=seed) for seed, accuracy in enumerate((0.5, 0.7, 0.65)))
+    runs = tuple(run(accuracy, seed=seed) for seed, accuracy in enumerate((0.5, 0.7, 0.65, 0.6)))
     (found,) = frontier.points([Cell("kd", "cod", 8, runs)], ["toy"])
-    assert (found.low, found.high) == pytest.approx(stats.mean_interval(np.array([0.5, 0.7, 0.65])))
+    assert (found.low, found.high) == pytest.approx(stats.mean_interval(np.array([0.5, 0.7, 0.65, 0.6])))
     (found,) = frontier.points([Cell("kd", "cod", 8, runs)], ["toy"], intervals=False)
     assert (found.low, found.high) == (None, None)
-    (found,) = frontier.points([Cell("kd", "cod", 8, runs[:1])], ["toy"])
+    (found,) = frontier.points([Cell("kd", "cod", 8, runs[:3])], ["toy"])
     assert (found.low, found.high) == (None, None)
 
 

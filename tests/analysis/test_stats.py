@@ -136,7 +136,8 @@ def test_statsmodels_holm_agrees(p):
 
 
 def test_mean_interval_of_a_cell():
-    assert stats.mean_interval(np.array([0.7])) is None
-    low, high = stats.mean_interval(np.array([0.6, 0.8]))
-    # sd 0.141421, t(0.975, 1) = 12.706205, half-width 1.270620.
-    assert (low, high) == pytest.approx((0.7 - 1.270620, 0.7 + 1.270620), abs=1e-5)
+    for few in ([0.7], [0.6, 0.8], [0.6, 0.7, 0.8]):
+        assert stats.mean_interval(np.array(few)) is None
+    low, high = stats.mean_interval(np.array([0.6, 0.8, 0.6, 0.8]))
+    # sd 0.115470, t(0.975, 3) = 3.182446, half-width 0.183739.
+    assert (low, high) == pytest.approx((0.7 - 0.183739, 0.7 + 0.183739), abs=1e-5)

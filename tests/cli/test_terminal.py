@@ -20,7 +20,8 @@ from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import identify
 from cod_bench.design.suites import suite
 from cod_bench.errors import TURNING
-from cod_bench.records.results import AGAIN, Results
+from cod_bench.records.failures import AGAIN
+from cod_bench.records.results import Results
 from cod_bench.spec import digest
 from tests import ROOT
 from tests.cli.called import Called, Caller

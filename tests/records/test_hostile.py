@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from cod_bench.errors import UsageError, plain
+from cod_bench.records.failures import LARGEST as LARGEST_FAILURE
 from cod_bench.records.merge import merge
 from cod_bench.records.record import LARGEST_FILE, Record, record_from_json, sealed, to_json
-from cod_bench.records.results import FAILURES, INDEX, LARGEST_FAILURE, REFERENCE, Results
+from cod_bench.records.results import FAILURES, INDEX, REFERENCE, Results
 from cod_bench.spec import DEEPEST, RunSpec, parsed
 from tests.samples import forged, sample_record, sample_reference
 

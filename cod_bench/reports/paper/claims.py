@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from cod_bench.analysis import compare
+from cod_bench.analysis import compare, stats
 from cod_bench.analysis.aggregate import Grid, Run
 from cod_bench.analysis.compare import Comparison
 from cod_bench.design import suites
@@ -169,7 +169,7 @@ def _estimate(claim: Claim, part: Part, grid: Grid, reading: str, level: float, 
         found = _seconds(claim.kind, part, grid, reading, names, ks)
     else:
         found = _difference(claim.kind, part, grid, reading, level, part.budgets(names, ks))
-    return found if found is None or grid.complete else compare.means_only(found)
+    return found if found is None or grid.tested else compare.means_only(found)
 
 
 def _difference(
@@ -225,6 +225,8 @@ def _seconds(
 
 def _verdict(kind: Kind, part: Part, found: Comparison | None) -> str:
     """protocol.md's rules for one part."""
+    if found is not None and found.units < stats.FEWEST:
+        return "inconclusive"
     if found is None or found.low is None or found.high is None:
         return "not run"
     if kind == "equivalence":

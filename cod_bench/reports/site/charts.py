@@ -223,7 +223,7 @@ def _means(grid: Grid, task: str, method: str, condition: str) -> list[tuple[int
     for k in grid.ks_of(method, condition):
         values = np.array([float(run.metrics["accuracy"]) for run in grid.cell(task, method, condition, k)]) * 100
         if len(values):
-            low, high = (stats.mean_interval(values) if grid.complete else None) or (None, None)
+            low, high = (stats.mean_interval(values) if grid.tested else None) or (None, None)
             found.append((k, float(values.mean()), low, high))
     return found
 

@@ -88,12 +88,12 @@ def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] =
         "floors": "\n\n".join(floors.main_parts(grid, level=3)[1:]),
         "accuracy": f"{page.accuracy(grid)}\n\n{page.accuracy_caption(grid)}",
         "gains": f"{gain_tables.gain_table(grid, found)}\n\n{told}"
-        if found.gains and not (worth and grid.complete)
+        if found.gains and not (worth and grid.tested)
         else "",
         "gain caption": told,
         "matched": "\n\n".join(gain_tables.matched_parts(grid, found, level=3)[1:]),
         "claims": "\n\n".join(
-            gain_tables.worth(grid, found) if worth and grid.complete else gain_tables.claim_parts(grid, found.claims)
+            gain_tables.worth(grid, found) if worth and grid.tested else gain_tables.claim_parts(grid, found.claims)
         ),
         "per task": "\n\n".join(page.per_task(grid)[1:]),
         "counterfactuals": "\n\n".join(page.counterfactuals(grid)[1:]),
@@ -166,6 +166,10 @@ def _answer(shown: Section) -> Headline:
     if not grid.complete:
         what = "Means so far; no interval, p or claim before every declared run is there. "
         return Headline(f"Not decided yet: {done} of {declared} trainings are there.", basis + what + ending + left_out)
+    if not grid.tested:
+        return Headline(
+            f"Not decided: {_range(main)} accuracy points. {captions.untested(grid)}", basis + ending + left_out
+        )
     verdicts = claims.main_verdicts(shown.claims)
     p = max((gain.holm for gain in main if gain.holm is not None), default=None)
     basis += f"Bars: 95 % intervals, n = {n} units; Holm p at most {p_value(p)}. {ending}{left_out}"
