@@ -121,7 +121,7 @@ def carry_out(own: Sequence[Block], folder: Path, *, instead: Mapping[str, str] 
         named = block.why("file")
         if named is not None and named not in brought:
             (folder / named).write_text(block.text, encoding="utf-8")
-        elif block.run:
+        elif block.run and not (block.language == "python" and any(f'"{name}"' in block.text for name in brought)):
             _do(block, folder, number)
 
 
