@@ -28,7 +28,7 @@ from markdown_it import MarkdownIt
 
 from tests import ROOT
 
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
 TYPED = ("sh", "python")
 """Languages of blocks that a reader carries out."""
 SHOWN = ("text", "json", "csv", "toml", "bibtex")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -18,14 +19,16 @@ import pytest
 from tests import ROOT, docs
 
 BLOCKS = {page: docs.blocks(page) for page in docs.PAGES}
-ALL = [block for own in BLOCKS.values() for block in own]
-ELSEWHERE = ROOT / "docs" / "own" / "index.md"
-"""The page whose slow blocks tests/test_half_hour.py carries out."""
+ELSEWHERE = {"docs/own/index.md": "test_half_hour.py", "docs/python.md": "test_api.py"}
+"""Page -> the test file that carries out its slow blocks, or all of them."""
 SLOW = [
     page
     for page, own in BLOCKS.items()
-    if page != ELSEWHERE and any(block.run and block.why("slow") is not None for block in own)
+    if page.relative_to(ROOT).as_posix() not in ELSEWHERE
+    and any(block.run and block.why("slow") is not None for block in own)
 ]
+HERE = [page for page in docs.PAGES if page != ROOT / "docs" / "python.md"]
+ALL = [block for page in HERE for block in BLOCKS[page]]
 LOOKED_UP = [block for block in ALL if block.why("not run") is not None]
 FOREIGN = {
     "--require-hashes", "--no-deps", "--no-ff", "--strict", "--disable-usage-stats", "--include-dashboard",
@@ -43,7 +46,7 @@ def name(value: object) -> str:
 # Carried out
 
 
-@pytest.mark.parametrize("page", docs.PAGES, ids=name)
+@pytest.mark.parametrize("page", HERE, ids=name)
 def test_what_a_page_says_works(page: Path, tmp_path: Path) -> None:
     """Its blocks up to the first slow one, in an empty folder; what follows may rest on that."""
     folder = tmp_path / "here"
@@ -71,6 +74,26 @@ def test_every_block_is_carried_out_or_says_why_not(block: docs.Block) -> None:
         assert not re.search(r"^\s*(\$ )?(cod-bench|pip|make|python3?|git) ", block.text, re.MULTILINE), block
     if block.why("not run") is not None:
         assert block.language == "sh", f"{block}: nothing can look up a script"
+
+
+def test_the_pair_is_one_and_its_percentages_follow_from_the_margins() -> None:
+    """As `cfe validate` told them; README and concepts show the same pair."""
+    readme, concepts = (
+        path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "docs" / "concepts.md")
+    )
+    shown = re.findall(r"^> (.*) \(teacher: \*fresh\*, (\d+) %\)$", readme, re.MULTILINE)
+    assert shown == re.findall(r"^> (.*) \(teacher: \*fresh\*, (\d+) %\)$", concepts, re.MULTILINE)
+    (pair,) = [json.loads(block.text) for block in BLOCKS[ROOT / "docs" / "concepts.md"] if block.language == "json"]
+    texts = [text.replace("**", "") for text, _ in shown]
+    assert texts == [pair["original"], pair["counterfactual"]]
+    before, after = (float(re.findall(rf"{when} (-?0\.\d+)", concepts)[0]) for when in ("before", "after"))
+    assert [f"{(1 - margin) / 2:.0%}" for margin in (before, after)] == [f"{share}%" for _, share in shown]
+
+
+@pytest.mark.parametrize(("page", "file"), ELSEWHERE.items())
+def test_the_file_that_carries_out_a_page_is_there_and_reads_it(page: str, file: str) -> None:
+    assert (ROOT / page).is_file()
+    assert f'"{Path(page).name}"' in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
 
 def test_most_of_it_is_carried_out() -> None:
@@ -102,6 +125,8 @@ def test_what_is_not_carried_out_would_be_taken(
 
 @pytest.mark.parametrize("page", docs.PAGES, ids=name)
 def test_commands_and_options_within_sentences_are_there(page: Path) -> None:
+    for words in (found for block in BLOCKS[page] for found in docs.commands(block.text)):
+        assert docs.unknown(words) == [], words
     for span in docs.spans(page):
         for words in docs.commands(span):
             assert docs.unknown(words) == [], span
