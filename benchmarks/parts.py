@@ -134,10 +134,10 @@ def _search(track: str, name: str, quick: bool) -> Line:
 
 
 def _fitted(track: str) -> bool:
-    from cod_bench.data.checkpoints import MARKER
-    from cod_bench.training.teacher import key
+    from cod_bench.data.checkpoints import MARKER, teacher_key
 
-    where = Artifacts.default().teacher(tracks.track(track).base, TASK, key(tracks.pin(track), warm.corpus(TASK)))
+    found = tracks.pin(track)
+    where = Artifacts.default().teacher(found.teacher_name, TASK, teacher_key(found, warm.corpus(TASK).task))
     return (where / MARKER).exists()
 
 

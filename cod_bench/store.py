@@ -328,9 +328,23 @@ class Artifacts:
         """Under the cache folder."""
         return cls(home() / "artifacts")
 
-    def teacher(self, track: str, task: str, key: str) -> Path:
-        """Folder of one fine-tuned teacher."""
-        return self.root / "teachers" / track / f"{task}-{key}"
+    def teacher(self, model: str, task: str, key: str) -> Path:
+        """Folder of one fine-tuned teacher.
+
+        Args:
+            model: `Track.teacher_name`, so that all tracks that have the teacher find it.
+        """
+        return self.root / "teachers" / model / f"{task}-{key}"
+
+    def adopt(self, folder: Path) -> None:
+        """Rename a teacher's folder that an earlier version put under the name of a track."""
+        if folder.exists():
+            return
+        for other in sorted((self.root / "teachers").glob(f"*/{folder.name}")):
+            with suppress(OSError):  # another process does the same
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                other.rename(folder)
+                return
 
     def pool(self, task: str, teacher_hash: str, generator: str, key: str) -> Path:
         """Folder of one generator's pool for one teacher."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cod_bench.errors import UsageError
+from cod_bench.spec import digest
 
 TEACHER_VERSION = 1
 """Of how teachers are fitted (teacher.py); part of every track's identity."""
@@ -101,6 +103,16 @@ class TeacherRecipe:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Recipes:
+    """A recipe by which a track can be trained: for all methods, for single ones and, if its own, for the teacher."""
+
+    recipe: Recipe
+    by_method: Mapping[str, Recipe] = field(default_factory=dict)
+    teacher: TeacherRecipe | None = None
+    """None: that of the track."""
+
+
 Pooling = Literal["mean", "first", "last"]
 """One vector from a text's states: masked mean, the first token through a pooler, or the last real token."""
 Precision = Literal["float32", "bfloat16"]
@@ -165,10 +177,12 @@ class Track:
     """Whether the student's word embeddings stay as they are."""
     aligned: bool = True
     """Whether both sides cut a text into the same tokens."""
-    variants: Mapping[str, tuple[Recipe, Mapping[str, Recipe]]] = field(default_factory=dict)
+    variants: Mapping[str, Recipes] = field(default_factory=dict)
     """Other recipes by name: `<track>+<name>` is the track trained by them."""
     effort: float = 1.0
     """Core-seconds of a training step, in those of the minilm student: for estimates alone."""
+    sizes: tuple[int, int] | None = None
+    """Parameters of teacher and student outside their embeddings: for estimates alone; None where nobody counted."""
 
     @property
     def pinned(self) -> bool:
@@ -214,6 +228,12 @@ class Track:
         later = {"revision": side.revision, "pooling": side.pooling, "layers": side.layers}
         found |= {f"teacher_{name}": value for name, value in later.items() if value != getattr(plain, name)}
         return found
+
+    @property
+    def teacher_name(self) -> str:
+        """Of the folder of its teachers: the model's, with the digest of all that they depend on besides the task."""
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.teacher_side.weights.rpartition("/")[2])
+        return f"{name}-{digest(self.teacher_identity(), 8)}"
 
     def recipe_for(self, method: str) -> Recipe:
         """The recipe of one method on this track."""

@@ -387,7 +387,7 @@ CHECKS: Mapping[str, tuple[Check[Probed], ...]] = {
     "task": (
         *_ALWAYS,
         _IDENTITY,
-        Check("rows", "they can be read, split without leaks and balanced", _rows_fit),
+        Check("rows", "they can be read, split without leaks and balanced", _rows_fit, Probed.rows_told),
         Check("pinned", "the prepared rows have the pinned sums", _pinned),
         Check("deterministic", "two processes read equal rows", _same_rows),
         Check("trains", "a teacher and a student at k = 8 can be trained and scored", _trains),

@@ -24,6 +24,7 @@ from cod_bench.checks import probe_condition, probe_generator
 from cod_bench.checks.facts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.checks.poison import altered, poisoned
 from cod_bench.counterfactuals import warm
+from cod_bench.data import losses
 from cod_bench.design import suites
 from cod_bench.design import tracks as all_tracks
 from cod_bench.distiller import Fitted
@@ -229,12 +230,13 @@ def _rows_alone(file: Path, kind: str, tracks: Sequence[str]) -> Facts:  # noqa:
     if usable(known):
         task = registry.load(kind, file.stem)
         known["identity"] = attempt(lambda: json.loads(canonical(task.identity())))
-        known["rows"] = attempt(lambda: _counted(prepare(task) if task.read else origin.corpus(task.name)))
+        known["rows"] = attempt(lambda: _prepared(task, prepare(task) if task.read else origin.corpus(task.name)))
     return known
 
 
-def _counted(corpus: Any) -> Facts:
+def _prepared(task: Any, corpus: Any) -> Facts:
     return {
+        "told": losses.told(list(task.read()), corpus) if task.read else "",
         "pool_sha256": corpus.pool_sha256, "evaluation_sha256": corpus.evaluation_sha256,
         "train": len(corpus.train), "dev": len(corpus.dev), "evaluation": len(corpus.evaluation),
         "gold": sorted({row.label for row in corpus.evaluation}),

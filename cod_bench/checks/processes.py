@@ -42,6 +42,10 @@ class Probed:
     altered: Facts = field(default_factory=dict)
     """Of methods, generators and conditions alone."""
 
+    def rows_told(self) -> str:
+        """What became of the rows that a task brings."""
+        return str(self.clean["rows"]["value"]["told"])
+
     def without_loss(self) -> str:
         """What to say of a method's losses where it has none; else empty."""
         runs = [one for pair in self.clean["runs"].values() for one in pair if "value" in one]

@@ -25,6 +25,7 @@ from cod_bench.cli.options import (
     DataOption,
     DeviceOption,
     EnergyOption,
+    EpochsOption,
     ExecutorOption,
     GeneratorOption,
     GpusOption,
@@ -179,7 +180,8 @@ def plan(
     workers: Annotated[int, typer.Option(min=1)] = devices.cores(), part: ShardOption = "",
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
-    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", teacher_epochs: EpochsOption = None,
+    recipe: RecipeOption = "",
     model: ModelOption = "", pairs: PairsOption = None, attempts: AttemptsOption = "",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
@@ -190,7 +192,7 @@ def plan(
     folder = given.results_folder(results)
     given.apply([one.generator for one, _ in chosen])
     # a track is made when every other word is known to be one
-    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe, teacher_epochs)
     for one, filters in chosen:
         made = plans.make(one, replace(filters, track=track), folder)
         say(show.plan_line(made, workers, folder.root))
@@ -198,8 +200,7 @@ def plan(
             say(f"not applicable on {made.track}: {method_} {reason}")
         for note in origin.notes(dict.fromkeys(planned.spec.task for planned in made.runs)):
             say(note)
-        for line in show.bills(made):
-            say(line)
+        say(*show.spent(made), *show.bills(made))
         if runs:
             for planned in made.runs:
                 say(f"  {planned.state:8} {planned.run_id} {planned.spec.protocol} {planned.spec.label}")
@@ -232,7 +233,12 @@ def status(
         say(f"corrupt: {file.line}")
 
 
-@app.command()
+@app.command(
+    epilog="cod-bench run --all\n"
+    "cod-bench run --task rt_quotes --method kd --condition standard,cod --k 8 --seed 0-1\n"
+    "cod-bench run --suite mine.toml --data mine=rows.csv --plugin my_loss.py --all\n"
+    "cod-bench run --track my-pair --teacher DIR --student DIR --recipe embedded --all"
+)
 def run(
     all_: Annotated[bool, typer.Option("--all", help="Every run of the suite after filters.")] = False,
     suite: SuiteOption = suites.DEFAULT_SUITE, results: ResultsOption = DEFAULT_RESULTS,
@@ -246,7 +252,8 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed run.")] = False,
     timeout: TimeoutOption = None,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
-    max_length: LengthOption = None, precision: PrecisionOption = "", recipe: RecipeOption = "",
+    max_length: LengthOption = None, precision: PrecisionOption = "", teacher_epochs: EpochsOption = None,
+    recipe: RecipeOption = "",
     model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
     attempts: AttemptsOption = "", energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
@@ -259,7 +266,7 @@ def run(
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     chosen = parts(suite, filters)
     given.apply([one.generator for one, _ in chosen])  # before a track is made
-    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe)
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe, teacher_epochs)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     unfinished = show.run(

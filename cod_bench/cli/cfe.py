@@ -37,6 +37,7 @@ from cod_bench.cli.options import (
 from cod_bench.cli.terminal import COLOURS, say
 from cod_bench.cli.verbs import App
 from cod_bench.counterfactuals import diff
+from cod_bench.counterfactuals import pool as pools
 from cod_bench.counterfactuals import purchase as cfes
 from cod_bench.data import origin
 from cod_bench.design import suites, tracks
@@ -159,18 +160,16 @@ def inspect(
     given.endpoint(model, base_url, pairs)
     given.apply([generator])
     where = _chosen(track, task, [generator])
+    if _kept(where if track else "", task, generator, seed, texts):
+        return
     judge, classes = _teacher(where, task), warm.corpus(task).task.classes
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     slots = cfes.slots_known(where, task, seed, texts, [generator])
     cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
     for case in cfes.cases(where, task, generator, slots):
         original, target = case.slot.original, case.slot.target
         shown = case.cfe or next(iter(case.answer.attempts), case.answer.first)
         p = [judge.probability(text, target) for text in (original.text, shown)]
-        state = "valid" if case.cfe else "NOT VALID"
-        say(f"{classes[original.label]} -> {classes[target]}, {state}, p({classes[target]}) {p[0]:.3f} -> {p[1]:.3f}")
-        drawn = diff.drawn(diff.words(plain(original.text), plain(shown)), colour=colour)
-        say(f"  {drawn}", keep=COLOURS)
+        _drawn(original.text, shown, classes[original.label], classes[target], p, valid=case.cfe is not None)
 
 
 @verbs.command()
@@ -230,6 +229,37 @@ def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123)
     from cod_bench.counterfactuals import serve as server
 
     raise typer.Exit(server.serve(port, say))
+
+
+def _kept(track: str, task: str, generator: str, seed: int, texts: int) -> bool:
+    """Show what the cache folder holds of a task with two classes, and whether it held enough: no model is loaded.
+
+    Without a track any of the default suite's that has a teacher here will do.
+    """
+    made, corpus = registry.load("generator", generator), origin.at_hand(task)
+    names = [track] if track else suites.suite(suites.DEFAULT_SUITE).tracks
+    if corpus is None or len(corpus.task.classes) != 2 or made.costly:
+        return False
+    classes, rows = corpus.task.classes, {row.id: row for row in corpus.train}
+    for name in names:
+        found = pools.at_hand(tracks.track(name), corpus, made, seed, texts)
+        if len(found) == texts and all(entry.id in rows for entry in found):
+            _say(f"teacher of {task} on {name}: what it said of these texts is kept here")
+            for entry in found:
+                row, which = rows[entry.id], "first" if entry.cfe is None else "cfe"
+                # of two classes p(target) - p(the other) tells p(target)
+                p = [(1 + margin) / 2 for margin in (entry.margin, entry.margins.get(which, entry.margin))]
+                shown = entry.first if entry.cfe is None else entry.cfe
+                _drawn(row.text, shown, classes[row.label], classes[entry.target], p, valid=entry.cfe is not None)
+            return True
+    return False
+
+
+def _drawn(original: str, shown: str, label: str, target: str, p: Sequence[float], *, valid: bool) -> None:
+    """A pair as two lines: what the teacher says of both, and the words that differ."""
+    say(f"{label} -> {target}, {'valid' if valid else 'NOT VALID'}, p({target}) {p[0]:.3f} -> {p[1]:.3f}")
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    say(f"  {diff.drawn(diff.words(plain(original), plain(shown)), colour=colour)}", keep=COLOURS)
 
 
 def _chosen(track: str, task: str, generators: Sequence[str]) -> str:

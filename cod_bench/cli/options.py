@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cod_bench import registry
 from cod_bench.cli.terminal import say
+from cod_bench.design import suites, tracks
 from cod_bench.records.provenance import git, version_of_code
+
+
+def _offer(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What a shell offers for names separated by commas: those that go on from the last word."""
+
+    def offered(incomplete: str) -> list[str]:
+        before, comma, word = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in known() if name.startswith(word)]
+
+    return offered
+
+
+_SUITES = _offer(lambda: suites.SUITES)
+_TRACKS = _offer(tracks.names)
+_TASKS, _METHODS, _CONDITIONS, _GENERATORS = (
+    _offer(partial(registry.names, kind)) for kind in ("task", "baseline", "condition", "generator")
+)
 
 SuiteOption = Annotated[
     str,
-    typer.Option("--suite", help="Named set of runs (`cod-bench list`), or FILE.toml that declares your own."),
+    typer.Option(
+        "--suite",
+        help="Named set of runs (`cod-bench list`), or FILE.toml that declares your own.",
+        autocompletion=_SUITES,
+    ),
 ]
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of records. `results` is the published one: naming it is publishing.")
@@ -23,7 +48,10 @@ ReadingOption = Annotated[
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="last (default), dev or paper; several with commas.")
 ]
-TrackOption = Annotated[str, typer.Option("--track", help="Instead of the suite's first track that this CPU supports.")]
+TrackOption = Annotated[
+    str,
+    typer.Option("--track", help="Instead of the suite's first track that this CPU supports.", autocompletion=_TRACKS),
+]
 TeacherOption = Annotated[
     str, typer.Option("--teacher", help="Make --track NAME of two models: folder (or hub id) of the teacher.")
 ]
@@ -33,10 +61,19 @@ LayersOption = Annotated[
 ]
 LengthOption = Annotated[int | None, typer.Option("--max-length", min=8, help="Tokens a text is cut at (256).")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="float32 (default) or bfloat16.")]
-RecipeOption = Annotated[str, typer.Option("--recipe", help="Instead of the track's own: see `cod-bench list`.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Only these tasks, separated by commas.")]
-MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.")]
-ConditionOption = Annotated[str | None, typer.Option("--condition", help="Only these conditions.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--teacher-epochs", min=1, help="Passes of the teacher's fine-tuning over the pool.")
+]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="Instead of the track's own; embedded: one epoch, 40 steps. See `list`.")
+]
+TaskOption = Annotated[
+    str | None, typer.Option("--task", help="Only these tasks, separated by commas.", autocompletion=_TASKS)
+]
+MethodOption = Annotated[str | None, typer.Option("--method", help="Only these methods.", autocompletion=_METHODS)]
+ConditionOption = Annotated[
+    str | None, typer.Option("--condition", help="Only these conditions.", autocompletion=_CONDITIONS)
+]
 KOption = Annotated[str | None, typer.Option("--k", help="Only these budgets of labelled texts.")]
 SeedOption = Annotated[str | None, typer.Option("--seed", help="Only these seeds; 0-4 is a range.")]
 ShardOption = Annotated[str, typer.Option("--shard", help="Only the i-th of n parts, as i/n: see docs/cluster.md.")]
@@ -53,7 +90,10 @@ TimeoutOption = Annotated[
     float | None,
     typer.Option("--timeout", min=1.0, help="Seconds a run may take; ten times the longest of its kind, at least 600."),
 ]
-GeneratorOption = Annotated[str, typer.Option("--generator", help="Instead of the suite's own, in tables of its own.")]
+GeneratorOption = Annotated[
+    str,
+    typer.Option("--generator", help="Instead of the suite's own, in tables of its own.", autocompletion=_GENERATORS),
+]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file with a plugin of any kind to run.")
 ]

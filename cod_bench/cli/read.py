@@ -11,7 +11,7 @@ import typer
 
 from cod_bench.cli import given
 from cod_bench.cli.options import DataOption, PluginOption, ReadingOption, SuiteOption
-from cod_bench.cli.terminal import say
+from cod_bench.cli.terminal import page, say
 from cod_bench.design import suites, tracks
 from cod_bench.errors import UsageError, unknown
 from cod_bench.reports import captions, standing
@@ -47,7 +47,7 @@ def table(
     _alone(grids)
     rows = paper.rows(number, grids)
     told = paper_page.markdown_text(shown, rows, grids)
-    say(*told.removesuffix("\n").split("\n"))
+    page(told)
     if out is not None:
         write_atomic(out / f"table-{number}.md", told)
         write_atomic(out / f"table-{number}.csv", paper_page.csv_of(rows))
@@ -84,7 +84,7 @@ def claims(
         if not own:
             found.append((claim, []))
     told = paper_page.claims_text(found)
-    say(*told.removesuffix("\n").split("\n"))
+    page(told)
     if out is not None:
         write_atomic(out / "claims.md", told)
         say(f"wrote {out / 'claims.md'}")
@@ -190,8 +190,7 @@ def frontier(
             parts += [shown.levels(found, one)] if grid.complete and shown.costs_anything(found, one) else []
         parts += [] if grid.complete else [shown.table(found, axes)]
         parts.append(shown.caption(grid))
-    for part in parts:
-        say("", *part.split("\n"))
+    page("\n\n".join(["", *parts]))
     if csv is not None:
         write_atomic(csv, shown.csv_of(grid, found))
         say("", f"wrote {len(found)} points to {csv}")

@@ -15,8 +15,8 @@ from cod_bench.analysis import grids
 from cod_bench.cli.beat import Beat
 from cod_bench.cli.terminal import say
 from cod_bench.counterfactuals import purchase as cfe
-from cod_bench.data import origin
-from cod_bench.design import suites
+from cod_bench.data import origin, progress
+from cod_bench.design import suites, tracks
 from cod_bench.design.filters import select
 from cod_bench.errors import UsageError, plain
 from cod_bench.executor import Outcome
@@ -48,12 +48,15 @@ class Show:
     def plan(self, made: Plan, tally: Tally) -> None:
         """Say what there is to do and start the bar on a terminal, the heartbeat on a log."""
         self._line(self._plan_line(made, self._workers))
+        for note in origin.brought(dict.fromkeys(planned.spec.task for planned in made.todo())):
+            self._line(note)
         if not tally.total:
             self._line("nothing to run")
         elif not self._console.is_terminal:
             self._line(f"steps: {_stages(tally)}; what is in the cache folder is not made again")
             self._beat = Beat(
-                self._line, lambda: f"at work for {_minutes(time.monotonic() - tally.started)}: {_stages(tally)}"
+                self._line,
+                lambda: f"at work for {_minutes(time.monotonic() - tally.started)}: {_stages(tally)}{_steps()}",
             )
         else:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -64,6 +67,9 @@ class Show:
             )  # fmt: skip
             self._task = self._bar.add_task("teachers", total=tally.total, left="")
             self._bar.start()
+            self._beat = Beat(
+                lambda text: self._bar.update(self._task, left=text), lambda: _steps("") or _left(tally), every=2.0
+            )
 
     def note(self, outcome: Outcome, tally: Tally) -> None:
         """Tell one outcome."""
@@ -254,6 +260,12 @@ def _stages(tally: Tally) -> str:
     return ", ".join(f"{name} {done}/{of}" for name, done, of in there)
 
 
+def _steps(mark: str = "; ") -> str:
+    """How far the long steps of the workers are."""
+    told = "; ".join(step.line for step in progress.told())
+    return f"{mark}{told}" if told else ""
+
+
 def _left(tally: Tally) -> str:
     seconds = tally.left()
     return f"about {f'{seconds:.0f} s' if seconds < 90 else f'{seconds / 60:.0f} min'} left"
@@ -281,9 +293,9 @@ def plan_line(made: Plan, workers: int, where: Path | None = None) -> str:
     """How many runs of a plan are in which state, in which folder, and about how long the missing ones take."""
     done, missing, failed = (made.count(state) for state in ("done", "missing", "failed"))
     hours = made.hours(workers)
-    # the estimate is good to a factor of two: no decimals
-    rest = f"{round(hours):,} h" if hours >= 1.5 else f"{max(1, round(hours * 60))} min"
-    tail = f"; about {rest} with {workers} workers to go" if missing else ""
+    before = made.first_hours(workers)
+    of_it = f", {_hours(before)} of it for teachers and what they are asked" if before > hours / 4 else ""
+    tail = f"; about {_hours(hours)} with {workers} workers to go{of_it}" if missing else ""
     retry = " (again with --rerun failed)" if failed else ""
     apart = made.count("not applicable")
     corrupt = f", {apart} not applicable" if apart else ""
@@ -294,6 +306,26 @@ def plan_line(made: Plan, workers: int, where: Path | None = None) -> str:
         f"{part}suite {made.suite.name} on track {made.track}: {len(made.runs)} runs: {done} done, {missing} missing, "
         f"{failed} failed{retry}{corrupt}{folder}{tail}"
     )
+
+
+def _hours(hours: float) -> str:
+    """An estimate that is good to a factor of two: no decimals."""
+    return f"{round(hours):,} h" if hours >= 1.5 else f"{max(1, round(hours * 60))} min"
+
+
+def spent(made: Plan) -> list[str]:
+    """What the teachers of a track of one's own take their time for, and how they would take less."""
+    lines = []
+    for name, task in made.first:
+        track = tracks.track(name)
+        if track.sizes is not None:
+            size, epochs = track.sizes[0] / 1e6, track.teacher.epochs
+            lines.append(
+                f"teacher of {task}: {size:,.0f} million parameters, {epochs} x the training pool, about "
+                f"{_hours(made.first[name, task] / 3600)} on one core"
+                + ("; --teacher-epochs 1 or --recipe embedded takes less" if epochs > 1 else "")
+            )
+    return lines
 
 
 def bills(made: Plan) -> list[str]:

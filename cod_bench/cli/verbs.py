@@ -25,6 +25,36 @@ FORMS = {
 }
 """Type of an option -> how its values are written."""
 
+FEW = 12
+"""So many options need no groups."""
+OTHERS = "Others"
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "What to run": (
+        "all_", "suite", "protocol", "track", "task", "method", "condition", "k", "seed", "generator", "part", "rerun",
+    ),
+    "Where from and where to": ("results", "out", "data", "plugin"),
+    "On what": (
+        "workers", "device", "workers_per_device", "executor", "address", "gpus_per_run", "fail_fast", "timeout",
+        "energy",
+    ),
+    "A pair of models of your own": (
+        "teacher", "student", "layer_map", "max_length", "precision", "teacher_epochs", "recipe",
+    ),
+    "Counterfactuals that a model or a file brings": (
+        "model", "base_url", "pairs", "attempts", "yes", "budget", "concurrency", "rate", "batch", "poll",
+    ),
+}  # fmt: skip
+"""Title -> parameters, as the verbs call them."""
+GROUP_OF = {name: title for title, names in GROUPS.items() for name in names}
+VERBS = {
+    "Run": ("run", "plan", "status", "list"),
+    "Read": ("leaderboard", "compare", "frontier", "power", "table", "claims", "figure", "export", "site"),
+    "Make your own": ("new", "check", "cfe", "judge", "recipe"),
+    "Publish": ("declare", "lock", "merge", "reproduce", "verify"),
+    "Look after": ("assets", "doctor", "bench"),
+}
+"""Title -> verbs of the command line."""
+
 LAYERS = re.compile(r"[0-9]{1,4}:[0-9]{1,4}( *, *[0-9]{1,4}:[0-9]{1,4})*", re.ASCII)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,7 +68,29 @@ def named(parameter: str) -> bool:
 
 
 class Verb(TyperCommand):
-    """A verb that looks at its words first."""
+    """A verb that looks at its words first, and whose help groups its options by what they are about."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Options in groups where a verb has many; in one list where it has few."""
+        arguments: list[tuple[str, str]] = []
+        options: dict[str, list[tuple[str, str]]] = {title: [] for title in (*GROUPS, OTHERS)}
+        for param in self.get_params(ctx):
+            if (row := param.get_help_record(ctx)) is not None:
+                own = arguments if param.param_type_name == "argument" else options[GROUP_OF.get(param.name, OTHERS)]
+                own.append(row)
+        if sum(map(len, options.values())) <= FEW:
+            options = {"Options": [row for own in options.values() for row in own]}
+        for title, rows in {"Arguments": arguments, **options}.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Examples, a line each, never wrapped: they are to be copied."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.split("\n"):
+                    formatter.write(f"{' ' * formatter.current_indent}{line}\n")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer's.
@@ -95,9 +147,15 @@ class Verbs(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """The list of verbs."""
-        rows = [(name, verb.get_short_help_str(LONGEST_SUMMARY)) for name, verb in self.commands.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        rows = {name: verb.get_short_help_str(LONGEST_SUMMARY) for name, verb in self.commands.items()}
+        groups = {title: [name for name in names if name in rows] for title, names in VERBS.items()}
+        if self.name != "cod-bench" and len(rows) <= FEW:
+            groups = {"Commands": list(rows)}
+        apart = [name for name in rows if not any(name in names for names in groups.values())]
+        for title, names in {**groups, OTHERS: apart}.items():
+            if names:
+                with formatter.section(title):
+                    formatter.write_dl([(name, rows[name]) for name in names])
 
 
 class App(typer.Typer):

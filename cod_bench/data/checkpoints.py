@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cod_bench import device
 from cod_bench.data import assets, locks
 from cod_bench.errors import RunError, UsageError
-from cod_bench.spec import canonical
+from cod_bench.spec import canonical, digest
 from cod_bench.store import home, lock, read_bytes, set_aside, settings, stamped, write_atomic
-from cod_bench.track import Pooling, Side
+from cod_bench.task import Task
+from cod_bench.track import Pooling, Side, Track
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ WHOLE = "whole.json"
 """Sealed sums of a dequantised model's files, in its folder."""
 HEAVIEST = 1 << 40
 """Bytes of weights that are read."""
+EMBEDDING = re.compile(r"embed|wte|wpe|shared\.weight", re.IGNORECASE)
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 CONVERTER = "SFconvertbot"
 """The hub's own account that offers safetensors of older repositories as pull requests."""
@@ -165,6 +170,18 @@ def layers_of(found: Path) -> int:
     return int(values.get("num_hidden_layers", values.get("n_layer", values.get("num_layers", 0))))
 
 
+def parameters(found: Path) -> int:
+    """Parameters of the model in a folder outside its embeddings, which cost next to nothing; at least 1."""
+    from safetensors import safe_open
+
+    count = 0
+    for file in sorted(found.glob("*.safetensors")):
+        with safe_open(file, framework="numpy") as tensors:
+            shapes = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+        count += sum(math.prod(shape) for name, shape in shapes.items() if not EMBEDDING.search(name))
+    return max(1, count)
+
+
 def pooling_of(found: Path) -> Pooling:
     """How a model's states become one vector: sentence encoders mean, decoders last token, other encoders first.
 
@@ -194,6 +211,12 @@ def fingerprint(found: Path, *, anew: bool = False) -> str:
     files = sorted({file for pattern in FILES for file in found.glob(pattern) if file.is_file()})
     sums = _sums(files, anew)
     return hashlib.sha256(canonical([[file.name, sums[str(file)]] for file in files]).encode()).hexdigest()
+
+
+def teacher_key(track: Track, task: Task) -> str:
+    """What a teacher is a pure function of (on one kind of machine): the track's teacher, the task's content, a GPU."""
+    own = {"track": track.teacher_identity(), "task": task.identity()}
+    return digest({**own, "name": task.name, **device.artifact_key()})
 
 
 def teacher(found: Path, told: str) -> tuple[dict[str, Any], bytes]:

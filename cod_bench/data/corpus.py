@@ -124,11 +124,13 @@ def prepare(task: Task) -> Corpus:
         for side, found in dealt.items()
     }
     evaluation = task.evaluation_rows // len(task.classes)
+    alone = {side: _one_a_cluster(ordered[side]) for side in ("dev", "evaluation")}
+    near = {side: len(ordered[side]) - len(found) for side, found in alone.items()}
     corpus = _corpus(
         task,
         train=_balanced(task, "train", [example for example, _ in ordered["train"]], 1, len(rows)),
-        dev=_balanced(task, "dev", _one_a_cluster(ordered["dev"]), 1, task.dev_rows // len(task.classes)),
-        evaluation=_balanced(task, "evaluation", _one_a_cluster(ordered["evaluation"]), evaluation, evaluation),
+        dev=_balanced(task, "dev", alone["dev"], 1, task.dev_rows // len(task.classes), near["dev"]),
+        evaluation=_balanced(task, "evaluation", alone["evaluation"], evaluation, evaluation, near["evaluation"]),
     )
     log.info("task %s: %s rows", task.name, {side: len(found) for side, found in _splits(corpus).items()})
     return corpus
@@ -282,7 +284,9 @@ def _one_a_cluster(ordered: Iterable[tuple[Example, int]]) -> list[Example]:
     return list(first.values())
 
 
-def _balanced(task: Task, side: str, ordered: Iterable[Example], least: int, most: int) -> tuple[Example, ...]:
+def _balanced(
+    task: Task, side: str, ordered: Iterable[Example], least: int, most: int, near: int = 0
+) -> tuple[Example, ...]:
     """Equally many of every class, `least` to `most` each, the first ones of `ordered`; sorted by id."""
     chosen: list[list[Example]] = [[] for _ in task.classes]
     for example in ordered:
@@ -291,8 +295,9 @@ def _balanced(task: Task, side: str, ordered: Iterable[Example], least: int, mos
     count = min(len(chosen[smallest]), most)
     if count < least:
         raise UsageError(
-            f"task {task.name!r}: class {task.classes[smallest]!r} has {count} rows on the {side} side and needs "
-            f"{least}; raise that side's share or give more rows"
+            f"task {task.name!r}: class {task.classes[smallest]!r} has {count} rows on the {side} side"
+            + (f", where {near} more rows are too near to one of these," if near else "")
+            + f" and needs {least}; raise that side's share or give more rows"
         )
     return tuple(sorted((example for found in chosen for example in found[:count]), key=lambda example: example.id))
 

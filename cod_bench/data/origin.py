@@ -11,13 +11,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from cod_bench import registry
 from cod_bench.data import corpus as corpora
-from cod_bench.data import hub, own
+from cod_bench.data import hub, losses, own
 from cod_bench.data import local as localfiles
 from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import LOCAL
@@ -151,10 +151,23 @@ def ready(names: Iterable[str]) -> bool:
     return pinned
 
 
-def notes(names: Iterable[str]) -> list[str]:
+def notes(names: Collection[str]) -> list[str]:
     """What a plan says of its tasks: which of them nobody has loaded yet, so that their rows are not known."""
-    found = [name for name in names if not find(name).pinned]
-    return [f"unpinned: {', '.join(found)}; their first load pins their rows, and run ids change with it"] * bool(found)
+    told = []
+    if loose := [name for name in names if not find(name).pinned]:
+        told.append(f"unpinned: {', '.join(loose)}; their first load pins their rows, and run ids change with it")
+    return [*told, *brought(names)]
+
+
+def brought(names: Iterable[str]) -> list[str]:
+    """What became of the rows of the user's own files, a sentence a task."""
+    told = []
+    for task in map(find, names):
+        where = folder(task) if task.own else None
+        if where is not None:
+            pool, evaluation = own.read(where, task.classes)
+            told.append(f"task {task.name}: {losses.told([*pool, *(evaluation or ())], _local(task.base, where))}")
+    return told
 
 
 def mark(task: Task) -> str:
@@ -205,8 +218,10 @@ def _absolute(value: str) -> str:
 def _divide(value: str) -> tuple[str, Path]:
     """`TASK=DIR` or `DIR`; a folder whose own name holds a `=` is a folder."""
     task, mark_, rest = value.partition("=")
-    if not mark_ or Path(value).expanduser().is_dir() or not registry.NAME.fullmatch(task):
+    if not mark_ or Path(value).expanduser().is_dir():
         return "", Path(value).expanduser()
+    if not registry.NAME.fullmatch(task):
+        raise UsageError(f"--data {value}: name {task!r}: write letters, digits, _ and -")
     return task, Path(rest).expanduser()
 
 
@@ -228,7 +243,10 @@ def _parse(value: str) -> tuple[str, Path]:
 def _registered(name: str, path: Path) -> tuple[str, Path]:
     """A task of one's own from now on, in this process; a slip of another task's name is none."""
     known_names = set(registry.names("task")) - {name}
-    if difflib.get_close_matches(name, known_names, n=1, cutoff=NEAR):
-        raise unknown("task", name, registry.names("task"))
+    if near := difflib.get_close_matches(name, known_names, n=1, cutoff=NEAR):
+        raise UsageError(
+            f"--data {name}={path}: the name is too near to that of task {near[0]!r}, of which it may be a slip; name "
+            f"{near[0]}, or choose another name for a task of your own"
+        )
     registry.add_value("task", name, own.task(name, path))
     return name, path

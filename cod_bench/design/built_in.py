@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cod_bench.track import Pooling, Recipe, Side, TeacherRecipe, Track
+from cod_bench.track import Pooling, Recipe, Recipes, Side, TeacherRecipe, Track
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SMOLLM_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -91,12 +91,24 @@ _C4_DECODER = replace(
     _C4, batch_size=16, layer_weight=5.0, source="arXiv 2510.21631 appendix C.4: 10 epochs, batch of 16, MSE 5"
 )
 
-Recipes = tuple[Recipe, Mapping[str, Recipe]]
+_EMBEDDED = Recipes(
+    Recipe(
+        learning_rate=2e-4, steps={4: 40, **_ABOVE_THE_SEARCH},
+        source="as the tracks of suite embedded: 40 steps, more above k = 32; rate set by hand for whole small models",
+    ),
+    teacher=TeacherRecipe(
+        epochs=1, learning_rate=5e-5, source="as the tracks of suite embedded: one epoch; rate set by hand"
+    ),
+)  # fmt: skip
+"""What a CPU can do in minutes."""
+
 DEFAULT_RECIPE = "scripts"
 RECIPES: Mapping[str, Mapping[str, Recipes]] = {
-    "encoder": {"scripts": (_SCRIPTS, {"ted": _SCRIPTS_TED}), "paper-c4": (_C4, {})},
-    "decoder": {"scripts": (_SCRIPTS_DECODER, {}), "paper-c4": (_C4_DECODER, {})},
-}
+    "encoder": {
+        "scripts": Recipes(_SCRIPTS, {"ted": _SCRIPTS_TED}), "paper-c4": Recipes(_C4), "embedded": _EMBEDDED,
+    },
+    "decoder": {"scripts": Recipes(_SCRIPTS_DECODER), "paper-c4": Recipes(_C4_DECODER), "embedded": _EMBEDDED},
+}  # fmt: skip
 """Recipes by family of the student and name: for all methods, and for single ones."""
 
 
@@ -117,10 +129,10 @@ def _by_family(
 ) -> Track:
     """A track with the recipes of its models' families and trained word embeddings, as the released scripts do."""
     own = RECIPES["decoder" if student.pooling == "last" else "encoder"]
-    recipe, recipes = own[DEFAULT_RECIPE]
+    default = own[DEFAULT_RECIPE]
     values: dict[str, Any] = {
         "teacher": _C4_DECODER_TEACHER if teacher.pooling == "last" else _C4_TEACHER,
-        "recipe": recipe, "recipes": recipes, "freeze_embeddings": False,
+        "recipe": default.recipe, "recipes": default.by_method, "freeze_embeddings": False,
         "variants": {known: values for known, values in own.items() if known != DEFAULT_RECIPE},
         **more,
     }  # fmt: skip

@@ -14,6 +14,7 @@ from cod_bench.registry import NAME
 from cod_bench.store import UNFIT, home, lock, settings, stamped, write_atomic
 from cod_bench.track import Pooling, Precision, Side, Track
 
+LARGEST_MODEL = 10**13
 LARGEST = 1 << 20
 """No layer number and no length of a track is larger."""
 
@@ -70,8 +71,9 @@ def pin(name: str) -> Track:
 
 
 def define(
-    name: str, teacher: str, student: str, layer_map: str = "", *, max_length: int | None = None, precision: str = ""
-) -> Track:
+    name: str, teacher: str, student: str, layer_map: str = "", *, max_length: int | None = None, precision: str = "",
+    teacher_epochs: int | None = None,
+) -> Track:  # fmt: skip
     """Make a track of two models and keep it under its name; making it again with other models replaces it.
 
     Args:
@@ -80,6 +82,7 @@ def define(
         layer_map: "1:3,2:6": student layer 1 to teacher layer 3 and so on; spread evenly if empty.
         max_length: tokens a text is cut at; 256 if None.
         precision: float32 (default) or bfloat16.
+        teacher_epochs: passes of the teacher's fine-tuning over the training pool; those of its recipe if None.
 
     Raises:
         UsageError: a name that is taken or odd, a model that cannot be used, a layer that is not there.
@@ -100,14 +103,17 @@ def define(
         f"{folders[1].name if sides[1].weights == 'local' else student}",
         "teacher": asdict(sides[0]), "student": asdict(sides[1]), "layer_map": pairs, "aligned": aligned,
         "precision": precision or "float32", "max_length": max_length or 256,
+        "sizes": [sources.parameters(folder) for folder in folders],
+        **({} if teacher_epochs is None else {"teacher_epochs": teacher_epochs}),
     }  # fmt: skip
     write_atomic(_folder() / f"{name}.json", stamped(values))
     return track(name)
 
 
 def chosen(
-    name: str, teacher: str, student: str, layer_map: str, max_length: int | None, precision: str, recipe: str
-) -> str:
+    name: str, teacher: str, student: str, layer_map: str, max_length: int | None, precision: str, recipe: str,
+    teacher_epochs: int | None = None,
+) -> str:  # fmt: skip
     """The track that a command line names: `define`d first if it names models, with the recipe as its suffix.
 
     Raises:
@@ -116,15 +122,23 @@ def chosen(
     if teacher or student:
         if not (name and teacher and student):
             raise UsageError("--teacher and --student make a track of two models; give both and --track NAME")
-        define(name, teacher, student, layer_map, max_length=max_length, precision=precision)
-    elif layer_map or max_length or precision:
+        more = {"max_length": max_length, "precision": precision, "teacher_epochs": teacher_epochs}
+        define(name, teacher, student, layer_map, **more)  # type: ignore[arg-type]
+    elif layer_map or max_length or precision or teacher_epochs:
         raise UsageError(
-            "--layer-map, --max-length and --precision belong to a new track; give --teacher and --student"
+            "--layer-map, --max-length, --precision and --teacher-epochs belong to a new track; give --teacher and "
+            "--student"
         )
     if not recipe:
         return name
     if not name:
         raise UsageError(f"--recipe {recipe}: name the --track that is trained by it")
+    own = track(name).variants.get(recipe)
+    if teacher_epochs and own is not None and own.teacher is not None:
+        raise UsageError(
+            f"--teacher-epochs {teacher_epochs}: recipe {recipe!r} fits teachers in its own way (epochs: "
+            f"{own.teacher.epochs}); leave one of the two out"
+        )
     full = name if recipe == DEFAULT_RECIPE and track(name).variants else f"{name}+{recipe}"
     return track(full).name
 
@@ -142,12 +156,15 @@ def _variant(found: Track, name: str) -> Track:
     if name not in found.variants:
         raise unknown(f"recipe of track {found.name!r}", name, found.variants)
     full = f"{found.name}+{name}"
-    recipe, recipes = found.variants[name]
+    chosen = found.variants[name]
     own = {key.partition("/")[2]: rate for key, rate in rates().items() if key.partition("/")[0] == full}
-    by_method = {method: replace(recipes.get(method, recipe), learning_rate=rate) for method, rate in own.items()}
+    by_method = {
+        method: replace(chosen.by_method.get(method, chosen.recipe), learning_rate=rate) for method, rate in own.items()
+    }
     return replace(
-        found, name=full, title=f"{found.title}; recipe {name}", recipe=recipe, recipes={**recipes, **by_method}
-    )
+        found, name=full, title=f"{found.title}; recipe {name}", recipe=chosen.recipe,
+        recipes={**chosen.by_method, **by_method}, teacher=chosen.teacher or found.teacher,
+    )  # fmt: skip
 
 
 def _made(name: str) -> Track | None:
@@ -162,10 +179,15 @@ def _made(name: str) -> Track | None:
         layer_map = tuple((_count(own), _count(other)) for own, other in kept["layer_map"])
         if precision not in get_args(Precision):
             raise ValueError("precision is none of those there are")
-        return _by_family(
+        sizes = tuple(_count(value, LARGEST_MODEL) for value in kept.get("sizes", ()))
+        made = _by_family(
             name, plain(kept["title"]), teacher, student, layer_map,
             precision=precision, max_length=_count(kept["max_length"]), aligned=bool(kept["aligned"]),
+            sizes=(sizes[0], sizes[1]) if sizes else None,
         )  # fmt: skip
+        if "teacher_epochs" not in kept:
+            return made
+        return replace(made, teacher=replace(made.teacher, epochs=_count(kept["teacher_epochs"])))
     except (*UNFIT, OSError) as error:
         raise RunError(
             f"track file {file} is corrupt ({plain(error)[:200]}); name --track {name} --teacher --student again"
@@ -183,9 +205,9 @@ def _side(kept: Any) -> Side:
     return side
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= LARGEST:
-        raise ValueError(f"a layer or length is no number from 1 to {LARGEST}")
+def _count(value: Any, most: int = LARGEST) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"a layer, length or size is no number from 1 to {most}")
     return value
 
 

@@ -90,8 +90,7 @@ def held(payload: Mapping[str, Any]) -> dict[str, bytes]:
     """What this cache folder has of a teacher's or pool block's files, of whatever version; none for other jobs."""
     artifacts = Artifacts.default()
     if payload["stage"] == "teacher":
-        base = tracks.track(payload["track"]).base
-        folder = artifacts.teacher(base, payload["task"], "x").parent
+        folder = artifacts.teacher(tracks.track(payload["track"]).teacher_name, payload["task"], "x").parent
         name = re.compile(re.escape(payload["task"]) + r"-[0-9a-f]{12}")
         return pack(path for f in _folders(folder) if name.fullmatch(f.name) for path in _whole(f, "teacher.json"))
     if payload["stage"] != "pool":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.design.filters import Filters, exactly, select
 from cod_bench.design.identity import excluded, run_ids
@@ -17,8 +18,12 @@ from cod_bench.distiller import brings_fit
 from cod_bench.records.record import Summary
 from cod_bench.records.results import BadFile, Results
 from cod_bench.spec import RunSpec
+from cod_bench.track import Track
 
 State = Literal["done", "missing", "failed", "not applicable"]
+
+Pair = tuple[str, str]
+"""(track, task), which has a teacher."""
 
 NO_SUITE = Suite("", "runs named one by one", (), (), (), (), (), "")
 """What the plan of such runs has in place of a suite: it declares nothing, so that no table can be made of it."""
@@ -29,6 +34,12 @@ STEP_SECONDS = {"float32": 0.09, "bfloat16": 0.048}
 """Core-seconds of one optimiser step of the minilm student, before any record of this folder tells better."""
 EVALUATION_SECONDS = {"float32": 1.3, "bfloat16": 0.9}
 """Core-seconds of evaluating 1,000 rows, likewise."""
+PRODUCTS = {"float32": 6e10, "bfloat16": 1.1e11}
+"""Floating-point operations that a core does in a second of training, for tracks whose parameters are known."""
+ROWS, TOKENS, PIECES = 8000, 40, 1.3
+"""Of a task whose rows are not at hand: rows of its pool, tokens of a text; and tokens of a word."""
+EVALUATED, ASKED = 1000, 15_000
+"""Rows of an evaluation; texts about which a teacher is asked for word scores and counterfactuals of one suite."""
 TEACHER_SECONDS = {"float32": 180.0, "bfloat16": 100.0}
 """Core-seconds of fitting one teacher on its whole pool, with its counterfactuals' word scores, likewise."""
 
@@ -54,7 +65,9 @@ class Plan:
     bad: tuple[BadFile, ...] = ()
     """Files of the results folder that should be records and are not."""
     seconds: Mapping[RunSpec, float] = field(default_factory=dict)
-    """Core-seconds expected for each run that is not done."""
+    """Core-seconds expected for each run that is not done, without its teacher."""
+    first: Mapping[Pair, float] = field(default_factory=dict)
+    """(track, task) -> core-seconds expected for a teacher that is to be fitted, with the searches that ask it."""
     shard: Shard | None = None
     """Which part of the suite these runs are; None for the whole."""
 
@@ -69,7 +82,11 @@ class Plan:
 
     def hours(self, workers: int) -> float:
         """About how long the missing runs take with so many workers, in hours."""
-        return sum(self.seconds.values()) / workers / 3600
+        return self.first_hours(workers) + sum(self.seconds.values()) / workers / 3600
+
+    def first_hours(self, workers: int) -> float:
+        """How long of these before the first run: a teacher takes one worker."""
+        return sum(self.first.values()) / max(1, min(workers, len(self.first))) / 3600
 
 
 def make(suite: Suite, filters: Filters, results: Results) -> Plan:
@@ -87,8 +104,8 @@ def make_from(
 ) -> Plan:
     """`make` for records that have been read already."""
     specs = select(suite, filters)
-    runs, seconds = _look(specs, results, records)
-    return Plan(suite, suite.choose_track(filters.track), runs, tuple(bad), seconds, filters.shard)
+    runs, seconds, first = _look(specs, results, records)
+    return Plan(suite, suite.choose_track(filters.track), runs, tuple(bad), seconds, first, filters.shard)
 
 
 def make_of(specs: Sequence[RunSpec], results: Results, records: Sequence[Summary], bad: Sequence[BadFile]) -> Plan:
@@ -98,8 +115,8 @@ def make_of(specs: Sequence[RunSpec], results: Results, records: Sequence[Summar
         UsageError: an unknown name, or a k that cannot be balanced.
     """
     specs = exactly(specs)
-    runs, seconds = _look(specs, results, records)
-    return Plan(NO_SUITE, ", ".join(sorted({spec.track for spec in specs})), runs, tuple(bad), seconds)
+    runs, seconds, first = _look(specs, results, records)
+    return Plan(NO_SUITE, ", ".join(sorted({spec.track for spec in specs})), runs, tuple(bad), seconds, first)
 
 
 def limits(
@@ -124,8 +141,8 @@ def limits(
 
 def _look(
     specs: Sequence[RunSpec], results: Results, records: Sequence[Summary]
-) -> tuple[tuple[Planned, ...], dict[RunSpec, float]]:
-    """Each run with its state, and core-seconds expected for the missing ones."""
+) -> tuple[tuple[Planned, ...], dict[RunSpec, float], dict[Pair, float]]:
+    """Each run with its state, and core-seconds expected for the missing ones and for teachers."""
     apart = excluded(specs)
     ids = run_ids(spec for spec in specs if (spec.track, spec.method) not in apart)
     done = {(record.spec, record.run_id) for record in records}
@@ -136,7 +153,7 @@ def _look(
         else Planned(spec, "", "not applicable", apart[spec.track, spec.method])
         for spec in specs
     )
-    return runs, _seconds([run.spec for run in runs if run.state == "missing"], records)
+    return runs, *_seconds([run.spec for run in runs if run.state == "missing"], records)
 
 
 def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], failed: set[str]) -> State:
@@ -145,29 +162,57 @@ def _state(spec: RunSpec, run: str, done: set[tuple[RunSpec, str]], failed: set[
     return "failed" if failed and Results.name(spec, run) in failed else "missing"
 
 
-def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> dict[RunSpec, float]:
-    """Core-seconds per missing run: the median of like records, else built-in speeds; teachers are spread over runs."""
+def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> tuple[dict[RunSpec, float], dict[Pair, float]]:
+    """Core-seconds per missing run, and of each teacher that is to be fitted with what is searched by it.
+
+    The median of like records; without any, what a track's models, texts and recipe take at built-in speeds.
+    """
     known: dict[tuple[str, str, int], list[float]] = {}
     for record in records:
         key = (record.spec.track, record.spec.method, record.spec.k)
         known.setdefault(key, []).append(record.cpu_seconds)
     fitted = {(record.spec.track, record.spec.task) for record in records}
-    teachers: dict[tuple[str, str], int] = {}
-    for spec in missing:
-        if (spec.track, spec.task) not in fitted:
-            teachers[spec.track, spec.task] = teachers.get((spec.track, spec.task), 0) + 1
-    expected_seconds = {}
     there = {name: tracks.track(name) for name in {spec.track for spec in missing}}
     medians = {key: median(values) for key, values in known.items()}
+    runs, first = {}, dict[Pair, float]()
     for spec in missing:
-        track = there[spec.track]
+        track, pair = there[spec.track], (spec.track, spec.task)
         seconds = medians.get((spec.track, spec.method, spec.k), -1.0)
         if seconds < 0:
             # a guess: a plugin may take other steps
             steps = 0 if brings_fit(spec.method) else track.recipe_for(spec.method).steps_at(spec.k)
-            seconds = track.effort * (steps * STEP_SECONDS[track.precision] + EVALUATION_SECONDS[track.precision])
-        if (spec.track, spec.task) in teachers and not track.random:
-            share = track.effort if track.teacher.rows is None else track.teacher.rows / 8000
-            seconds += share * TEACHER_SECONDS[track.precision] / teachers[spec.track, spec.task]
-        expected_seconds[spec] = seconds
-    return expected_seconds
+            each, evaluation = _step_seconds(track, spec.task)
+            seconds = steps * each + evaluation
+        runs[spec] = seconds
+        if pair not in fitted and pair not in first and not track.random:
+            first[pair] = _teacher_seconds(track, spec.task)
+    return runs, first
+
+
+def _step_seconds(track: Track, task: str) -> tuple[float, float]:
+    """Core-seconds of one step of a student, and of its evaluation."""
+    if track.sizes is None:
+        return track.effort * STEP_SECONDS[track.precision], track.effort * EVALUATION_SECONDS[track.precision]
+    _, tokens = _texts(track, task)
+    product = 2 * track.sizes[1] * tokens / PRODUCTS[track.precision]
+    return 3 * product * track.recipe.batch_size, EVALUATED * product
+
+
+def _teacher_seconds(track: Track, task: str) -> float:
+    """Core-seconds of fitting a teacher, and of the word scores and searches that ask it."""
+    if track.sizes is None:
+        share = track.effort if track.teacher.rows is None else track.teacher.rows / 8000
+        return share * TEACHER_SECONDS[track.precision]
+    rows, tokens = _texts(track, task)
+    product = 2 * track.sizes[0] * tokens / PRODUCTS[track.precision]
+    return 3 * product * rows * track.teacher.epochs + product * ASKED
+
+
+def _texts(track: Track, task: str) -> tuple[int, float]:
+    """Rows of a task's training pool and tokens of a text; what is usual where its rows are not at hand."""
+    found = origin.at_hand(task)
+    if found is None or not found.train:
+        return ROWS, min(TOKENS, track.max_length)
+    some = found.train[:500]
+    words = sum(len(row.text.split()) for row in some) / len(some)
+    return min(len(found.train), track.teacher.rows or len(found.train)), min(words * PIECES + 2, track.max_length)

@@ -48,6 +48,8 @@ class Tally:
     """Stage -> [done, of]."""
     expected: Mapping[RunSpec, float]
     workers: int
+    before: float = 0.0
+    """Seconds that the plan expects teachers and searches to take before the first run."""
     started: float = field(default_factory=time.monotonic)
     done: int = 0
     failed: int = 0
@@ -71,7 +73,9 @@ class Tally:
     def left(self) -> float:
         """Seconds left by the pace of the runs so far; before the first run, by what the plan expects."""
         if self.done == 0:
-            return sum(self.expected.values()) / self.workers
+            return (
+                max(0.0, self.before - (time.monotonic() - self.started)) + sum(self.expected.values()) / self.workers
+            )
         return (self.total - self.settled) * self.seconds.get("run", 0.0) / self.done / self.workers
 
 
@@ -225,6 +229,7 @@ def _run_locked(
     for job in jobs:
         stages.setdefault(job.stage, [0, 0])[1] += 1
     tally = Tally(len(todo), stages, {spec: plan.seconds.get(spec, 0.0) for spec in todo}, workers or cores())
+    tally.before = 3600 * plan.first_hours(tally.workers)
     chosen = {*todo}
     tally.earlier = sum(planned.state == "failed" and planned.spec not in chosen for planned in plan.runs)
     on_plan(plan, tally)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cod_bench import device
-from cod_bench.data import checkpoints
+from cod_bench.data import checkpoints, progress
 from cod_bench.data.checkpoints import MARKER, WEIGHTS
 from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics, stored
@@ -182,12 +182,6 @@ class Teacher:
         return TextOutputs(out.logits[0].clone(), {layer: state[0].clone() for layer, state in out.hidden.items()})
 
 
-def key(track: Track, corpus: Corpus) -> str:
-    """What a teacher is a pure function of (on one kind of machine): the track's teacher, the task's content, a GPU."""
-    own = {"track": track.teacher_identity(), "task": corpus.task.identity()}
-    return digest({**own, "name": corpus.task.name, **device.artifact_key()})
-
-
 def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artifacts) -> Teacher:
     """The teacher of (task, track): from the cache folder, or fine-tuned now; two processes may ask at once.
 
@@ -196,7 +190,8 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
     """
     from safetensors.torch import load
 
-    folder = artifacts.teacher(track.base, corpus.task.name, key(track, corpus))
+    folder = artifacts.teacher(track.teacher_name, corpus.task.name, checkpoints.teacher_key(track, corpus.task))
+    artifacts.adopt(folder)
     about, data = kept(
         folder / MARKER, folder.name, partial(checkpoints.teacher, folder),
         lambda: _fit_and_save(track, corpus, base, folder),
@@ -234,7 +229,11 @@ def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) 
         if not (missed := _missed(classifier, base.tokenizer, track, corpus)):
             break
         log.warning(
-            "teacher of %r on %r: %d epochs leave class %r unlearned", corpus.task.name, track.name, epochs, missed
+            "teacher of %r on %r: after %s class %r is not learned; it is fitted anew for twice as long",
+            corpus.task.name,
+            track.name,
+            _passes(epochs),
+            missed,
         )
         epochs *= 2
     classifier.eval()
@@ -249,6 +248,10 @@ def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) 
         "evaluation_logits": [[round(float(v), 6) for v in row] for row in logits],
     }
     return _save(classifier, folder, about)
+
+
+def _passes(epochs: int) -> str:
+    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
 
 
 def _missed(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) -> str:
@@ -292,9 +295,11 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
         "linear", optimiser, num_warmup_steps=int(recipe.warmup * len(batches)), num_training_steps=len(batches)
     )
     classifier.train()
-    with torch.random.fork_rng(devices=[]):
+    told = f"teacher of {task} ({_passes(recipe.epochs)})"
+    with torch.random.fork_rng(devices=[]), progress.step(told, len(batches)) as under_way:
         torch.manual_seed(stream_seed("teacher-dropout", task))
         for step, batch in enumerate(batches):
+            under_way.at(step)
             ids, mask = models.pad([rows[i] for i in batch], tokenizer.pad_token_id, on=on)
             with torch.autocast(on.type, dtype=torch.bfloat16, enabled=track.precision == "bfloat16"):
                 logits = classifier(ids, mask).logits
