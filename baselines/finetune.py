@@ -20,6 +20,7 @@ class FineTune(Distiller):
     """
 
     name = "finetune"
+    short = "fine-tuning"
     version = 1
     asks_teacher = False
     summary = "Hard labels only: what the rows are worth without the teacher's logits."

@@ -21,6 +21,7 @@ class KD(Distiller):
     """
 
     name = "kd"
+    short = "KD"
     version = 1
     summary = "The student learns the gold labels and the teacher's softened logits; the cheapest method, no layers."
     static_loss = True

@@ -22,6 +22,7 @@ class RandomSoftLabels(Distiller):
     """
 
     name = "kd_random_soft"
+    short = "KD, random soft labels"
     version = 1
     asks_teacher = False
     summary = "An ablation: KD with one random soft label a row; shows what the teacher's own are worth."

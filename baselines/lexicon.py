@@ -39,6 +39,7 @@ class Lexicon(Fitted):
     """
 
     name = "lexicon"
+    short = "VADER"
     version = 1
     libraries = ("vaderSentiment",)
     summary = "A floor without any label: favourable where VADER's compound score of a text is above 0."

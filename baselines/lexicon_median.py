@@ -19,6 +19,7 @@ class LexiconMedian(Lexicon):
     """
 
     name = "lexicon_median"
+    short = "VADER at the median"
     version = 1
     summary = "A floor without any label: favourable where VADER's score is above the median of the unlabelled pool."
 

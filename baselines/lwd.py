@@ -22,6 +22,7 @@ class LWD(Distiller):
     """
 
     name = "lwd"
+    short = "LWD"
     version = 1
     summary = "KD plus a match of hidden states layer by layer; needs layers that can be mapped onto each other."
     needs_layers = True

@@ -25,6 +25,7 @@ class Majority(Fitted):
     """
 
     name = "majority"
+    short = "majority class"
     version = 1
     summary = "The lowest floor: the most frequent class of the training rows, whatever the text."
 

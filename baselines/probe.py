@@ -23,6 +23,7 @@ class Probe(Fitted):
     """
 
     name = "probe"
+    short = "probe"
     version = 1
     libraries = ("scikit-learn",)
     summary = "A floor: logistic regression on the student's pretrained states, which stay as they are."

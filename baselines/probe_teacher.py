@@ -12,6 +12,7 @@ class ProbeTeacher(Probe):
     """
 
     name = "probe_teacher"
+    short = "probe of the teacher"
     version = 1
     summary = "A floor: logistic regression on the states of the teacher's backbone before it was fine-tuned."
     side = "teacher"

@@ -28,6 +28,7 @@ class TED(Distiller):
     """
 
     name = "ted"
+    short = "TED"
     version = 1
     summary = "LWD through filters that first learn what of a layer matters for the task; costs a second stage."
     needs_layers = True

@@ -25,6 +25,7 @@ class TfIdf(Fitted):
     """
 
     name = "tfidf"
+    short = "TF-IDF"
     version = 1
     libraries = ("scikit-learn",)
     summary = "A floor: logistic regression on TF-IDF of words and word pairs, fitted on the training rows alone."

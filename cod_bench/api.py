@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING
 
 from cod_bench import registry
 from cod_bench.data import origin
-from cod_bench.design import tracks
-from cod_bench.design.filters import Filters, suite_for
+from cod_bench.design.filters import Filters, parts
 from cod_bench.design.suite import Suite
 from cod_bench.design.suites import DEFAULT_SUITE
-from cod_bench.errors import UsageError, unknown
+from cod_bench.errors import UsageError
 from cod_bench.records.results import results_folder
 from cod_bench.runner import plan as plans
 from cod_bench.runner import run as runs
 from cod_bench.runner.plan import Plan
 from cod_bench.runner.run import Listener
-from cod_bench.spec import PROTOCOLS, RunSpec
+from cod_bench.spec import RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cod_bench.analysis.aggregate import Grid
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,11 @@ def plan(
         UsageError: an unknown name (with the nearest one), or nothing is left.
     """
     filters = _filters(track, task, method, condition, k, seed, generator, protocol)
-    return plans.make(suite_for(suite, filters), filters, results_folder(Path(results)))
+    (chosen, own), *others = parts(suite, filters)
+    if others:
+        names = ", ".join(one.name for one, _ in ((chosen, own), *others))
+        raise UsageError(f"plan: these runs have tables of their own ({names}); plan each in a call of its own")
+    return plans.make(chosen, own, results_folder(Path(results)))
 
 
 def run(
@@ -111,46 +116,78 @@ def run(
     folder = results_folder(Path(results))
     tell = listen or (lambda _outcome, _tally: None)
     if isinstance(suite_or_runs, str | Suite):
-        tally = runs.run_all(
-            suite_for(suite_or_runs, filters), filters, folder, workers=workers, rerun=rerun, executor=executor,
-            fail_fast=fail_fast, timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
-            partial=lambda: None,
-        )  # fmt: skip
+        tallies = [
+            runs.run_all(
+                suite, own, folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
+                timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell, partial=lambda: None,
+            )
+            for suite, own in parts(suite_or_runs, filters)
+        ]  # fmt: skip
     else:
         if filters != Filters():
             raise UsageError("run: runs that are named one by one take no filter; leave the filters out")
-        tally = runs.run_these(
-            _specs(suite_or_runs), folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
-            timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
-        )  # fmt: skip
-    return Ran(tally.done, tally.failed, tally.blocked, tally.earlier)
+        tallies = [
+            runs.run_these(
+                _specs(suite_or_runs), folder, workers=workers, rerun=rerun, executor=executor, fail_fast=fail_fast,
+                timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
+            )
+        ]  # fmt: skip
+    counts = ("done", "failed", "blocked", "earlier")
+    return Ran(*(sum(getattr(tally, name) for tally in tallies) for name in counts))
 
 
-def read(results: str | Path = "runs", suite: str | Suite = "") -> pd.DataFrame:
-    """One row a counted run: its suite, coordinates, run id, teacher, metrics as shares of 1 and wall seconds.
+def load(results: str | Path = "runs", suite: str | Suite = "", track: str = "", protocol: str = "") -> pd.DataFrame:
+    """One row a counted run, floors and ceilings included, in tidy columns; docs/python.md has their table.
 
     Counted are runs that the installed code would make again: those of other settings have no row, and nothing is
     imputed. Corrupt files are logged as warnings.
+
+    Columns: suite, kind (`student`, `floor` or `ceiling`), the run's coordinates (protocol, track, task, method,
+    condition, generator, k, seed), run_id, teacher_hash, teacher_accuracy, metrics (shares of 1 where not told
+    otherwise), what is known of its counterfactuals (`cfe_...`) and what it cost (NaN where it was not counted).
 
     Args:
         results: folder of records.
         suite: only its runs; if empty those of all suites, each run once under the first suite that has it, and then
             those that no suite declares, whose suite is empty.
+        track, protocol: only these.
 
     Raises:
-        UsageError: no such folder or suite, or records that cannot stand in one table.
+        UsageError: no such folder, suite, track or protocol, or records that cannot stand in one table.
     """
     from cod_bench.analysis import frame, grids
+    from cod_bench.reports.figures import axes
 
+    axes.known(track, protocol)
     folder = results_folder(Path(results), there=True)
-    found = grids.named(suite, folder) if suite else grids.every(folder)
+    found = grids.named(suite, folder, track=track, protocol=protocol) if suite else grids.every(folder)
     for file in folder.scan()[1]:
         log.warning("not counted, corrupt: %s: %s", file.path, file.reason)
-    return frame.frame(found).drop_duplicates("run_id", ignore_index=True)
+    chosen = [one for one in found if track in ("", one.track) and protocol in ("", one.protocol)]
+    return frame.frame(chosen).drop_duplicates("run_id", ignore_index=True)
+
+
+def grid(results: str | Path = "runs", suite: str | Suite = DEFAULT_SUITE, track: str = "", protocol: str = "") -> Grid:
+    """What a suite declares on one (track, protocol) and what is there of it: what tables and figures are made of.
+
+    It is read once and may be handed to `gains` and to every function of `cod_bench.figures`.
+
+    Args:
+        results: folder of records.
+        suite: its name, or a suite of your own.
+        track: the suite's main one if empty, or the one with most runs where that has none.
+        protocol: the first with runs of `last`, `dev` and `paper` if empty.
+
+    Raises:
+        UsageError: an unknown name, no such folder, no run of the suite in it, or records that cannot be compared.
+    """
+    from cod_bench.reports.figures import axes
+
+    return axes.read(results, suite, track, protocol)
 
 
 def gains(
-    results: str | Path = "runs", suite: str | Suite = DEFAULT_SUITE, track: str = "", protocol: str = "last", *,
+    results: str | Path | Grid = "runs", suite: str | Suite = DEFAULT_SUITE, track: str = "", protocol: str = "last", *,
     exploratory: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """One row a declared comparison of two conditions under one method.
@@ -162,9 +199,9 @@ def gains(
     Before every declared run is there, points, low, high, p and holm are NaN.
 
     Args:
-        results: folder of records.
+        results: folder of records, or what `grid` read of one; then suite, track and protocol are those of the grid.
         suite: whose comparisons.
-        track: the one with most runs if empty.
+        track: as `grid` chooses if empty.
         protocol: one of `last`, `dev` and `paper`.
         exploratory: a row a budget instead of the mean over the primary ones; `k` is then a number.
 
@@ -173,15 +210,12 @@ def gains(
     """
     import pandas as pd
 
-    from cod_bench.analysis import claims, grids
+    from cod_bench.analysis import claims
+    from cod_bench.analysis.aggregate import Grid
 
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol", protocol, PROTOCOLS)
-    if track:
-        tracks.track(track)
-    grid = grids.one(suite, results_folder(Path(results), there=True), track=track, protocol=protocol)
+    found = results if isinstance(results, Grid) else grid(results, suite, track, protocol)
     rows = []
-    for gain in claims.exploratory(grid) if exploratory else claims.gains(grid):
+    for gain in claims.exploratory(found) if exploratory else claims.gains(found):
         effect = gain.effect
         shares = (None,) * 3 if effect is None else (effect.estimate, effect.low, effect.high)
         points = [None if share is None else 100 * share for share in shares]

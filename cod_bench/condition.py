@@ -117,6 +117,8 @@ class Condition(ABC):
     """Part of the run id where it is not 1: raise it when the rows change."""
     meaning: ClassVar[str]
     """One line, printed under the tables."""
+    short: ClassVar[str] = ""
+    """What figures call it, in a few words; its name if empty, and what it inherits does not count."""
     needs: ClassVar[Needs] = "nothing"
     """What `rows` is given: nothing; the generator's `entries` of its slots; unlabelled `texts` of the training pool
     with the teacher's class of each; `Both` of these; or the `neighbours` of any text in the pool."""

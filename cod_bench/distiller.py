@@ -89,6 +89,8 @@ class Distiller(ABC):
     version: ClassVar[int]
     summary: ClassVar[str]
     """Idea, source and when to use it, in one or two sentences."""
+    short: ClassVar[str] = ""
+    """What figures call it, in a few words; its name if empty, and what it inherits does not count."""
     needs_layers: ClassVar[bool] = False
     """Whether `loss` reads hidden states of the mapped layers."""
     masks_layers: ClassVar[bool] = False

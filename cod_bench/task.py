@@ -106,6 +106,8 @@ class Task:
     ranked: bool = True
     content: str = ""
     """Of a local slice: 8 hex digits that stand for its rows; empty for the canonical task."""
+    short: str = ""
+    """What figures call it, in a few words; its name if empty."""
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:

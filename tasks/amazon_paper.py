@@ -8,6 +8,7 @@ TASK = Task(
     name="amazon_paper",
     version=1,
     title="Amazon product reviews of at most 60 characters, negative or positive",
+    short="Amazon, the paper's rows",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

@@ -8,6 +8,7 @@ TASK = Task(
     name="amazon_polarity",
     version=1,
     title="Amazon product reviews of at most 90 characters, negative or positive",
+    short="Amazon reviews",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

@@ -29,6 +29,7 @@ TASK = Task(
     name="brand_tweets",
     version=1,
     title="Tweets about companies and products, positive or negative",
+    short="Tweets about brands",
     classes=("negative", "positive"),
     metric="accuracy",
     assets=("company-tweets",),

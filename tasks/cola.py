@@ -8,6 +8,7 @@ TASK = Task(
     name="cola",
     version=1,
     title="CoLA: example sentences from the linguistics literature, grammatically unacceptable or acceptable",
+    short="CoLA",
     classes=("unacceptable", "acceptable"),
     metric="mcc",
     hub=Hub(

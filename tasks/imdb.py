@@ -9,6 +9,7 @@ TASK = Task(
     name="imdb",
     version=1,
     title="IMDB film reviews of at most 300 characters, negative or positive",
+    short="IMDB",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

@@ -20,6 +20,7 @@ TASK = Task(
     name="rt_quotes",
     version=1,
     title="Rotten Tomatoes review quotes, fresh or rotten",
+    short="Rotten Tomatoes quotes",
     classes=("rotten", "fresh"),
     metric="accuracy",
     assets=("rotten-tomatoes-quotes",),

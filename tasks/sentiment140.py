@@ -9,6 +9,7 @@ TASK = Task(
     name="sentiment140",
     version=1,
     title="Sentiment140 tweets, negative or positive by the emoticon that was removed from them",
+    short="Sentiment140",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

@@ -9,6 +9,7 @@ TASK = Task(
     name="sst2",
     version=1,
     title="SST-2: phrases and sentences of film reviews, negative or positive",
+    short="SST-2",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

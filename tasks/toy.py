@@ -52,6 +52,7 @@ TASK = Task(
     name="toy",
     version=1,
     title="Synthetic opinions, bad or good",
+    short="Synthetic opinions",
     classes=("bad", "good"),
     metric="accuracy",
     assets=(),

@@ -8,6 +8,7 @@ TASK = Task(
     name="yelp",
     version=1,
     title="Yelp reviews of at most 250 characters, negative (1-2 stars) or positive (4-5 stars)",
+    short="Yelp reviews",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

@@ -8,6 +8,7 @@ TASK = Task(
     name="yelp_paper",
     version=1,
     title="Yelp reviews of at most 250 characters, negative (1-3 stars) or positive (5 stars)",
+    short="Yelp, the paper's rows",
     classes=("negative", "positive"),
     metric="accuracy",
     hub=Hub(

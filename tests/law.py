@@ -32,7 +32,7 @@ MAY: dict[str, set[str]] = {
     "reports": {"records", "design", "analysis"},
     "checks": {*ROOMS} - {"cli"},
     "api": {*ROOMS} - {"checks", "cli"},
-    "cli": {*ROOMS, "benchmarks"},
+    "cli": {*ROOMS, "api", "benchmarks"},
     "benchmarks": {*ROOMS} - {"checks", "cli"},
     **PLUGINS,
 }  # fmt: skip

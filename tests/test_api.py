@@ -6,6 +6,7 @@ import ast
 import csv
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cod_bench
 from cod_bench import api, registry
-from cod_bench.analysis import claims
+from cod_bench.analysis import claims, frame
+from cod_bench.design.suites import FLOORS
 from cod_bench.errors import UsageError
 from cod_bench.runner.run import Tally
 from cod_bench.spec import RunSpec
@@ -54,13 +57,16 @@ def test_a_star_brings_exactly_the_public_names() -> None:
 
 def test_type_checkers_see_the_names_that_python_finds() -> None:
     checked = next(node for node in ast.parse(Path(cod_bench.__file__).read_text()).body if isinstance(node, ast.If))
-    seen = {
-        str(node.module).removeprefix("cod_bench."): tuple(alias.name for alias in node.names)
-        for node in checked.body
-        if isinstance(node, ast.ImportFrom)
+    found = {str(n.module).removeprefix("cod_bench."): n.names for n in checked.body if isinstance(n, ast.ImportFrom)}
+    seen = {module: tuple(a.name for a in names if not a.asname) for module, names in found.items()}
+    called = {f"{module}.{a.name}": a.asname for module, names in found.items() for a in names if a.asname}
+    assert {module: names for module, names in seen.items() if names} == {
+        module: names for module, names in cod_bench._MODULES.items() if names
     }
-    assert seen == cod_bench._MODULES
-    assert sorted(name for names in seen.values() for name in names) == sorted({*cod_bench.__all__} - {"__version__"})
+    assert called == cod_bench._CALLED
+    assert {module for module, names in cod_bench._MODULES.items() if not names} == called.keys()
+    names = [name for own in seen.values() for name in own] + list(called.values())
+    assert sorted(names) == sorted({*cod_bench.__all__} - {"__version__"})
 
 
 def test_a_name_that_is_none_is_the_usual_error() -> None:
@@ -175,18 +181,49 @@ def test_done_again_it_is_nothing(finished: SimpleNamespace, capfd: pytest.Captu
 
 
 def test_every_run_is_read_once_whether_a_suite_has_it_or_not(finished: SimpleNamespace) -> None:
-    table = api.read(finished.folder)
+    table = api.load(finished.folder)
     assert table[["suite", "condition", "k", "seed"]].to_numpy().tolist() == [
         ["toy", "standard", 8, 0], ["toy", "cod", 8, 0], ["toy", "standard", 8, 1], ["", "standard", 16, 0],
     ]  # fmt: skip
     assert table["run_id"].is_unique
-    assert api.read(finished.folder, "toy")["k"].tolist() == [8, 8, 8]
-    assert api.read(finished.folder, replace(api.plan("toy").suite, seeds=(1,)))["seed"].tolist() == [1]
-    assert len(api.read(finished.folder, "smoke")) == 0
+    assert api.load(finished.folder, "toy")["k"].tolist() == [8, 8, 8]
+    assert api.load(finished.folder, replace(api.plan("toy").suite, seeds=(1,)))["seed"].tolist() == [1]
+    assert len(api.load(finished.folder, "smoke")) == 0
     with pytest.raises(UsageError, match="unknown suite 'tpy': did you mean 'toy'"):
-        api.read(finished.folder, "tpy")
+        api.load(finished.folder, "tpy")
     with pytest.raises(UsageError, match="is not there; name a folder with records"):
-        api.read(finished.folder / "typo")
+        api.load(finished.folder / "typo")
+
+
+def test_the_table_is_that_of_the_page_and_takes_a_track(finished: SimpleNamespace) -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    assert told == dict(frame.COLUMNS)
+    assert list(api.load(finished.folder).columns) == list(told)
+    assert len(api.load(finished.folder, track="toy", protocol="last")) == 4
+    assert len(api.load(finished.folder, "toy", track="minilm")) == 0
+    with pytest.raises(UsageError, match="unknown track 'toi'"):
+        api.load(finished.folder, track="toi")
+    with pytest.raises(UsageError, match="unknown protocol 'lats'"):
+        api.load(finished.folder, protocol="lats")
+
+
+def test_published_runs_are_of_three_kinds() -> None:
+    table = api.load(ROOT / "results")
+    assert table.run_id.is_unique
+    assert set(table[table.kind == "ceiling"].k) == {0}
+    assert set(table[table.kind == "floor"].method) == set(FLOORS)
+    assert not set(table[table.kind == "student"].method) & set(FLOORS)
+    assert table[table.kind == "student"].generator.eq("").eq(
+        table[table.kind == "student"].cfe_slots.isna()
+    ).all()  # fmt: skip
+
+
+def test_a_grid_that_was_read_gives_the_same_gains(finished: SimpleNamespace) -> None:
+    grid = api.grid(finished.folder, "toy")
+    assert isinstance(grid, cod_bench.Grid)
+    assert (grid.track, grid.protocol, grid.complete, len(grid.runs)) == ("toy", "last", False, 3)
+    pd.testing.assert_frame_equal(api.gains(grid), api.gains(finished.folder, "toy"))
 
 
 def test_what_is_corrupt_is_told_and_not_counted(
@@ -195,7 +232,7 @@ def test_what_is_corrupt_is_told_and_not_counted(
     shutil.copytree(finished.folder, tmp_path / "runs")
     corrupt = next((tmp_path / "runs").rglob("k008-seed1-*.json"))
     corrupt.write_text("{")
-    assert api.read(tmp_path / "runs")["seed"].tolist() == [0, 0, 0]
+    assert api.load(tmp_path / "runs")["seed"].tolist() == [0, 0, 0]
     assert f"not counted, corrupt: {corrupt}" in caplog.text
 
 
@@ -266,14 +303,45 @@ def test_a_script_without_the_guard_is_told_what_it_lacks(tmp_path: Path) -> Non
     assert "UsageError: run: a worker process imports this script" in done.stderr
 
 
-def test_the_page_goes_from_the_package_to_a_figure_in_ten_lines(tmp_path: Path) -> None:
-    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
-    assert block is not None
-    assert len(block[1].splitlines()) <= 10
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    (folder / "example.py").write_text(block[1])
-    done = call("example.py", cwd=folder, COD_BENCH_HOME=str(tmp_path / "home"))
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the published records, as a clone has them, and nothing else."""
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "results").symlink_to(ROOT / "results")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("number", "starts", "makes"),
+    [
+        (0, "Ran(done=4, failed=0, blocked=0, earlier=0)\n", ["toy.svg"]),
+        (1, "6 runs missing, about ", ["mine/last/toy/toy/kd/standard"]),
+        (2, " ", []),
+        (3, "", ["two.pdf", "curves.pdf", "gains.pdf", "queries.png"]),
+    ],
+)
+def test_the_page_does_what_it_says(number: int, starts: str, makes: list[str], clone: Path) -> None:
+    (clone / f"block{number}.py").write_text(BLOCKS[number])
+    done = call(f"block{number}.py", cwd=clone, COD_BENCH_HOME=str(clone / "home"), MPLBACKEND="agg")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Ran(done=4, failed=0, blocked=0, earlier=0)\n")
-    assert (folder / "toy.svg").stat().st_size > 1000
+    assert done.stdout.startswith(starts)
+    assert all((clone / name).stat().st_size > 1000 for name in makes)
+
+
+def test_the_page_goes_from_the_package_to_a_figure_in_ten_lines() -> None:
+    assert len(BLOCKS) == 4
+    assert len(BLOCKS[0].splitlines()) <= 10
+
+
+def test_the_pages_commands_are_understood(clone: Path) -> None:
+    lines = re.findall(r"^    cod-bench (.*?)(?: +#.*)?$", (ROOT / "docs" / "python.md").read_text(), re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        done = call("-m", "cod_bench", *shlex.split(line), cwd=clone)
+        assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (clone / "paper").iterdir()) == [
+        "curves.pdf", "curves.svg", "frontier.pdf", "gains.pdf", "quotes.pdf",
+    ]  # fmt: skip

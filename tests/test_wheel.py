@@ -32,10 +32,12 @@ def committed() -> list[PurePosixPath]:
 
 
 def belongs(path: PurePosixPath) -> bool:
-    """Python, what lies beside it in `cod_bench/`, and of the leaderboard what is read: tables, no figures or prose."""
+    """Python, what lies beside it in `cod_bench/`, and of the leaderboard what is read: tables and examples."""
     if path.parts[0] not in PLACES:
         return False
     if path.suffix == ".py" or path.parts[0] == "cod_bench":
+        return True
+    if path == PurePosixPath("leaderboard/examples.json"):
         return True
     return path.parts[0] == "leaderboard" and len(path.parts) > 2 and (path.name == "main.txt" or path.suffix == ".csv")
 
@@ -113,4 +115,4 @@ def test_a_run_and_its_page_need_no_checkout(installed: str, tmp_path: Path) -> 
     assert record.provenance["git"] is None
     done = call("site", "--results", "runs", "--out", "page", cwd=tmp_path, PYTHONPATH=installed)
     assert done.returncode == 0, done.stderr
-    assert "cod-bench" in (tmp_path / "page" / "index.html").read_text()
+    assert '<ul class="pairs">' in (tmp_path / "page" / "index.html").read_text()  # the published examples

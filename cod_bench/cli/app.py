@@ -15,7 +15,7 @@ import typer
 
 from cod_bench import device as devices
 from cod_bench import registry
-from cod_bench.cli import bench, cfe, contribute, given, mend, read, show
+from cod_bench.cli import bench, cfe, contribute, figure, given, mend, read, show
 from cod_bench.cli.options import (
     DEFAULT_RESULTS,
     AddressOption,
@@ -388,7 +388,7 @@ def recipe(
         say(f"{name} on {track}: learning rate {rate:g}, {f'{steps} steps' if steps else 'steps as its recipe says'}")
 
 
-for verb in (*read.VERBS, *contribute.VERBS, *mend.VERBS, *bench.VERBS):
+for verb in (*read.VERBS, *figure.VERBS, *contribute.VERBS, *mend.VERBS, *bench.VERBS):
     app.command()(verb)
 app.add_typer(cfe.verbs, name="cfe")
 

@@ -172,6 +172,54 @@ def inspect(
         _drawn(original.text, shown, classes[original.label], classes[target], p, valid=case.cfe is not None)
 
 
+@verbs.command("try")
+def try_texts(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts of your own, each in quotes.")] = None,
+    task: Annotated[str, typer.Option("--task", help="Task whose teacher is asked.")] = "rt_quotes",
+    track: OneTrackOption = "", generator: GeneratorOption = "substitution",
+    out: Annotated[Path | None, typer.Option("--out", help="Also keep them in this JSON file, beside others.")] = None,
+    again: Annotated[
+        Path | None, typer.Option("--again", help="Instead of texts: such a file, all of which is made anew.")
+    ] = None,
+    model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "",
+    yes: YesOption = False, device: DeviceOption = "cpu", data: DataOption = None, plugin: PluginOption = None,
+) -> None:  # fmt: skip
+    """Counterfactuals of texts of your own, with what the task's teacher says before and after."""
+    from cod_bench.counterfactuals import tried
+    from cod_bench.store import write_atomic
+
+    given.plugins(plugin, data)
+    devices.ask(device)
+    given.endpoint(model, base_url, attempts=attempts)
+    if bool(texts) == bool(again):
+        raise UsageError('TEXTS: name some, such as "A film that stays with you.", or a file of them by --again')
+    for option, file in (("--out", out), ("--again", again)):
+        if file is not None and given.out_file(option, file).suffix != ".json":
+            raise UsageError(f"{option} {file}: the name must end in .json")
+    target = out
+    if again is not None:
+        kept, target = tried.read(again), out or again
+        for asked in dict.fromkeys((one.track, one.task, one.generator) for one in kept):
+            _teacher(_chosen(asked[0], asked[1], asked[2:]), asked[1])
+        found = tried.again(kept)
+    else:
+        given.apply([generator])
+        where = _chosen(track, task, [generator])
+        _teacher(where, task)
+        originals = tried.slots(where, task, list(dict.fromkeys(texts or ())))
+        cfes.buy_cases(where, task, [generator], originals, Terms(tell=_say), lambda bill: _confirm(bill, yes=yes))
+        found = tried.tried(where, task, generator, originals)
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for one in found:
+        state = "" if one.valid else ", NOT VALID"
+        say(f"{one.before.name} {one.before.p:.3f} -> {one.after.name} {one.after.p:.3f}{state}")
+        say(f"  {diff.drawn(one.words, colour=colour)}", keep=COLOURS)
+    if target is not None:
+        beside = tried.read(target) if again is None and target.is_file() else []
+        write_atomic(target, tried.to_json(tried.added(beside, found)))
+        say(f"wrote {target}")
+
+
 @verbs.command()
 def compare(
     task: OneTaskOption, generator: GeneratorOption = "substitution,llm", track: OneTrackOption = "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,9 @@ def compare(
     whole = all(grid.tested for grid in grids)
     shown = "Exploratory, p not adjusted; rows vary in the interval alone, so it may hold 0 beside a small p."
     if not whole:
-        shown = " ".join(dict.fromkeys(filter(None, map(captions.untested, grids))))
+        counts = " and ".join(f"{len(grid.runs)} of {len(grid.declared)}" for grid in grids if not grid.complete)
+        few = " ".join(dict.fromkeys(captions.untested(grid) for grid in grids if grid.complete and not grid.tested))
+        shown = f"PARTIAL: {counts} runs; no interval or p before all are there" if counts else few
     say(f"suite {sides[0][0][0].suite.name}: left minus right, accuracy points, mean over tasks. {shown}")
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
@@ -167,6 +170,7 @@ def frontier(
     """Accuracy against what it costs: labels, teacher queries, dollars, seconds; what is most accurate for how much."""
     from cod_bench.analysis import frontier as frontiers
     from cod_bench.reports import frontier as shown
+    from cod_bench.reports.figures import board
     from cod_bench.store import write_atomic
 
     if axis and axis not in frontiers.AXES:
@@ -195,7 +199,7 @@ def frontier(
         write_atomic(csv, shown.csv_of(grid, found))
         say("", f"wrote {len(found)} points to {csv}")
     if svg is not None:
-        write_atomic(svg, shown.svg(grid, found, axes[0]))
+        write_atomic(svg, board.frontier(grid, found, axes[0]))
         say("", f"wrote {svg}")
 
 
@@ -205,20 +209,24 @@ def export(
     protocol: ProtocolOption = "", data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """One row a run with its metrics, for pandas, R or a spreadsheet."""
+    from cod_bench import api
     from cod_bench.analysis import frame
 
     given.plugins(plugin, data)
     frame.check(given.out_file("OUT", out))
     folder = given.reading(results)
     _one(suite, folder, track, protocol)
-    table = frame.frame(_grids(suite, folder, track, protocol))
+    table = api.load(folder, suite, track, protocol)
     frame.write(table, out)
     say(f"wrote {len(table)} runs to {out}")
 
 
 def site(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html to.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write index.html, runs.csv and runs.parquet to.")],
     results: ReadingOption = None,
+    repository: Annotated[
+        str, typer.Option("--repository", help="Address of the repository that holds `results`, for links.")
+    ] = "",
     examples: Annotated[
         bool, typer.Option("--examples", help="Show counterfactuals from this machine's cache; not to be published.")
     ] = False,
@@ -228,14 +236,21 @@ def site(
 ) -> None:
     """One self-contained web page of all records: leaderboard, charts, claims, recipes, provenance."""
     from cod_bench.counterfactuals import examples as site_examples
+    from cod_bench.counterfactuals import tried
     from cod_bench.reports import render
 
     given.plugins(plugin, data)
     given.out_folder("--out", out)
     for name in given.words("suite", suite or None):
         suites.suite(name)
-    shown = site_examples.examples if examples else None
-    path = render.build(given.results_folder(given.reading(results), there=True), out, examples=shown)
+    if repository and not re.fullmatch(r"https://[A-Za-z0-9._~:/@%+-]+", repository):
+        raise UsageError(f"--repository {repository!r}: write an address such as https://github.com/owner/name")
+    path = render.build(
+        given.results_folder(given.reading(results), there=True), out,
+        examples=site_examples.examples if examples else None,
+        published=tried.published(),
+        repository=repository.rstrip("/"),
+    )  # fmt: skip
     say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
 
 

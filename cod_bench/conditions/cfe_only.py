@@ -20,6 +20,7 @@ class CfeOnly(Condition):
     """
 
     name = "cfe-only"
+    short = "counterfactuals alone"
     meaning = "k counterfactuals; none of their originals is trained on"
     needs = "entries"
 

@@ -9,6 +9,7 @@ class Cod(Partnered):
     """The validated counterfactual, under the other class."""
 
     name = "cod"
+    short = "counterfactuals (CoD)"
     meaning = "k/2 originals and, for each, a counterfactual that flips the teacher"
     text = "cfe"
     flips = True

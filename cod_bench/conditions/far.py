@@ -12,6 +12,7 @@ class Far(Partnered):
     """
 
     name = "far"
+    short = "CoD, surer flips"
     meaning = "as `cod`, by a flip that the teacher is surer of, at the price of more words"
     text = "cfe"
     flips = True

@@ -20,6 +20,7 @@ class FirstRelabelled(Partnered):
     """
 
     name = "first-relabelled"
+    short = "first answers, relabelled"
     meaning = "k/2 originals and, for each, the generator's first answer under the class that the teacher gives it"
     text = "first"
     reads_verdicts = True

@@ -16,6 +16,7 @@ class Half(Condition):
     """Half of the budget, so that no sentence compares it at equal k."""
 
     name = "half"
+    short = "half the labelled texts"
     meaning = "k/2 originals alone, trained for as many steps as k rows"
     equal_k = False
 

@@ -22,6 +22,7 @@ class LeastMargin(Condition):
     """
 
     name = "least-margin"
+    short = "least-margin texts"
     meaning = "the k rows, balanced, that the teacher is least sure of among 41 k looked at"
     needs = "texts"
 

@@ -13,6 +13,7 @@ class Near(Partnered):
     """
 
     name = "near"
+    short = "CoD, nearest flips"
     meaning = "as `cod`, by the nearest flip: as few words edited as the search finds, without any pull for margin"
     text = "cfe"
     flips = True

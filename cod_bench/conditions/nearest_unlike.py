@@ -21,6 +21,7 @@ class NearestUnlike(Condition):
     """
 
     name = "nearest-unlike"
+    short = "nearest texts of the other class"
     meaning = "k/2 originals and, for each, the nearest real row of the other class (frozen encoder of the student)"
     needs = "neighbours"
 

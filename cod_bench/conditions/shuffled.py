@@ -21,6 +21,7 @@ class Shuffled(Condition):
     """
 
     name = "shuffled"
+    short = "counterfactuals of other texts"
     meaning = "k/2 originals and the counterfactuals of k/2 other originals, which are not trained on"
     needs = "entries"
 

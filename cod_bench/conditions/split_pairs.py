@@ -16,6 +16,7 @@ class SplitPairs(Partnered):
     """The rows of `cod` in another order; at k = 8, where one batch holds all rows, batches have half their size."""
 
     name = "split-pairs"
+    short = "CoD, pairs split"
     meaning = "the rows of `cod`, an original and its counterfactual never in one batch"
     text = "cfe"
     flips = True

@@ -16,6 +16,7 @@ class Standard(Condition):
     """Another original of the other class beside each, from the draw's next rows."""
 
     name = "standard"
+    short = "labelled texts"
     meaning = "k originals; the partner of an original is another original of the other class"
 
     def rows(self, draw: Draw, k: int, given: Given) -> TrainingSet:  # noqa: ARG002 - it is given nothing

@@ -23,6 +23,7 @@ class TeacherLabelled(Condition):
     """
 
     name = "teacher-labelled"
+    short = "teacher-labelled texts"
     meaning = (
         "k originals and as many texts of the pool under the teacher's labels as `cod` asks the teacher about, its "
         "word survey included"

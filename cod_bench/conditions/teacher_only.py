@@ -19,6 +19,7 @@ class TeacherOnly(Condition):
     compression began (Bucila et al., KDD 2006)."""
 
     name = "teacher-only"
+    short = "teacher-labelled texts alone"
     meaning = "the texts of `teacher-labelled` alone: no row with a human label"
     needs = "entries and texts"
     equal_k = False

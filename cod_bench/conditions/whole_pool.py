@@ -16,6 +16,7 @@ class WholePool(Condition):
     """All that the teacher was fitted on; rows that it gets wrong too."""
 
     name = "whole-pool"
+    short = "whole pool"
     meaning = "every row of the training pool under its gold label, whatever the budget: a ceiling"
     equal_k = False
     whole_pool = True

@@ -19,6 +19,7 @@ class WordsOnly(Partnered):
     """
 
     name = "words-only"
+    short = "inserted words alone"
     meaning = "k/2 originals and, for each, the words alone that its counterfactual puts in"
     text = "cfe"
     flips = True

@@ -64,7 +64,10 @@ def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors
     chosen = given.get("tracks", given.get("track", list(tracks_else)))
     tracked = _words(where, "tracks", [chosen] if isinstance(chosen, str) else chosen)
     for value in tracked:
-        tracks.track(value)
+        try:
+            tracks.track(value)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
     generator = _word(where, "generator", given.get("generator", DEFAULTS["generator"]))
     if generator not in registry.names("generator"):
         raise UsageError(f"{where}: {unknown('generator', generator, registry.names('generator'))}")

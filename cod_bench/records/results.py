@@ -185,12 +185,12 @@ class Results:
         found = walk(str(self.root), DEPTH, apart=(REFERENCE, FAILURES, declarations.FOLDER))
         return sorted(found, key=lambda item: item[0].split("/"))
 
-    def stamps(self) -> list[tuple[str, int, int, int]]:
-        """(path under the root, size, time of change, inode) of every file that claims to be a record, sorted."""
+    def stamps(self) -> list[tuple[str, int, int, int, int]]:
+        """(path under the root, size, two times of change, inode) of every file that claims to be a record, sorted."""
         found = []
         for name, file in self._files():
             stat = file.stat(follow_symlinks=False)
-            found.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ino))
+            found.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
         return found
 
     def failed(self) -> set[str]:

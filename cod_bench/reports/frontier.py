@@ -1,17 +1,17 @@
-"""A grid -> accuracy against what it costs: a sentence an axis, tables, CSV and SVG. The same input, the same bytes."""
+"""A grid -> accuracy against what it costs: a sentence an axis, tables, CSV. The same input, the same bytes."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, OTHERS, Axis, Point, Step
-from cod_bench.reports import captions, plots
-from cod_bench.reports.scale import Scale, amount, of_accuracies, of_costs, step_line
+from cod_bench.reports import captions
+from cod_bench.reports.figures import board
+from cod_bench.reports.scale import amount
 from cod_bench.reports.tables import NONE, code, counted, csv_text, escape, markdown, percent
 
 TEXT, TABLE = "frontier.md", "frontier.csv"
@@ -29,7 +29,7 @@ def files(grid: Grid, *, figures: bool = True) -> dict[str, str]:
     points = frontiers.of(grid)
     drawn = {figure(axis): axis for axis in AXES.values() if costs_anything(points, axis)}
     texts = {TEXT: text(grid, points), TABLE: csv_of(grid, points)}
-    return texts | {name: svg(grid, points, axis) if figures else "" for name, axis in drawn.items()}
+    return texts | {name: board.frontier(grid, points, axis) if figures else "" for name, axis in drawn.items()}
 
 
 def figure(axis: Axis) -> str:
@@ -93,7 +93,7 @@ def sentence(grid: Grid, points: Sequence[Point], axis: Axis) -> str:
         told[0] = f"Of the {len(known)} of {len(points)} points that count it: {told[0][:1].lower()}{told[0][1:]}"
     if not costs_anything(known, axis):
         told.insert(0, f"Every point that is counted costs 0 {axis.many}.")
-    return " ".join([*told, *_unknown(points, axis)])
+    return " ".join([*told, *unknown_costs(points, axis)])
 
 
 def _levels(points: Sequence[Point], axis: Axis) -> str:
@@ -134,7 +134,7 @@ def _named(points: Iterable[Point]) -> str:
     return " and ".join([*told[:MOST_NAMED], *([f"{len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else [])])
 
 
-def _unknown(points: Sequence[Point], axis: Axis) -> list[str]:
+def unknown_costs(points: Sequence[Point], axis: Axis) -> list[str]:
     """For which points the cost is not known; these stand on no frontier."""
     found = []
     for reason in dict.fromkeys(point.unknown[axis.name] for point in points if axis.name in point.unknown):
@@ -212,90 +212,3 @@ def csv_of(grid: Grid, points: Sequence[Point]) -> str:
     columns = ["suite", "protocol", "track", "method", "condition", "k", "floor", "runs", "accuracy", "low", "high"]
     columns += [*(CSV_NAMES[axis] for axis in AXES), *OTHERS, *(f"on_frontier_{axis}" for axis in AXES)]
     return csv_text(columns, rows)
-
-
-def svg(grid: Grid, points: Sequence[Point], axis: Axis) -> str:
-    """Accuracy against one cost: a panel a method, a line a condition, the frontier of all of them in each.
-
-    Points of the frontier are ringed, floors are stars in every panel. A partial grid has means alone.
-
-    Returns:
-        SVG text without a date, its ids drawn from a fixed salt.
-    """
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    known = [point for point in points if point.costs[axis.name] is not None]
-    across, up = of_costs(point.costs[axis.name] or 0.0 for point in known), of_accuracies(known)
-    corners = step_line(known, axis, across, up) if grid.complete else []
-    on = {_key(point) for point in frontiers.frontier(known, axis.name)} if grid.complete else set()
-    floors = [point for point in known if point.floor]
-    methods = list(dict.fromkeys(p.method for p in known if not p.floor)) or ["floors"]
-    with mpl.rc_context({"svg.hashsalt": "cod-bench", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        drawn = Figure(figsize=(1.2 + 3.2 * len(methods), 4.0), layout="constrained")
-        FigureCanvasSVG(drawn)
-        panels = drawn.subplots(1, len(methods), sharey=True, squeeze=False)[0]
-        legend: dict[str, Any] = {}
-        for panel, method in zip(panels, methods, strict=True):
-            if corners:
-                (legend["frontier"],) = panel.plot(*zip(*corners, strict=True), color="#bbbbbb", lw=3, zorder=1)
-            own = [point for point in known if point.method == method and not point.floor]
-            conditions = list(dict.fromkeys(point.condition for point in own))
-            places: dict[tuple[str, str, int], tuple[float, float]] = {}
-            for place, condition in enumerate(conditions):
-                curve = [point for point in own if point.condition == condition]
-                # side by side, so that whiskers at one cost do not cover each other
-                at = _places(curve, axis, across, up, shift=0.008 * (place - (len(conditions) - 1) / 2))
-                colour, marker, dash = plots.styles(grid.shown)[condition]
-                line = _errorbar(panel, curve, at, up, color=colour, marker=marker, linestyle=dash, markersize=4)
-                legend.setdefault(condition, line)
-                places |= at
-            if floors:
-                at = _places(floors, axis, across, up)
-                legend["floor"] = _errorbar(
-                    panel, floors, at, up, color="#444444", marker="*", linestyle="", markersize=8
-                )
-                for name, key in {key[0]: key for key in reversed(at)}.items():
-                    panel.annotate(plots.plain(name), at[key], (5, 4), textcoords="offset points", fontsize="x-small")
-                places |= at
-            for key in sorted(on & places.keys()):
-                panel.plot(*places[key], "o", ms=11, mfc="none", mec="#000000", mew=1.0)
-            panel.set_xlim(-0.02, 1.0)
-            panel.set_ylim(-0.02, 1.02)
-            panel.set_xticks(*map(list, zip(*across.ticks, strict=True)), fontsize="small")
-            panel.set_yticks(*map(list, zip(*up.ticks, strict=True)))
-            panel.set_title(plots.plain(method))
-            panel.set_xlabel(f"{axis.many} a task")
-            panel.grid(alpha=0.25)
-        panels[0].set_ylabel("accuracy (%)")
-        state = "ringed: on the frontier" if grid.complete else "PARTIAL: means only"
-        drawn.suptitle(f"track {plots.plain(grid.track)}, protocol {grid.protocol}, {state}", fontsize="medium")
-        columns = min(len(legend), 2 * len(methods))
-        drawn.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=columns, frameon=False)
-        made = io.StringIO()
-        drawn.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
-    return "\n".join(line.rstrip() for line in made.getvalue().splitlines()) + "\n"
-
-
-def _places(
-    points: Iterable[Point], axis: Axis, across: Scale, up: Scale, *, shift: float = 0.0
-) -> dict[tuple[str, str, int], tuple[float, float]]:
-    """Where points stand, in the order of their costs."""
-    order = sorted(points, key=lambda point: (point.costs[axis.name] or 0.0, point.k))
-    return {
-        _key(point): (across.at(point.costs[axis.name] or 0.0) + shift, up.at(100 * point.accuracy)) for point in order
-    }
-
-
-def _errorbar(
-    panel: Any, points: Iterable[Point], places: Mapping[tuple[str, str, int], tuple[float, float]], up: Scale,
-    **look: Any,
-) -> Any:  # fmt: skip
-    """Points at their places with their intervals."""
-    known = {_key(point): point for point in points}
-    ends = [(y, known[key].low, known[key].high) for key, (_, y) in places.items()]
-    lows = [0.0 if low is None else max(0.0, y - up.at(100 * low)) for y, low, _ in ends]
-    highs = [0.0 if high is None else max(0.0, up.at(100 * high) - y) for y, _, high in ends]
-    xs, ys = zip(*places.values(), strict=True)
-    return panel.errorbar(xs, ys, yerr=[lows, highs], capsize=2, lw=1.1, **look)

@@ -14,8 +14,9 @@ from cod_bench.analysis.claims import POOLED, Findings, Gain
 from cod_bench.design.suite import Suite
 from cod_bench.errors import plain
 from cod_bench.records.results import BadFile
-from cod_bench.reports import beside, captions, exports, floors, frontier, page, plots, standing
+from cod_bench.reports import beside, captions, exports, floors, frontier, page, standing
 from cod_bench.reports import exploratory as explore_page
+from cod_bench.reports.figures import board
 from cod_bench.reports.gains import rivals
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, percent, points
 from cod_bench.spec import RunSpec
@@ -116,7 +117,7 @@ def section(grid: Grid, asked: Findings, *, bad: Sequence[BadFile] = (), figures
         MAIN: "\n".join(main_figure(grid, asked)) + "\n",
     }
     files |= frontier.files(grid, figures=figures) | ({"floors.csv": floors.csv(grid)} if grid.floors else {})
-    return files | {name: plots.learning_curve(grid, task) if figures else "" for name, task in curves.items()}
+    return files | {name: board.learning_curve(grid, task) if figures else "" for name, task in curves.items()}
 
 
 def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench import registry
-from cod_bench.analysis import declare, grids
+from cod_bench.analysis import declare, frame, grids
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
 from cod_bench.design.suite import Suite
@@ -108,14 +108,23 @@ def published_figure(suite: Suite) -> list[str]:
 
 
 PAGE = "index.html"
+DOWNLOADS = {"runs.csv": "All runs as CSV", "runs.parquet": "as parquet"}
+"""What lies beside the page: file -> the words of its link."""
+DOCS = "docs/index.html"
+"""The documentation, where it was built beside the page."""
 
 
-def build(results: Results, out: Path, *, examples: Callable[[Sequence[Record]], Sequence[Any]] | None = None) -> Path:
-    """Write the page of a results folder; returns its path.
+def build(
+    results: Results, out: Path, *, examples: Callable[[Sequence[Record]], Sequence[Any]] | None = None,
+    published: Sequence[Any] = (), repository: str = "",
+) -> Path:  # fmt: skip
+    """Write the page of a results folder and its runs as CSV and parquet beside it; returns the page's path.
 
     Args:
         examples: records -> `examples.Shown` of the local cache folder, to be shown too: corpora's texts, not to be
             published.
+        published: `tried.Tried`, texts of our own, shown to every visitor.
+        repository: address of the repository, for links; that of the installed package where empty.
 
     Raises:
         UsageError: no counted run, a folder that cannot be written, or what `examples` raises.
@@ -136,7 +145,16 @@ def build(results: Results, out: Path, *, examples: Callable[[Sequence[Record]],
     told = states(results, records)
     found = [replace(grid, states=told(grid)) for grid in found]
     about = {name: _about(name) for name in dict.fromkeys(name for grid in found for name in grid.methods)}
-    text = site.page(found, about=about, examples=shown, bad=bad, repository=_repository())
+    table = frame.frame(found)
+    for name in DOWNLOADS:
+        frame.write(table, out / name)
+    beside = [site.Beside(name, what, (out / name).stat().st_size) for name, what in DOWNLOADS.items()]
+    address = (repository or _repository()) if results.root.name == PUBLISHED else ""
+    docs = DOCS if (out / DOCS).is_file() else f"{address}/tree/HEAD/docs" if address else ""
+    text = site.page(
+        found, about=about, examples=shown, published=published, bad=bad, repository=address,
+        records=results.root.name, docs=docs, beside=beside,
+    )  # fmt: skip
     write_atomic(out / PAGE, text)
     return out / PAGE
 

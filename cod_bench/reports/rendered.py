@@ -116,7 +116,7 @@ def _stamp(path: Path) -> list[int]:
         found = path.stat()
     except OSError:
         return []
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _head(declared: Path) -> str:

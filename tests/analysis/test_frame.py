@@ -40,6 +40,19 @@ def test_what_only_readers_compute_has_columns_too(table: pd.DataFrame) -> None:
             assert "matched" not in record.metrics
 
 
+def test_what_a_run_is_for_and_what_it_cost_stand_beside_its_metrics(table: pd.DataFrame) -> None:
+    assert tuple(table.columns) == tuple(frame.COLUMNS)
+    assert set(table.kind) == {"student"}
+    grid = collect(hand_records())
+    for record in hand_records():
+        row = table[table.run_id.eq(record.run_id)]
+        assert row.teacher_accuracy.item() == grid.teachers[record.spec.task]
+        assert row.seconds.item() == record.cost["seconds"]
+        assert row.kwh.isna().all()  # not counted, and so not 0
+        slots = (record.cfe or {}).get("slots")
+        assert row.cfe_slots.isna().item() if slots is None else row.cfe_slots.item() == slots
+
+
 def test_missing_runs_have_no_row() -> None:
     assert len(frame.frame([collect(hand_records()[:3])])) == 3
 
@@ -48,7 +61,7 @@ def test_missing_runs_have_no_row() -> None:
 def test_files_are_read_back_as_they_were(table: pd.DataFrame, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"runs{suffix}"
     frame.write(table, path)
-    read = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, keep_default_na=False)
+    read = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path).fillna({"suite": "", "generator": ""})
     pd.testing.assert_frame_equal(read, table, check_dtype=suffix == ".parquet")
 
 

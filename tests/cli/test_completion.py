@@ -47,8 +47,16 @@ def test_a_script_is_installed_and_shown(shell: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("cod-bench ru", "run"), ("cod-bench plan --prot", "--protocol"), ("cod-bench cfe insp", "inspect")],
-    ids=["verb", "option", "verb of a verb"],
+    [
+        ("cod-bench ru", "run"),
+        ("cod-bench plan --prot", "--protocol"),
+        ("cod-bench cfe insp", "inspect"),
+        ("cod-bench run --suite embedded-", "embedded-full"),
+        ("cod-bench run --method kd,lw", "kd,lwd"),
+        ("cod-bench plan --task rt_", "rt_quotes"),
+        ("cod-bench plan --condition shuf", "shuffled"),
+    ],
+    ids=["verb", "option", "verb of a verb", "suite", "second method", "task", "condition"],
 )
 @pytest.mark.parametrize("shell", SCRIPTS)
 def test_the_protocol_offers_what_goes_on_from_a_word(shell: str, words: str, offered: str, tmp_path: Path) -> None:

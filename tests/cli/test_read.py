@@ -169,9 +169,28 @@ def test_a_users_mistake_is_one_sentence(arguments: list[str], sentence: str, tm
 def test_the_folder_is_named_where_nobody_did_and_where_it_is_empty(tmp_path: Path) -> None:
     done = call("table", "5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert f"records: {tmp_path / 'results'} (another folder by --results); no run of ours in it" in done.stderr
-    done = call("compare", "cod", "standard", cwd=ROOT)
+    first, second = done.stderr.splitlines()
+    assert first == f"records: {tmp_path / 'results'} (another folder by --results)"
+    assert second == "no run of ours in it, so the paper's side stands alone"
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    done = call("compare", "cod", "standard", cwd=tmp_path)
     assert done.stderr == f"records: {ROOT / 'results'} (another folder by --results)\n"
+    (tmp_path / "runs").mkdir()
+    assert "results (another" in call("power", "--effect", "0.02", cwd=tmp_path).stderr  # runs holds no record
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [("compare", "cod", "standard"), ("power", "--effect", "0.02"), ("frontier",), ("export", "x.csv"),
+     ("site", "--out", "page"), ("leaderboard", "--out", "board"), ("table", "1"), ("claims",)],
+    ids=lambda verb: verb[0],
+)  # fmt: skip
+def test_every_reader_reads_runs_where_it_holds_records(verb: tuple[str, ...], partial: Path, tmp_path: Path) -> None:
+    partial.rename(tmp_path / "runs")
+    done = call(*verb, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == f"records: {tmp_path / 'runs'} (another folder by --results)"
+    assert not (tmp_path / "results").exists()
 
 
 def test_claims_list_an_analogue_without_a_verdict(tmp_path: Path) -> None:

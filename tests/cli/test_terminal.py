@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cod_bench.cli import terminal
 from cod_bench.cli.terminal import say, settle
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import identify
@@ -193,3 +195,34 @@ def test_nothing_else_of_the_command_line_prints() -> None:
         calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
         printing = calls & {"print", "sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.secho"}
         assert not printing or path.name == "terminal.py", (path.name, printing)
+
+
+TABLE = """## A table
+
+| what | first column | second |
+|---|---|---|
+| one | some words that go on and on until they are too long for any terminal that is as narrow as this one | 1 |
+| two | few | 2 |
+
+A caption whose words are not broken although it is longer than the terminal that shows it to its reader.
+"""
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_page_is_fitted_to_the_terminal_and_no_word_is_broken(width: int) -> None:
+    lines = terminal.fitted(TABLE, width)
+    assert max(map(len, lines)) <= width
+    words = set(re.findall(r"[a-z]+", TABLE.lower()))
+    assert words == set(re.findall(r"[a-z]+", "\n".join(lines).lower()))
+    assert ("| two | few | 2 |" in lines) == (width == 200)
+
+
+def test_a_table_that_cannot_fit_becomes_a_list() -> None:
+    lines = terminal.fitted(TABLE, 24)
+    assert lines[2:4] == ["what: one", "first column: some words"]
+    assert max(map(len, lines)) <= 24
+
+
+def test_a_pipe_gets_the_page_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.page(TABLE)
+    assert capsys.readouterr().out == TABLE

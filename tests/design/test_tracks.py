@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,9 @@ def test_recipes_are_those_that_were_executed_and_written() -> None:
 def test_every_value_of_the_papers_tracks_says_where_it_is_from() -> None:
     for name in ("deberta-small", "deberta-xsmall", "qwen", "qwen-deberta", "smollm", "smollm-minilm"):
         track = tracks.track(name)
-        variants = [r for one, several in track.variants.values() for r in (one, *several.values())]
-        for made in (track.recipe, *track.recipes.values(), *variants, track.teacher):
+        variants = [r for one in track.variants.values() for r in (one.recipe, *one.by_method.values())]
+        teachers = [one.teacher for one in track.variants.values() if one.teacher is not None]
+        for made in (track.recipe, *track.recipes.values(), *variants, track.teacher, *teachers):
             assert made.source, name
 
 
@@ -149,10 +151,10 @@ def test_a_recipe_by_name_makes_a_variant_beside_the_track() -> None:
 def test_an_open_rate_is_chosen_on_dev_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from cod_bench.track import Recipe
+    from cod_bench.track import Recipe, Recipes
 
     quick = Recipe(None, epochs=2, rates=(1e-4, 3e-3))
-    monkeypatch.setitem(built_in.TRACKS, "toy", replace(built_in.TRACKS["toy"], variants={"open": (quick, {})}))
+    monkeypatch.setitem(built_in.TRACKS, "toy", replace(built_in.TRACKS["toy"], variants={"open": Recipes(quick)}))
     name = "toy+open"
     spec = RunSpec("last", name, "toy", "kd", "standard", "", 8, 0)
     with pytest.raises(UsageError, match=r"cod-bench recipe --track toy\+open --method kd"):
@@ -212,3 +214,57 @@ def test_a_pair_across_families_from_the_command_line_to_its_table(models: Path,
     status = call("status", *where, cwd=tmp_path, home=home).stdout
     assert "24 not applicable" in status
     assert "1 done" in status
+
+
+def test_a_recipe_may_bring_its_own_teacher_which_is_then_another_one(models: Path) -> None:
+    made = tracks.define("mine", str(models / "big"), str(models / "small"))
+    quick = tracks.track("mine+embedded")
+    assert (made.teacher.epochs, quick.teacher.epochs) == (8, 1)
+    assert (quick.recipe_for("kd").steps_at(8), quick.recipe_for("ted").steps_at(32)) == (40, 40)
+    assert quick.teacher_identity() != made.teacher_identity()
+    assert quick.teacher_name != made.teacher_name
+    assert tracks.track("mine+paper-c4").teacher_name == made.teacher_name
+
+
+def test_a_teachers_epochs_can_be_chosen(models: Path) -> None:
+    pair = ("mine", str(models / "big"), str(models / "small"), "", None, "")
+    assert tracks.chosen(*pair, "", 2) == "mine"
+    assert tracks.track("mine").teacher.epochs == 2
+    assert tracks.chosen(*pair, "", None) == "mine"
+    assert tracks.track("mine").teacher.epochs == 8
+    with pytest.raises(UsageError, match="--teacher-epochs 2: recipe 'embedded' fits teachers in its own way"):
+        tracks.chosen(*pair, "embedded", 2)
+    with pytest.raises(UsageError, match="--teacher-epochs belong to a new track"):
+        tracks.chosen("mine", "", "", "", None, "", "", 2)
+
+
+def test_tracks_of_one_teacher_share_its_folder_whatever_their_students(models: Path) -> None:
+    one = tracks.define("one", str(models / "big"), str(models / "small"))
+    other = tracks.define("other", str(models / "big"), str(models / "big"))
+    assert one.identity() != other.identity()
+    assert one.teacher_name == other.teacher_name
+    assert tracks.define("third", str(models / "small"), str(models / "big")).teacher_name != one.teacher_name
+
+
+def test_parameters_outside_the_embeddings_are_counted_for_estimates(models: Path) -> None:
+    from transformers import AutoModel
+
+    made = tracks.define("mine", str(models / "big"), str(models / "small"))
+    counted = [
+        sum(p.numel() for name, p in AutoModel.from_pretrained(models / size).named_parameters() if "embed" not in name)
+        for size in ("big", "small")
+    ]
+    assert made.sizes == tuple(counted)
+    assert replace(made, sizes=None).identity() == made.identity()
+    assert made.sizes[0] > made.sizes[1]
+
+
+def test_a_track_file_of_an_earlier_version_is_read(models: Path, tmp_path: Path) -> None:
+    from cod_bench.store import settings, stamped
+
+    made = tracks.define("mine", str(models / "big"), str(models / "small"))
+    (file,) = tracks._folder().glob("mine.json")
+    kept = settings(file)
+    del kept["sizes"]
+    file.write_text(stamped(kept))
+    assert tracks.track("mine") == replace(made, sizes=None)

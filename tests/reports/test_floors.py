@@ -17,6 +17,7 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
 from cod_bench.design.suite import Block, Suite
 from cod_bench.reports import beside, exports, floors, leaderboard, page, plots
+from cod_bench.reports.figures import board
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import page as site
 from cod_bench.reports.tables import percent
@@ -224,8 +225,8 @@ def test_curves_are_measured_against_floors_teacher_and_ceiling() -> None:
     assert list(levels) == ["teacher", "best ceiling (probe)", "lexicon (floor)", "probe (floor)"]
     assert set(levels["teacher"].values()) == {100 * found.teachers["rt_quotes"]}
     assert set(levels["lexicon (floor)"]) == {8, 16}
-    text = plots.learning_curve(found, "rt_quotes")
-    assert text == plots.learning_curve(found, "rt_quotes")
+    text = board.learning_curve(found, "rt_quotes")
+    assert text == board.learning_curve(found, "rt_quotes")
     for label in levels:
         assert f">{label}</text>" in text
     panel = site_charts.panels(found, found.shown)[0][0]
@@ -239,7 +240,7 @@ def test_many_conditions_have_a_panel_each_before_standard_and_cod() -> None:
     drawn = plots.panels(found)
     assert [panel.title for panel in drawn] == [c for c in found.shown if c not in ("standard", "cod")]
     assert all(panel.behind == ("standard", "cod") for panel in drawn)
-    text = plots.learning_curve(found, "rt_quotes")
+    text = board.learning_curve(found, "rt_quotes")
     assert ">words-only</text>" in text
     assert ">cod (behind)</text>" in text
     row = site_charts.panels(found, found.shown)[0]
@@ -250,9 +251,9 @@ def test_many_conditions_have_a_panel_each_before_standard_and_cod() -> None:
 
 def test_the_site_shows_the_table_and_the_lines() -> None:
     text = site.page([grid()])
-    assert text.index("<h3>Floors and ceilings</h3>") < text.index('id="cells"')
-    assert text.count('class="level"') == 2 * 2 * 4  # tasks, methods, levels
-    assert "Grey lines: teacher " in text
+    assert text.index("Floors and ceilings against") < text.index('id="cells"')
+    assert text.count('<path class="level"') == 2 * 2 * 5  # tasks, methods, levels and chance
+    assert 'aria-label="Grey lines"' in text
     regions = [attrs.get("aria-label") for _, attrs in Tags(text).found if attrs.get("role") == "region"]
     assert "Floors and ceilings" in regions
     assert len(text.encode()) < site.LIMIT

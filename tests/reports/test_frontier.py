@@ -193,10 +193,10 @@ def floors(monkeypatch: pytest.MonkeyPatch, *methods: str) -> None:
 
 def test_floors_have_a_marker_of_their_own_in_the_panels_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = frontier.files(grid())["frontier-labels.svg"]
-    assert ">floor<" not in plain
+    assert "(floor)" not in plain
     floors(monkeypatch, "lwd")
     files = frontier.files(grid())
-    assert ">floor<" in files["frontier-labels.svg"]
+    assert ">lwd (floor)<" in files["frontier-labels.svg"]
     assert "lwd (floor)" in files["frontier.md"]
     rows = list(csv.DictReader(io.StringIO(files["frontier.csv"])))
     assert {row["method"] for row in rows if row["floor"] == "true"} == {"lwd"}

@@ -1,7 +1,8 @@
-"""The page in real headless Chromium: sorting, filters, colour scheme, narrow screens, no request, no scripts."""
+"""The page in real headless Chromium: marks, colour schemes, narrow screens, no request, no scripts."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from cod_bench.analysis.frontier import AXES
+from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import page as site
 from tests.reports import test_frontier as costs
 from tests.reports.test_site import EVIL, SUITE, grid, made, submitted
@@ -65,45 +67,6 @@ def column(page: Any, name: str) -> list[str]:
 
 def choose(page: Any, label: str, value: str) -> None:
     page.locator(f"#filters select[name={label}]").select_option(value)
-
-
-def test_the_table_opens_sorted_on_the_means(opened: Any) -> None:
-    values = [float(text) for text in column(opened, "accuracy")]
-    assert len(values) == 9
-    assert values == sorted(values, reverse=True)
-    assert set(column(opened, "task")) == {"all tasks"}
-    assert set(column(opened, "k")) == {"mean"}
-
-
-def test_a_header_sorts_by_mouse_and_by_keyboard(opened: Any) -> None:
-    gain = opened.locator("#cells thead th", has_text="gain")
-    gain.click()
-    opened.wait_for_selector("#cells thead th[aria-sort=descending]:has-text('gain')")
-    down = column(opened, "gain")
-    assert down[-2:] == ["–", "–"]
-    assert [float(text) for text in down[:-2]] == sorted(map(float, down[:-2]), reverse=True)
-    assert gain.get_attribute("aria-sort") == "descending"
-    gain.locator("[role=button]").first.focus()
-    opened.keyboard.press("Enter")
-    opened.wait_for_selector("#cells thead th[aria-sort=ascending]:has-text('gain')")
-    assert column(opened, "gain") == ["–", "–", *sorted(down[:-2], key=float)]
-
-
-def test_filters_and_search_leave_what_they_name(opened: Any) -> None:
-    choose(opened, "condition", "cod")
-    assert set(column(opened, "condition")) == {"cod"}
-    choose(opened, "task", "rt_quotes")
-    choose(opened, "k", "16")
-    assert (column(opened, "method"), set(column(opened, "k"))) != ([], set())
-    assert set(column(opened, "task")) == {"rt_quotes"}
-    assert set(column(opened, "k")) == {"16"}
-    opened.locator("#cells_wrapper input[type=search], .dt-search input").fill("lwd")
-    assert column(opened, "method") == ["lwd"]
-    opened.locator("#filters button[type=reset]").click()
-    opened.locator("#cells tbody tr").nth(8).wait_for()
-    choose(opened, "track", "toy")
-    assert len(column(opened, "accuracy")) == 9
-    assert "9 of" in opened.locator(".dt-info").inner_text()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -171,7 +134,7 @@ def test_the_axis_of_costs_is_chosen_by_mouse_and_keyboard_and_needs_no_script(
         chart.locator(f"input[value={axis}]").check()
         assert shown() == [axis]
         assert chart.locator(f"[data-axis={axis}] p").inner_text()
-        assert chart.locator("svg[role=img]:visible").count() == (0 if axis == "dollars" else 2)
+        assert chart.locator(".panel > svg:visible").count() == (0 if axis == "dollars" else 2)
     chart.locator("input[value=labels]").focus()
     chart.locator("input[value=labels]").press("ArrowRight")
     assert shown() == ["queries"]
@@ -182,11 +145,85 @@ def test_the_axis_of_costs_is_chosen_by_mouse_and_keyboard_and_needs_no_script(
     context.close()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_mark_tells_mean_interval_and_n_on_pointing_and_by_keyboard(
+    browser: Any, file: str, scheme: str, width: int
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(file)
+    drawing, tip = page.locator("#curves .panel > svg").first, page.locator("#tip")
+    assert not tip.is_visible()
+    mark = drawing.locator("use").nth(1)
+    mark.scroll_into_view_if_needed()
+    mark.hover(force=True)
+    said = tip.inner_text()
+    assert re.fullmatch(r"[\w-]+, k = \d+: \d+\.\d % \[\d+\.\d, \d+\.\d\], n = 5", said)
+    box = tip.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    page.mouse.move(2, 2)
+    assert not tip.is_visible()
+    stops = drawing.locator("[tabindex='0']")
+    assert stops.count() == 1  # one stop a panel, not one a mark
+    page.evaluate("window.scrollTo(0, 0)")
+    stops.focus()  # which scrolls the page
+    page.wait_for_timeout(200)
+    assert tip.is_visible()
+    first = tip.inner_text()
+    seen = [first]
+    for _ in range(drawing.locator("[tabindex]").count() - 1):
+        page.keyboard.press("ArrowRight")
+        assert tip.is_visible()
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == tip.inner_text()
+        assert page.evaluate("document.activeElement.getAttribute('aria-describedby')") == "tip"
+        seen.append(tip.inner_text())
+    assert len(set(seen)) == len(seen)
+    assert said in seen
+    assert any(text.startswith("teacher ") for text in seen)
+    assert any(text.startswith("chance ") for text in seen)
+    page.keyboard.press("ArrowRight")
+    assert tip.inner_text() == first
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_of_every_kind_stand_out_from_the_page(browser: Any, file: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(file)
+    page.locator("#curves .panel > svg [tabindex='0']").first.focus()
+    for words in ("h1", ".standing", ".note", "#states .on", "tr.level td", ".legend li", "button.why", "#tip", "a"):
+        colours = page.locator(words).first.evaluate(
+            "e => { let b = e; while (getComputedStyle(b).backgroundColor === 'rgba(0, 0, 0, 0)') b = b.parentElement;"
+            " return [getComputedStyle(e).color, getComputedStyle(b).backgroundColor]; }"
+        )
+        rgb = ["#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", colour)[:3]) for colour in colours]
+        assert site_charts.contrast(*rgb) >= 4.5, (words, rgb)
+    context.close()
+
+
 def test_without_scripts_it_is_plain_tables(browser: Any, file: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(file)
-    assert page.locator("#cells tbody tr").count() == 2 * 84
+    assert page.locator("#cells tbody tr").count() == 2 * 90
+    assert page.locator("#states > p").count() == 2
+    assert page.locator("#states > p").last.is_visible()
+    headers = [text.strip() for text in page.locator("#cells thead th").all_inner_texts()]
+    right = "e => getComputedStyle(e).textAlign"
+    places = {name: page.locator("#cells tbody tr").first.locator("td").nth(i) for i, name in enumerate(headers)}
+    assert places["accuracy"].evaluate(right) == "right"
+    assert places["task"].evaluate(right) != "right"
+    for hidden in ("#columns", "#csv", "#bib", ".bib button"):
+        assert not page.locator(hidden).first.is_visible()
+    title = page.locator(".panel > svg g title").first
+    assert ", n = 5" in title.text_content()
     assert page.locator("#cells tbody tr").first.is_visible()
     assert not page.locator("#filters").is_visible()
     assert not page.locator("#theme").is_visible()
@@ -205,6 +242,10 @@ def test_a_method_called_script_is_text_and_can_be_filtered(browser: Any, tmp_pa
     page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     page.goto(path.as_uri())
     choose(page, "method", EVIL)
-    assert set(column(page, "method")) == {EVIL}
+    assert set(column(page, "method")) - {"–"} == {EVIL}
+    page.locator("button.why").nth(1).click()
+    assert f"'{EVIL}'" in page.locator(".evidence .command").inner_text()  # in quotes, as a shell needs it
+    assert page.locator(".evidence li").first.inner_text().startswith("results/last/minilm/rt_quotes/")
+    assert page.locator(".evidence li a").count() == 0  # no repository is known
     assert alerts == []
     page.context.close()

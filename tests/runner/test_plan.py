@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cod_bench.design import suites
+from cod_bench.design import built_in, suites
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.identity import identify, run_id
 from cod_bench.records.record import Record, summary
@@ -63,3 +63,24 @@ def test_a_run_hangs_after_ten_times_the_longest_of_its_kind_and_ten_minutes_at_
     ]
     assert plan.limits([quick, slow, other], seen, {other: 120.0}) == {quick: 600.0, slow: 1000.0, other: 1200.0}
     assert plan.limits([quick, slow], seen, {}, 5.0) == {quick: 5.0, slow: 5.0}
+
+
+def test_a_pair_of_known_size_is_estimated_by_parameters_tokens_and_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    track = replace(built_in.TRACKS["minilm-fp32"], sizes=(86_000_000, 43_000_000))
+    monkeypatch.setattr(plan.origin, "at_hand", lambda _task: None)
+    one = plan._teacher_seconds(track, "rt_quotes")
+    eight = plan._teacher_seconds(replace(track, teacher=replace(track.teacher, epochs=8)), "rt_quotes")
+    asked = 2 * 86e6 * plan.TOKENS / plan.PRODUCTS["float32"] * plan.ASKED
+    assert (eight - asked) == pytest.approx(8 * (one - asked))
+    half = plan._teacher_seconds(replace(track, sizes=(43_000_000, 1)), "rt_quotes")
+    assert half == pytest.approx(one / 2)
+    step, evaluation = plan._step_seconds(track, "rt_quotes")
+    assert step == pytest.approx(6 * 43e6 * plan.TOKENS * track.recipe.batch_size / plan.PRODUCTS["float32"])
+    assert evaluation > 0
+
+
+def test_what_comes_before_the_first_run_takes_a_worker_a_teacher(tmp_path: Path) -> None:
+    made = plan.make(suites.suite("embedded"), Filters(track="minilm-fp32"), Results(tmp_path))
+    assert set(made.first) == {("minilm-fp32", "rt_quotes"), ("minilm-fp32", "brand_tweets")}
+    assert made.first_hours(2) == made.first_hours(64) == pytest.approx(made.first_hours(1) / 2)
+    assert made.hours(2) == pytest.approx(made.first_hours(2) + sum(made.seconds.values()) / 2 / 3600)

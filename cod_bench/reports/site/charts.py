@@ -18,8 +18,12 @@ PAPER, NIGHT = "#fdfcfa", "#16181b"
 """Background of the light and of the dark page."""
 GRAPHIC_CONTRAST: Mapping[str, float] = {PAPER: 3.2, NIGHT: 4.5}
 """At least, between a line and the page (WCAG 2.2, 1.4.11 asks for 3)."""
-DASHES: Mapping[str, str] = {"-": "", "--": "6 3", "-.": "7 3 1.5 3", ":": "1.5 3"}
-"""matplotlib's line style -> SVG's stroke-dasharray."""
+FAR = "far apart"
+DASHES: Mapping[str, str] = {"-": "", "--": "6 3", "-.": "7 3 1.5 3", ":": "1.5 3", FAR: "1.5 6"}
+"""matplotlib's line style, or ours -> SVG's stroke-dasharray."""
+
+CHANCE = "chance"
+"""Of naming the larger class alone: its share among the evaluation rows."""
 
 WIDTH, HEIGHT = 320, 232
 LEFT, RIGHT, TOP, BOTTOM = 38, 12, 10, 40
@@ -197,10 +201,10 @@ def panels(grid: Grid, conditions: Iterable[str]) -> list[list[Panel]]:
             for method in grid.methods
             for condition in grid.conditions(method)
         }
-        values = [v for cells in means.values() for cell in cells for v in cell[1:] if v is not None]
+        values = [v for cells in means.values() for cell in cells for v in cell[1:4] if v is not None]
         if not values:
             continue
-        levels = plots.levels(grid, task)
+        levels = [*plots.levels(grid, task), *_chance(grid, task)]
         values += [value for level in levels for _, value in level.points]
         step = _step(max(values) - min(values), 5)
         low, high = step * math.floor(min(values) / step), step * math.ceil(max(values) / step)
@@ -217,19 +221,30 @@ def panels(grid: Grid, conditions: Iterable[str]) -> list[list[Panel]]:
     return found
 
 
-def _means(grid: Grid, task: str, method: str, condition: str) -> list[tuple[int, float, float | None, float | None]]:
-    """(k, mean, low, high) in % wherever there is a run; the t interval over seeds only in a complete grid."""
+def _chance(grid: Grid, task: str) -> list[plots.Level]:
+    """What naming the larger class alone reaches; nothing where a figure has it already."""
+    if task not in grid.majority:
+        return []
+    return [plots.Level(CHANCE, FAR, tuple((k, 100 * grid.majority[task]) for k in grid.ks))]
+
+
+Mean = tuple[int, float, float | None, float | None, int]
+"""k, mean, low and high in %, number of seeds."""
+
+
+def _means(grid: Grid, task: str, method: str, condition: str) -> list[Mean]:
+    """Wherever there is a run; the t interval over seeds only in a complete grid."""
     found = []
     for k in grid.ks_of(method, condition):
         values = np.array([float(run.metrics["accuracy"]) for run in grid.cell(task, method, condition, k)]) * 100
         if len(values):
             low, high = (stats.mean_interval(values) if grid.tested else None) or (None, None)
-            found.append((k, float(values.mean()), low, high))
+            found.append((k, float(values.mean()), low, high, len(values)))
     return found
 
 
 def _panel(
-    grid: Grid, task: str, title: str, cells: Mapping[str, list[tuple[int, float, float | None, float | None]]],
+    grid: Grid, task: str, title: str, cells: Mapping[str, list[Mean]],
     y: Callable[[float], float], y_ticks: tuple[tuple[float, str], ...], known: Mapping[str, Style],
     grey: tuple[Sequence[plots.Level], Sequence[plots.Level]],
 ) -> Panel:  # fmt: skip
@@ -241,14 +256,14 @@ def _panel(
         # side by side on the logarithmic axis, so that whiskers do not cover each other
         shift = 5 * (place - (len(drawn) - 1) / 2)
         marks = []
-        for k, mean, low, high in own:
+        for k, mean, low, high, n in own:
             bounds = "" if low is None or high is None else f" [{number(low, 1)}, {number(high, 1)}]"
-            text = f"{condition}, k = {k}: {number(mean, 1)} %{bounds}"
+            text = f"{condition}, k = {k}: {number(mean, 1)} %{bounds}, n = {n}"
             ends = [None if end is None else y(end) for end in (low, high)]
             marks.append(Mark(x(math.log2(k)) + shift, y(mean), ends[0], ends[1], text))
         path = "M" + "L".join(f"{mark.x:.1f} {mark.y:.1f}" for mark in marks)
         curves.append(Curve(known[condition], path, tuple(marks)))
-        told.append(f"{condition} {', '.join(f'{number(mean, 1)} at {k}' for k, mean, _, _ in own)}")
+        told.append(f"{condition} {', '.join(f'{number(mean, 1)} at {k}' for k, mean, *_ in own)}")
     x_ticks = tuple((x(math.log2(k)), str(k)) for k in ks)
     levels = [_level(level, x, y, behind=level in grey[1]) for level in (*grey[0], *grey[1]) if level.points]
     told += [level.label for level in levels]

@@ -1,14 +1,11 @@
-"""A grid -> what the page shows of it: headline, comparisons, charts, rows of the main table. Pure."""
+"""A grid -> what the page shows of it: headline, comparisons, charts, tables. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-
-from cod_bench.analysis import aggregate, claims
+from cod_bench.analysis import claims
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import Claim, Gain
 from cod_bench.records.results import BadFile
@@ -16,15 +13,13 @@ from cod_bench.records.verdicts import REPRODUCED
 from cod_bench.reports import captions, floors, leaderboard, page, standing
 from cod_bench.reports import gains as gain_tables
 from cod_bench.reports.site import charts as site_charts
+from cod_bench.reports.site import limits
 from cod_bench.reports.site.charts import Forest, Panel
+from cod_bench.reports.site.limits import Limit
 from cod_bench.reports.tables import counted, p_value, percent
 
-ALL_TASKS = "all tasks"
-MEAN_K = "mean"
 MAIN_PAIR = claims.MAIN_PAIR
 HALF = "half"
-SHOWN = ("matched", "agreement", "macro_f1", "mcc", "kl", "ece")
-"""Metrics beside accuracy in the main table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +41,31 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The answer in one sentence, and what it rests on."""
+    """The answer, what it rests on, and where it does not hold."""
 
-    sentence: str
+    answer: str
+    standing: str
+    """Whether anybody has re-run the records behind it; empty where it was found again."""
     basis: str
+    shown: bool = False
+    """Whether it says that `cod` gains."""
+    limits: tuple[Limit, ...] = ()
+    rivals: str = ""
+    """What is ahead of `cod`, in sentences as on the leaderboard."""
 
+    @property
+    def but(self) -> str:
+        """In short, that it does not hold everywhere; empty where nothing speaks against it."""
+        ahead = sum(limit.rival for limit in self.limits)
+        flat = len({one.name for one in self.limits if not one.rival and not one.elsewhere}) if self.shown else 0
+        told = [f"{counted(ahead, 'rival')} {'is' if ahead == 1 else 'are'} ahead"] if ahead else []
+        told += [f"in {counted(flat, 'task')} no gain is shown"] if flat else []
+        return f"But {', and '.join(told)}." if told else ""
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the main table. Accuracies and gains are shares; None where nothing was run or declared."""
-
-    suite: str
-    track: str
-    protocol: str
-    task: str
-    method: str
-    condition: str
-    k: str
-    order: int
-    """Of k: 0 for the mean."""
-    n: int
-    declared: int
-    accuracy: float | None
-    sd: float | None
-    """Standard deviation over seeds of the line's own mean."""
-    gain: float | None
-    """Over `standard`, paired."""
-    collapsed: float | None
-    state: str
-    """Of the method's records, in short."""
-    metrics: Mapping[str, float | None]
+    @property
+    def sentence(self) -> str:
+        """All of it in a line."""
+        return " ".join(filter(None, (self.answer, self.but, self.standing, self.rivals)))
 
 
 def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] = ()) -> Section:
@@ -134,10 +124,10 @@ def headline(shown: Section, *others: Section) -> Headline:
     Args:
         others: the page's other sections; of a suite the first is its main one.
     """
-    answer = _answer(shown)
-    first = {one.grid.suite.name: one for one in reversed((shown, *others))}
-    ahead = gain_tables.rivals(((one.grid, one.claims) for one in first.values()), str)
-    return replace(answer, sentence=f"{answer.sentence} {ahead}") if ahead else answer
+    every = (shown, *others)
+    first = {one.grid.suite.name: one for one in reversed(every)}
+    main = [(one.grid, one.claims) for one in every if first[one.grid.suite.name] is one]
+    return replace(_answer(shown), limits=tuple(limits.of(main)), rivals=gain_tables.rivals(main, str))
 
 
 def _answer(shown: Section) -> Headline:
@@ -151,9 +141,9 @@ def _answer(shown: Section) -> Headline:
     if not main and tried:
         named = ", ".join(dict.fromkeys(f"{gain.condition} over {gain.over}" for gain in tried))
         said = f"Exploratory, no claim: {named} {_range(tried)} accuracy points."
-        return Headline(f"{said}{_unproven(grid, tried)}", where)
+        return Headline(said, _unproven(grid, tried), where)
     if not main:
-        return Headline("Not asked here: this suite does not compare cod with standard.", where)
+        return Headline("Not asked here: this suite does not compare cod with standard.", "", where)
     n, tasks, seeds = captions.units(grid)
     ks = ", ".join(map(str, dict.fromkeys(k for gain in main for k in gain.ks)))
     basis = (
@@ -165,22 +155,23 @@ def _answer(shown: Section) -> Headline:
     left_out = f" Not in this headline: {', '.join(others)}. {standing.words(grid, others)}" if others else ""
     if not grid.complete:
         what = "Means so far; no interval, p or claim before every declared run is there. "
-        return Headline(f"Not decided yet: {done} of {declared} trainings are there.", basis + what + ending + left_out)
+        said = f"Not decided yet: {done} of {declared} trainings are there."
+        return Headline(said, "", basis + what + ending + left_out)
     if not grid.tested:
-        return Headline(
-            f"Not decided: {_range(main)} accuracy points. {captions.untested(grid)}", basis + ending + left_out
-        )
+        said = f"Not decided: {_range(main)} accuracy points. {captions.untested(grid)}"
+        return Headline(said, "", basis + ending + left_out)
     verdicts = claims.main_verdicts(shown.claims)
     p = max((gain.holm for gain in main if gain.holm is not None), default=None)
     basis += f"Bars: 95 % intervals, n = {n} units; Holm p at most {p_value(p)}. {ending}{left_out}"
-    return Headline(f"{_sentence(main, verdicts)}{_unproven(grid, main)}", basis)
+    shows = any(verdicts.get(gain.method) == "shown" for gain in main)
+    return Headline(_sentence(main, verdicts), _unproven(grid, main), basis, shows)
 
 
 def _unproven(grid: Grid, gains: Sequence[Gain]) -> str:
     """What a headline says behind its numbers where they are of records that were not found again."""
     if any(standing.short(grid, gain.method) == REPRODUCED for gain in gains):
         return ""
-    return f" {standing.words(grid, list(dict.fromkeys(gain.method for gain in gains)))}"
+    return standing.words(grid, list(dict.fromkeys(gain.method for gain in gains)))
 
 
 def _sentence(main: Sequence[Gain], verdicts: Mapping[str, str | None]) -> str:
@@ -204,61 +195,3 @@ def _range(gains: Sequence[Gain]) -> str:
     values = sorted(gain.mean or 0.0 for gain in gains)
     texts = [text if text.startswith("-") else f"+{text}" for text in (percent(values[0]), percent(values[-1]))]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"
-
-
-def rows(shown: Section) -> Iterator[Row]:
-    """The main table's lines of one section: means over tasks and budgets first, then single cells."""
-    grid = shown.grid
-    known = {(c["task"], c["method"], c["condition"], c["k"]): c for c in aggregate.cells(grid)}
-    primary = tuple(k for k in grid.ks if k in grid.suite.primary_k)
-    many = len(grid.suite.tasks) > 1
-    for task in (ALL_TASKS, *grid.suite.tasks) if many else grid.suite.tasks:
-        tasks = grid.suite.tasks if task == ALL_TASKS else (task,)
-        for method in grid.methods:
-            for condition in grid.conditions(method):
-                own = grid.ks_of(method, condition)
-                scopes: list[tuple[str, int, tuple[int, ...]]] = [(str(k), k, (k,)) for k in own]
-                if len(primary) > 1 and set(primary) <= set(own):
-                    scopes.insert(0, (MEAN_K, 0, primary))
-                for text, order, ks in scopes:
-                    cells = [[known[t, method, condition, k] for k in ks] for t in tasks]
-                    yield _row(grid, task, method, condition, text, order, cells, ks, tasks)
-
-
-def _row(
-    grid: Grid, task: str, method: str, condition: str, k: str, order: int,
-    cells: Sequence[Sequence[Mapping[str, Any]]], ks: Sequence[int], tasks: Sequence[str],
-) -> Row:  # fmt: skip
-    flat = [cell for line in cells for cell in line]
-
-    def mean(name: str) -> float | None:
-        if any(cell[name] is None for cell in flat):
-            return None  # a mean that lacks a cell is not shown; nothing is imputed
-        return float(np.mean([np.mean([cell[name] for cell in line]) for line in cells]))
-
-    gain = None
-    if condition != "standard" and "standard" in grid.conditions(method):
-        parts = [aggregate.differences(grid, t, method, (condition, "standard"), ks).units for t in tasks]
-        gain = float(np.mean([part.mean() for part in parts])) if all(len(part) for part in parts) else None
-    return Row(
-        grid.suite.name, grid.track, grid.protocol, task, method, condition, k, order,
-        n=sum(cell["n"] for cell in flat),
-        declared=sum(cell["declared"] for cell in flat),
-        accuracy=mean("accuracy"),
-        sd=_spread(grid, method, condition, ks, tasks),
-        gain=gain,
-        collapsed=mean("collapsed_share"),
-        state=standing.short(grid, method),
-        metrics={name: mean(name) for name in SHOWN},
-    )  # fmt: skip
-
-
-def _spread(grid: Grid, method: str, condition: str, ks: Sequence[int], tasks: Sequence[str]) -> float | None:
-    """Standard deviation over the seeds that have every cell of a line; None under two."""
-    of_seed: dict[int, list[float]] = {}
-    for task in tasks:
-        for k in ks:
-            for run in grid.cell(task, method, condition, k):
-                of_seed.setdefault(run.record.spec.seed, []).append(float(run.metrics["accuracy"]))
-    means = [np.mean(values) for values in of_seed.values() if len(values) == len(tasks) * len(ks)]
-    return float(np.std(means, ddof=1)) if len(means) > 1 else None

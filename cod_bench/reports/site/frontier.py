@@ -128,7 +128,7 @@ def _spots(
         ends = [None if end is None else _y(up.at(100 * end)) for end in (point.low, point.high)]
         bounds = "" if point.low is None else f" [{percent(point.low)}, {percent(point.high)}]"
         text = f"{point.method}, {point.condition}, k = {point.k}: {percent(point.accuracy)} %{bounds}, "
-        text += f"{told.with_unit(_cost(point, axis), axis)} a task"
+        text += f"n = {point.runs}, {told.with_unit(_cost(point, axis), axis)} a task"
         text += ", on the frontier" if id(point) in ringed else ""
         x, y = _x(across.at(_cost(point, axis))) + shift, _y(up.at(100 * point.accuracy))
         found.append(Spot(x, y, ends[0], ends[1], id(point) in ringed, text))

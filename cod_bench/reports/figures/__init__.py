@@ -1,0 +1,1 @@
+"""Figures: what is drawn on one axis, and sheets of several."""

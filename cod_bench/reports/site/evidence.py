@@ -1,0 +1,46 @@
+"""A grid -> what leads from a line of the main table to its records, its command and what is known of both. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.design import suites
+from cod_bench.reports import standing
+from cod_bench.spec import LOCAL, base_name
+
+REFERENCE = "_reference"
+"""Folder of the teachers' files among the records."""
+
+
+def of(grid: Grid) -> dict[str, Any]:
+    """One section as JSON: the page's script makes links and commands of it, so that no line repeats them.
+
+    `folders`: condition -> its records' folder under `<protocol>/<track>/<task>/<method>/`; `tasks`: task -> the name
+    that a command line takes; `references`: task -> its teacher's file; `states`: method -> what re-runs found.
+    """
+    declared = suites.SUITES.get(grid.suite.family)
+    folders: dict[str, str] = {}
+    for spec in grid.declared:
+        folders[spec.condition] = f"{spec.condition}+{spec.generator}" if spec.generator else spec.condition
+    other = declared is not None and declared.generator != grid.suite.generator
+    return {
+        "suite": grid.suite.name,
+        "track": grid.track,
+        "protocol": grid.protocol,
+        "run": grid.suite.family,
+        "generator": grid.suite.generator if other else "",
+        "local": LOCAL,
+        "tasks": {task: base_name(task) for task in grid.suite.tasks},
+        "ks": [k for k in grid.ks if k in grid.suite.primary_k],
+        "folders": folders,
+        "references": _references(grid),
+        "states": {method: standing.full(grid, method) for method in (*grid.methods, *grid.floors)},
+    }
+
+
+def _references(grid: Grid) -> dict[str, str]:
+    """Task -> path of its teacher's file under the records' folder."""
+    return {
+        spec.task: f"{REFERENCE}/{spec.track}/{run.record.reference}.json" for spec, run in grid.runs.items()
+    }  # fmt: skip
