@@ -162,7 +162,7 @@ def load(results: str | Path = "runs", suite: str | Suite = "", track: str = "",
     folder = results_folder(Path(results), there=True)
     found = grids.named(suite, folder, track=track, protocol=protocol) if suite else grids.every(folder)
     for file in folder.scan()[1]:
-        log.warning("not counted, corrupt: %s: %s", file.path, file.reason)
+        log.warning("not counted, corrupt: %s", file.line)
     chosen = [one for one in found if track in ("", one.track) and protocol in ("", one.protocol)]
     return frame.frame(chosen).drop_duplicates("run_id", ignore_index=True)
 

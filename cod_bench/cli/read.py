@@ -117,21 +117,29 @@ def compare(
         few = " ".join(dict.fromkeys(captions.untested(grid) for grid in grids if grid.complete and not grid.tested))
         shown = f"PARTIAL: {counts} runs; no interval or p before all are there" if counts else few
     say(f"suite {sides[0][0][0].suite.name}: left minus right, accuracy points, mean over tasks. {shown}")
+    apart = []
     for a, b in sides:
         ks = sorted(set(a[0].ks_of(a[2], a[3])) & set(b[0].ks_of(b[2], b[3])) & set(a[0].suite.primary_k))
         if not ks:
             continue
         named = [" ".join(filter(None, side[1:])) for side in (a, b)]
         one, other = (compares.side(grid, method, condition, ks) for grid, _, method, condition in (a, b))
+        if both := {k for _, _, k in one} & {k for _, _, k in other}:  # a part of a suite may lack a budget
+            one, other = ({key: run for key, run in side.items() if key[2] in both} for side in (one, other))
         found = compares.compare((named[0], one), (named[1], other), test=whole)
-        if not found.units or found.tasks < len(a[0].suite.tasks):
-            told = "no common unit" if not found.units else "not every task has a common unit"
+        if not found.units:
+            apart.append(f"{found.left} - {found.right}")
+            continue
+        if found.tasks < len(a[0].suite.tasks):
+            told = "not every task has a common unit"
         elif whole:
             how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers, rows or machines"
             told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
         else:
             told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
         say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
+    if apart:
+        say(f"  no common unit: {', '.join(apart)}")
     for words in dict.fromkeys(standing.words(grid) for grid in grids):
         say(f"records: {words}")
 

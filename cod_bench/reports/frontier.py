@@ -11,7 +11,7 @@ from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, OTHERS, Axis, Point, Step
 from cod_bench.reports import captions
 from cod_bench.reports.figures import board
-from cod_bench.reports.scale import amount
+from cod_bench.reports.figures.scale import amount
 from cod_bench.reports.tables import NONE, code, counted, csv_text, escape, markdown, percent
 
 TEXT, TABLE = "frontier.md", "frontier.csv"

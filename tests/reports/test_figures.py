@@ -27,7 +27,7 @@ from cod_bench.baselines.kd import DISTILLER as KD
 from cod_bench.reports import plots
 from cod_bench.reports.figures import costs, curves, limits, sheets, titles
 from cod_bench.reports.figures.limits import Spot
-from cod_bench.reports.scale import of_costs
+from cod_bench.reports.figures.scale import of_costs
 from tests import ROOT
 from tests.reports.test_frontier import grid, records
 

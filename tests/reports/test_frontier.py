@@ -19,7 +19,8 @@ from cod_bench.analysis import aggregate
 from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.frontier import AXES, NO_PRICE, Point
 from cod_bench.design.suite import Block, Suite
-from cod_bench.reports import frontier, leaderboard, scale
+from cod_bench.reports import frontier, leaderboard
+from cod_bench.reports.figures import scale
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import frontier as site_frontier
 from cod_bench.reports.site import page as site

@@ -11,7 +11,7 @@ from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.frontier import Axis, Point
 from cod_bench.reports.figures.curves import GREY, whiskers
 from cod_bench.reports.figures.limits import Limits, Spot, limits
-from cod_bench.reports.scale import Scale, of_costs, step_line
+from cod_bench.reports.figures.scale import Scale, of_costs, step_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

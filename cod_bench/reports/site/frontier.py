@@ -9,7 +9,7 @@ from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, Axis, Point
 from cod_bench.reports import frontier as told
-from cod_bench.reports.scale import Scale, amount, of_accuracies, of_costs, step_line
+from cod_bench.reports.figures.scale import Scale, amount, of_accuracies, of_costs, step_line
 from cod_bench.reports.site.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Style
 from cod_bench.reports.tables import percent
 
