@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cod_bench.cli.app import main
+from cod_bench.cli import main
 
 if __name__ == "__main__":
     main()

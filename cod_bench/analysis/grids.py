@@ -7,6 +7,7 @@ user - a file of pairs, a language model - is in no code: it is taken from the r
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -63,12 +64,22 @@ def named(
         asked = declared.name if asked.endswith(END) else asked
         # by the name a table has: a suite on local slices or with another generator is a variant of its own
         there = {suite.name: suite for suite in suites_with_records(results)} if records else {}
+        asked = _whole(asked, there)
         wanted = [there[asked]] if asked in there else [declared] if asked == declared.name else []
         wanted += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == asked]
     found: list[Grid] = []
     for suite in (suite.on_tracks({r.spec.track for r in chosen}) for suite in wanted):
         found += of(suite, records=chosen, references=results.references())
     return [grid for grid in found if grid.runs]
+
+
+def _whole(asked: str, there: Iterable[str]) -> str:
+    """The name of a table where a reader leaves out what marks the content of rows: `embedded+mine` of `+local-...`."""
+    names = list(there)
+    if asked in names:
+        return asked
+    short = [name for name in names if re.sub(rf"{re.escape(LOCAL)}[0-9a-f]{{8}}", "", name) == asked]
+    return short[0] if len(short) == 1 else asked
 
 
 def one(asked: str | Suite, results: Results, *, track: str = "", protocol: str = "") -> Grid:

@@ -24,7 +24,7 @@ from cod_bench.reports import leaderboard, render, rendered
 from cod_bench.runner import plan
 from cod_bench.runner import run as runs
 from cod_bench.runner.run import Tally
-from cod_bench.spec import RunSpec
+from cod_bench.spec import LOCAL, RunSpec, base_name
 
 if TYPE_CHECKING:
     from cod_bench.design.filters import Filters
@@ -120,6 +120,8 @@ def run(
     for suite, filters in parts:
         select(suite, filters)  # a mistake in the filters is told before anything else
     tallies: list[Tally] = []
+    for note in _other_rows(parts, results):
+        say(note, err=True)
     for suite, filters in parts:
         show = Show(console, plan_line, workers or device.cores())
 
@@ -149,6 +151,21 @@ def run(
     say(*lines)
     tell(f"leaderboard: {out / 'README.md'}")
     return sum(tally.unfinished for tally in tallies)
+
+
+def _other_rows(parts: Sequence[Part], results: Results) -> list[str]:
+    """That a folder holds runs of other rows under the name of a task: a changed file is another task."""
+    there: dict[str, dict[str, int]] = {}
+    for record in results.glance()[0]:
+        own = there.setdefault(base_name(record.spec.task), {})
+        own[record.spec.task] = own.get(record.spec.task, 0) + 1
+    return [
+        f"task {task}: this folder also has {count} runs of {other}, other rows under the same name with tables of "
+        "their own; is the file of --data another one now?"
+        for task in dict.fromkeys(task for suite, _ in parts for task in suite.tasks if LOCAL in task)
+        for other, count in there.get(base_name(task), {}).items()
+        if other != task
+    ]
 
 
 def _partial(suite: Suite, filters: Filters, results: Results, out: Path, show: Show, started: float) -> None:

@@ -166,7 +166,9 @@ def brought(names: Iterable[str]) -> list[str]:
         where = folder(task) if task.own else None
         if where is not None:
             pool, evaluation = own.read(where, task.classes)
-            told.append(f"task {task.name}: {losses.told([*pool, *(evaluation or ())], _local(task.base, where))}")
+            kept = losses.told([*pool, *(evaluation or ())], _local(task.base, where))
+            classes = " / ".join(task.classes)
+            told.append(f"task {task.name}: {kept}; classes {classes}, of which word lists take the last as favourable")
     return told
 
 

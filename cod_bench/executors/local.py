@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
@@ -81,6 +82,22 @@ def execute(
                 os.environ[name] = value
 
 
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Processes that start meanwhile never hear Ctrl-C, also while they import what would make them deaf to it.
+
+    It is meant for this process, which hears one that comes meanwhile right afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _groups(workers: int, per_device: int, memory: int, plugins: tuple[str, ...]) -> list[_Group]:
     name = device.name()
     if name == device.CPU:
@@ -129,7 +146,7 @@ class _Group:
             initializer=prepare_process, initargs=(self.plugins, self.device),
         )  # fmt: skip
         self.warming = []
-        with suppress(BrokenProcessPool):
+        with suppress(BrokenProcessPool), _unheard():
             for _ in range(processes):  # every process starts now, not with its first job: most wait for a teacher
                 self.warming.append(self.pool.submit(warm))
 

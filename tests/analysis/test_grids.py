@@ -162,3 +162,11 @@ def test_the_page_marks_tasks_that_are_not_ranked(results: Results) -> None:
     submissions.write(results, TOY, reference())
     (grid,) = grids.of(TOY, records=results.scan()[0], references=results.references())
     assert grid.about == {"toy": grids.about("toy")}
+
+
+def test_what_marks_the_content_of_rows_may_be_left_out_of_a_tables_name() -> None:
+    names = ["toy", "toy+mine+local-0123abcd", "toy+two+local-0123abcd", "toy+two+local-4567cdef"]
+    assert grids._whole("toy+mine", names) == "toy+mine+local-0123abcd"
+    assert grids._whole("toy+two", names) == "toy+two"  # two have it, and neither is meant
+    assert grids._whole("toy", names) == "toy"
+    assert grids._whole("toy+nope", names) == "toy+nope"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,3 +32,18 @@ def test_the_help_of_run_is_grouped_and_its_examples_can_be_copied(tmp_path: Pat
     assert len(examples) >= 4
     listed = {name for names in verbs.VERBS.values() for name in names}
     assert {command.name for command in get_command(app).commands.values()} - listed == set()
+
+
+@pytest.mark.parametrize("after", [0.1, 0.3, 0.6])
+def test_ctrl_c_while_it_is_still_being_imported_is_a_sentence(after: float, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('up', flush=True)\nfrom cod_bench.cli import main\nmain()", "list"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    # wherever it was met: before anything, at work, or done already
+    assert process.returncode in (130, 0), told
+    assert "Traceback" not in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -214,3 +215,18 @@ def test_a_run_that_hangs_is_ended_and_others_go_on(tmp_path: Path, caplog: pyte
     assert not outcomes["ends 0"].interrupted
     assert outcomes["kd 0"].error == ""
     assert re.search(r"ends 0: still at work after \d s; it is ended after 6 s", caplog.text)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells blocked signals on Linux alone")
+def test_workers_are_deaf_to_ctrl_c_from_their_first_moment_and_this_process_is_not() -> None:
+    def blocked(process: int | str) -> bool:
+        (line,) = re.findall(r"SigBlk:\s*([0-9a-f]+)", Path(f"/proc/{process}/status").read_text())
+        return bool(int(line, 16) >> (signal.SIGINT - 1) & 1)
+
+    running = execute([TEACHER], workers=1)
+    assert next(running).error == ""
+    children = [child.pid for child in multiprocessing.active_children()]
+    assert children
+    assert all(blocked(child) for child in children if child)
+    assert not blocked("self")
+    list(running)
