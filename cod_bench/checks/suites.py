@@ -86,11 +86,12 @@ def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
     generators = ["", *sorted(own - {""})]
     made = [
         sliced
-        for suite in suites.SUITES.values()
+        for suite in suites.every().values()
         if suite.admits(track)
         for methods in submitted
         for generator in generators
         for own in tried
+        if not {*methods} & {*suite.methods} and not {*own} & {*suite.conditions}  # of a file, it declares these itself
         for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
         for sliced in (variant, *on_other_tasks(variant, specs))
     ]

@@ -39,6 +39,7 @@ def new(
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="Plugin files, or a folder of records.")],
     base: Annotated[str, typer.Option("--base", help="Of a folder: git ref that nothing may be removed from.")] = "",
+    suite: Annotated[str, typer.Option("--suite", help="Of a folder: FILE.toml of a suite that it may hold.")] = "",
     data: DataOption = None,
     plugin: PluginOption = None,
 ) -> None:
@@ -49,6 +50,8 @@ def check(
     given.plugins(plugin, data)
     if base and not any(path.is_dir() for path in paths):
         raise UsageError(f"--base {base}: belongs to a folder of records; leave it out")
+    if suite:
+        suites.suite(suite)
     failed = 0
     for path in paths:
         results = check_records.check(path, base=base) if path.is_dir() else plugins.check(path)
