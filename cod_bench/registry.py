@@ -133,6 +133,18 @@ def plugin_files() -> tuple[str, ...]:
     return tuple(sorted(str(path) for path in set(_plugin_files.values())))
 
 
+def foreign() -> tuple[str, ...]:
+    """Plugins that other distributions bring, each with the time of its file: what changes where they do."""
+    found = []
+    for kind in KINDS:
+        for entry in entry_points(group=f"cod_bench.{KINDS[kind]}"):
+            spec = importlib.util.find_spec(entry.value.split(":")[0])
+            origin = Path(spec.origin) if spec is not None and spec.origin else None
+            changed = origin.stat().st_mtime_ns if origin is not None and origin.is_file() else 0
+            found.append(f"{kind} {entry.name} {entry.value} {entry.dist.version if entry.dist else ''} {changed}")
+    return tuple(sorted(found))
+
+
 def _sources(kind: str) -> dict[str, str]:
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)

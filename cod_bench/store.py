@@ -336,15 +336,23 @@ class Artifacts:
         """
         return self.root / "teachers" / model / f"{task}-{key}"
 
-    def adopt(self, folder: Path) -> None:
-        """Rename a teacher's folder that an earlier version put under the name of a track."""
+    def adopted(self, folder: Path) -> Path:
+        """A teacher's folder, after renaming the one that an earlier version put under the name of a track.
+
+        Where it cannot be renamed, as in a cache that is only read, it is the earlier one itself.
+        """
         if folder.exists():
-            return
+            return folder
         for other in sorted((self.root / "teachers").glob(f"*/{folder.name}")):
-            with suppress(OSError):  # another process does the same
+            try:
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 other.rename(folder)
-                return
+            except FileNotFoundError:  # another process did the same
+                continue
+            except OSError:
+                return folder if folder.exists() else other
+            return folder
+        return folder
 
     def pool(self, task: str, teacher_hash: str, generator: str, key: str) -> Path:
         """Folder of one generator's pool for one teacher."""

@@ -230,15 +230,29 @@ def test_a_teachers_folder_of_an_earlier_version_is_found_and_renamed(tmp_path: 
     old.mkdir(parents=True)
     (old / "teacher.json").write_text("marker")
     new = artifacts.teacher("bert-01234567", "toy", "0123456789ab")
-    artifacts.adopt(new)
+    assert artifacts.adopted(new) == new
     assert (new / "teacher.json").read_text() == "marker"
     assert not old.exists()
     old.mkdir()  # what is there already is left alone
-    artifacts.adopt(new)
+    assert artifacts.adopted(new) == new
     assert (new / "teacher.json").exists()
     other = artifacts.teacher("bert-01234567", "other", "0123456789ab")
-    artifacts.adopt(other)
+    assert artifacts.adopted(other) == other
     assert not other.exists()
+
+
+def test_where_nothing_can_be_renamed_the_earlier_folder_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts = Artifacts(tmp_path)
+    old = tmp_path / "teachers" / "my-track" / "toy-0123456789ab"
+    old.mkdir(parents=True)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert artifacts.adopted(artifacts.teacher("bert-01234567", "toy", "0123456789ab")) == old
 
 
 def test_a_teacher_that_lay_under_a_tracks_name_is_not_fitted_anew(

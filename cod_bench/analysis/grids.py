@@ -66,11 +66,20 @@ def named(
         there = {suite.name: suite for suite in suites_with_records(results)} if records else {}
         asked = _whole(asked, there)
         wanted = [there[asked]] if asked in there else [declared] if asked == declared.name else []
-        wanted += [suite for _, suite in sorted(there.items()) if family and suite.variant_of == asked]
+        if family:
+            wanted += [suite for _, suite in sorted(there.items()) if _akin(suite, asked, there.get(asked))]
     found: list[Grid] = []
     for suite in (suite.on_tracks({r.spec.track for r in chosen}) for suite in wanted):
         found += of(suite, records=chosen, references=results.references())
     return [grid for grid in found if grid.runs]
+
+
+def _akin(suite: Suite, asked: str, one: Suite | None) -> bool:
+    """Whether a suite is a variant of the one that was asked for, or of its suite on the same tasks."""
+    if suite.variant_of == asked:
+        return True
+    alike = one is not None and (suite.family, suite.tasks, suite.generator) == (one.family, one.tasks, one.generator)
+    return alike and suite.name != asked and bool(suite.submitted or suite.tried)
 
 
 def _whole(asked: str, there: Iterable[str]) -> str:

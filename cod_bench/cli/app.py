@@ -300,13 +300,13 @@ def leaderboard(
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)
-    of = rendered.inputs(folder, [one.name for one in chosen], origin.options(), *suites.given())
+    of = rendered.inputs(folder, [one.name for one in chosen], *given.rendering())
+    for file in folder.glance()[1]:
+        say(f"not counted, corrupt: {file.line}", err=True)
     if not check and (known := rendered.read(target, of)) is not None:
         say(f"{target}: {len(known.files)} files are what the records say already; start with {target / 'README.md'}")
         return
     files = render.files(folder, chosen, figures=not check)
-    for file in folder.scan()[1]:
-        say(f"not counted, corrupt: {file.path}: {file.reason}", err=True)
     if not check:
         boards.write(target, files)
         rendered.keep(target, of, files, {})

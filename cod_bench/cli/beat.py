@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cod_bench.data import progress
+
 EVERY = 30.0
 """Seconds without a word after which one is said."""
 
@@ -45,7 +47,12 @@ def step(what: str, say: Callable[[str], None], every: float = EVERY) -> Iterato
         return f"{time.monotonic() - start:.0f} s"
 
     say(f"{what}: starts")
-    beat = Beat(say, lambda: f"{what}: at work for {lasts()}", every)
+
+    def state() -> str:
+        steps = "".join(f"; {one.line}" for one in progress.told())
+        return f"{what}: at work for {lasts()}{steps}"
+
+    beat = Beat(say, state, every)
     try:
         yield
     finally:

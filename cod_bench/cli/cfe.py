@@ -213,7 +213,8 @@ def try_texts(
     for one in found:
         state = "" if one.valid else ", NOT VALID"
         say(f"{one.before.name} {one.before.p:.3f} -> {one.after.name} {one.after.p:.3f}{state}")
-        say(f"  {diff.drawn(one.words, colour=colour)}", keep=COLOURS)
+        words = diff.words(plain(one.text), plain(one.counterfactual))
+        say(f"  {diff.drawn(words, colour=colour)}", keep=COLOURS)
     if target is not None:
         beside = tried.read(target) if again is None and target.is_file() else []
         write_atomic(target, tried.to_json(tried.added(beside, found)))
@@ -291,14 +292,14 @@ def _kept(track: str, task: str, generator: str, seed: int, texts: int) -> bool:
     classes, rows = corpus.task.classes, {row.id: row for row in corpus.train}
     for name in names:
         found = pools.at_hand(tracks.track(name), corpus, made, seed, texts)
-        if len(found) == texts and all(entry.id in rows for entry in found):
+        # of a slot without a valid one the last attempt is shown, which is not kept
+        if len(found) == texts and all(entry.id in rows and entry.cfe is not None for entry in found):
             _say(f"teacher of {task} on {name}: what it said of these texts is kept here")
             for entry in found:
-                row, which = rows[entry.id], "first" if entry.cfe is None else "cfe"
+                row = rows[entry.id]
                 # of two classes p(target) - p(the other) tells p(target)
-                p = [(1 + margin) / 2 for margin in (entry.margin, entry.margins.get(which, entry.margin))]
-                shown = entry.first if entry.cfe is None else entry.cfe
-                _drawn(row.text, shown, classes[row.label], classes[entry.target], p, valid=entry.cfe is not None)
+                p = [(1 + margin) / 2 for margin in (entry.margin, entry.margins["cfe"])]
+                _drawn(row.text, str(entry.cfe), classes[row.label], classes[entry.target], p, valid=True)
             return True
     return False
 

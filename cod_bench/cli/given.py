@@ -11,11 +11,12 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.cli.terminal import say
 from cod_bench.cli.verbs import named
-from cod_bench.data import origin
-from cod_bench.design import shard
+from cod_bench.data import locks, origin
+from cod_bench.design import shard, suites
 from cod_bench.design.filters import Filters
 from cod_bench.errors import UsageError
 from cod_bench.records.results import results_folder as results_folder
+from cod_bench.spec import canonical
 from cod_bench.store import UNFIT
 
 LONGEST_RANGE = 10_000
@@ -117,6 +118,12 @@ def ready(names: Iterable[str], tasks: Collection[str]) -> None:
         generator = registry.load("generator", name)
         if not generator.costly:
             generator.ready(tasks)
+
+
+def rendering() -> tuple[str, ...]:
+    """What decides how records are rendered besides them and the code: whatever is named, pinned or installed here."""
+    own = [canonical([name, origin.find(name).identity()]) for name in map(origin.named, origin.own_names())]
+    return (origin.options(), canonical(locks.committed()), *own, *registry.foreign(), *suites.given())
 
 
 RUNS, PUBLISHED = Path("runs"), Path("results")

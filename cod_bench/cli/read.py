@@ -130,14 +130,15 @@ def compare(
         if not found.units:
             apart.append(f"{found.left} - {found.right}")
             continue
-        if found.tasks < len(a[0].suite.tasks):
-            told = "not every task has a common unit"
-        elif whole:
+        if whole:
             how = f"p = {p_value(found.p)}" if found.paired else "unpaired: other teachers, rows or machines"
             told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
         else:
             told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
-        say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {', '.join(map(str, found.ks))}")
+        there = dict.fromkeys(task for task, _, _ in one if any(task == key[0] for key in other))
+        some = "" if len(there) == len(a[0].suite.tasks) else f", on {', '.join(there)} alone"
+        ks_told = ", ".join(map(str, found.ks))
+        say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {ks_told}{some}")
     if apart:
         say(f"  no common unit: {', '.join(apart)}")
     for words in dict.fromkeys(standing.words(grid) for grid in grids):

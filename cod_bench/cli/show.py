@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, registry
 from cod_bench.analysis import grids
+from cod_bench.cli import given
 from cod_bench.cli.beat import Beat
 from cod_bench.cli.terminal import say
 from cod_bench.counterfactuals import purchase as cfe
@@ -196,7 +197,7 @@ def _rendered(parts: Sequence[Part], results: Results, out: Path) -> list[str]:
     results.glance()  # an index for whoever reads next
     shown = grids.suites_with_records(results)
     chosen = [*shown, *(suite for suite in dict.fromkeys(suite for suite, _ in parts) if suite not in shown)]
-    of = rendered.inputs(results, [suite.name for suite in chosen], origin.options(), *suites.given())
+    of = rendered.inputs(results, [suite.name for suite in chosen], *given.rendering())
     known = rendered.read(out, of)
     if known is None:
         files = render.files(results, chosen)
@@ -235,12 +236,14 @@ def _core_seconds(tallies: Sequence[Tally]) -> str:
 def _named(suite: Suite, filters: Filters, results: Results) -> str:
     """The options by which `status` shows the same runs."""
     given = {
-        "suite": (suite.family,), "task": filters.task, "method": filters.method, "condition": filters.condition,
+        "suite": (shlex.quote(suites.option(suite.family)),),
+        "task": filters.task, "method": filters.method, "condition": filters.condition,
         "generator": (filters.generator,), "track": (filters.track,), "protocol": filters.protocol,
         "results": (shlex.quote(str(results.root)),),
     }  # fmt: skip
     named = "".join(f" --{name} {','.join(values)}" for name, values in given.items() if any(values))
-    return named + "".join(f" --plugin {shlex.quote(path)}" for path in registry.plugin_files())
+    plugins = "".join(f" --plugin {shlex.quote(path)}" for path in registry.plugin_files())
+    return named + origin.options() + plugins
 
 
 def _together(whole: Plan) -> str:

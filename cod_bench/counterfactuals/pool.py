@@ -76,7 +76,7 @@ def stored(where: Path, seed: int, slots: int, *, kept_wrong: bool = False, pres
 def at_hand(track: Track, corpus: Corpus, generator: Generator, seed: int, slots: int) -> list[Entry]:
     """The first entries of a seed in this machine's cache folder, found without a teacher; fewer where they lack."""
     artifacts, task = Artifacts.default(), corpus.task
-    marker = artifacts.teacher(track.teacher_name, task.name, teacher_key(track, task)) / MARKER
+    marker = artifacts.adopted(artifacts.teacher(track.teacher_name, task.name, teacher_key(track, task))) / MARKER
     try:
         about = sealed(marker, marker.parent.name, json.loads)
         hashed = str(about["sha256"])[:12]

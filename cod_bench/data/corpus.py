@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -125,7 +125,10 @@ def prepare(task: Task) -> Corpus:
     }
     evaluation = task.evaluation_rows // len(task.classes)
     alone = {side: _one_a_cluster(ordered[side]) for side in ("dev", "evaluation")}
-    near = {side: len(ordered[side]) - len(found) for side, found in alone.items()}
+    near = {
+        side: Counter(e.label for e, _ in ordered[side]) - Counter(e.label for e in found)
+        for side, found in alone.items()
+    }
     corpus = _corpus(
         task,
         train=_balanced(task, "train", [example for example, _ in ordered["train"]], 1, len(rows)),
@@ -285,7 +288,7 @@ def _one_a_cluster(ordered: Iterable[tuple[Example, int]]) -> list[Example]:
 
 
 def _balanced(
-    task: Task, side: str, ordered: Iterable[Example], least: int, most: int, near: int = 0
+    task: Task, side: str, ordered: Iterable[Example], least: int, most: int, near: Mapping[int, int] | None = None
 ) -> tuple[Example, ...]:
     """Equally many of every class, `least` to `most` each, the first ones of `ordered`; sorted by id."""
     chosen: list[list[Example]] = [[] for _ in task.classes]
@@ -296,7 +299,7 @@ def _balanced(
     if count < least:
         raise UsageError(
             f"task {task.name!r}: class {task.classes[smallest]!r} has {count} rows on the {side} side"
-            + (f", where {near} more rows are too near to one of these," if near else "")
+            + (f", where {taken} more are too near to another one," if (taken := (near or {}).get(smallest, 0)) else "")
             + f" and needs {least}; raise that side's share or give more rows"
         )
     return tuple(sorted((example for found in chosen for example in found[:count]), key=lambda example: example.id))

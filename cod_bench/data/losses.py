@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cod_bench.data.corpus import MIN_WORDS
 from cod_bench.data.near import clusters, normal_form
-from cod_bench.task import Corpus, RawRow
+from cod_bench.task import Corpus, RawRow, normalise
 
 
 def told(given: Sequence[RawRow], made: Corpus) -> str:
@@ -18,10 +18,11 @@ def told(given: Sequence[RawRow], made: Corpus) -> str:
     forms: dict[str, set[int]] = {}
     short = 0
     for row in given:
-        if len(row.text.split()) < MIN_WORDS and normal_form(row.text) not in kept:
+        text = normalise(row.text)  # as corpora have it
+        if len(text.split()) < MIN_WORDS and normal_form(text) not in kept:
             short += 1
             continue
-        forms.setdefault(normal_form(row.text), set()).add(row.label)
+        forms.setdefault(normal_form(text), set()).add(row.label)
     twice = {form for form, labels in forms.items() if len(labels) > 1}
     repeated = len(given) - short - len(forms) + len(twice)
     distinct = [form for form in forms if form not in twice]

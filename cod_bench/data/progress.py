@@ -56,7 +56,10 @@ class Step:
         if now - self._last < EVERY:
             return
         self._last = now
-        told = {"what": self._what, "done": done, "of": self._of, "seconds": now - self._begun, "for": os.getppid()}
+        told = {
+            "what": self._what, "done": done, "of": self._of, "seconds": now - self._begun, "for": os.getppid(),
+            "by": os.getpid(),
+        }  # fmt: skip
         other = self._path.with_suffix(".new")
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,9 +84,10 @@ def told() -> list[Progress]:
     for path in _folder().glob("*.json"):
         try:
             if time.time() - path.stat().st_mtime > LATEST:
+                path.unlink(missing_ok=True)
                 continue
             value = json.loads(read_text(path, MOST))
-            if value["for"] == mine:
+            if mine in (value["for"], value.get("by")):
                 numbers = int(value["done"]), int(value["of"]), float(value["seconds"])
                 found.append(Progress(plain(value["what"])[:200], *numbers))
         except (OSError, *UNFIT):

@@ -65,7 +65,7 @@ def parts(named: str | Suite, filters: Filters) -> list[tuple[Suite, Filters]]:
 
 def _undeclared(suite: Suite, method: str) -> bool:
     """Whether no suite declares a method, this one included."""
-    return not any(method in one.methods for one in (suite, *suites.every().values()))
+    return not any(method in one.methods for one in (suite, *suites.SUITES.values()))
 
 
 def suite_for(named: str | Suite, filters: Filters) -> Suite:

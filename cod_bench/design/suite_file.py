@@ -13,7 +13,7 @@ from cod_bench.data import origin
 from cod_bench.design import tracks
 from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError, plain, unknown
-from cod_bench.registry import NAME
+from cod_bench.registry import unfit_name
 from cod_bench.spec import PROTOCOLS, digest
 from cod_bench.split import check_budget
 from cod_bench.store import read_text
@@ -49,8 +49,10 @@ def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors
     if absent := [key for key in REQUIRED if key not in given]:
         raise UsageError(f"{where}: {absent[0]} is missing; write for example {EXAMPLES[absent[0]]}")
     name = _word(where, "name", given.get("name", path.stem))
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{where}: name {name!r}: write letters, digits, _ and -")
+    if unfit := unfit_name(name):
+        raise UsageError(f"{where}: name {name!r}: {unfit}; choose another one")
+    if {"track", "tracks"} <= given.keys():
+        raise UsageError(f"{where}: has both track and tracks; leave one of them out")
     if name in taken:
         raise UsageError(f"{where}: name {name!r} is taken by a declared suite; choose another one")
     asked = {key: _words(where, key, given[key]) for key in ("tasks", "methods", "conditions")}
@@ -114,6 +116,8 @@ def _table(path: Path, where: str) -> dict[str, Any]:
         raise UsageError(f"{where}: no such file; name a TOML file that declares a suite") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where}: is no TOML ({plain(error)}); mend it there") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply; write lists of names and numbers") from None
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{where}: cannot be read: {plain(told)}") from None

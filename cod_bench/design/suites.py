@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cod_bench.design import suite_file
 from cod_bench.design.suite import Block, Expected, Suite
-from cod_bench.errors import unknown
+from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import base_name
 
 CONDITIONS = (
@@ -271,6 +271,9 @@ def suite(name: str) -> Suite:
         path = Path(name).expanduser()
         tracked = SUITES[DEFAULT_SUITE].tracks[:2]
         found = suite_file.read(path, taken=[*SUITES], tracks_else=tracked, floors=_floors)
+        other = _of_files.get(found.name)
+        if other is not None and other[1] != str(path.resolve()):
+            raise UsageError(f"--suite {name}: {other[1]} has a suite {found.name!r} too; give one another name")
         _of_files[found.name] = (found, str(path.resolve()))
         return found
     known = every()

@@ -282,8 +282,10 @@ class Results:
                 entry = judged.get(name)
                 if entry is not None and entry.stamp != stamp:
                     entry = None
-                if record is None or known != stamp:
+                if anew or record is None or known != stamp:
                     record = self.read(self.root / name, judged=entry is not None)
+                    if entry is not None and index.stamp((self.root / name).lstat()) != stamp:
+                        record = self.read(self.root / name)  # replaced a moment ago: nobody has judged it
                     _read[file.path] = stamp, record
                 new += entry is None
                 entries[name] = entry or index.entry(name, stamp, index.facts(record))

@@ -27,7 +27,7 @@ from cod_bench.store import UNFIT, home, read_text, write_atomic
 NAME = ".rendered"
 VERSION = 1
 MOST = 1 << 24
-PACKAGES = ("cod_bench", "cod_bench.tasks", "cod_bench.baselines", "cod_bench.published")
+PACKAGES = ("cod_bench", "cod_bench.tasks", "cod_bench.baselines")
 LIBRARIES = ("numpy", "scipy", "matplotlib", "tabulate", "jinja2", "markdown-it-py")
 """What else decides how a file looks."""
 
@@ -47,7 +47,7 @@ def inputs(results: Results, suites: Sequence[str], *given: str) -> str:
     Files are known by size, times and inode, so that nothing is read; a changed one is never taken for the old.
 
     Args:
-        given: what else decides: the sources of rows, the content of a suite's file.
+        given: what else decides: sources of rows, locks, suites of files, plugins of other distributions.
     """
     code = [stamp for package in PACKAGES for stamp in _stamps(Path(str(resources.files(package))))]
     own = [stamp for name in ("tracks", "locks") for stamp in _stamps(home() / name)]

@@ -90,9 +90,17 @@ def held(payload: Mapping[str, Any]) -> dict[str, bytes]:
     """What this cache folder has of a teacher's or pool block's files, of whatever version; none for other jobs."""
     artifacts = Artifacts.default()
     if payload["stage"] == "teacher":
-        folder = artifacts.teacher(tracks.track(payload["track"]).teacher_name, payload["task"], "x").parent
+        track = tracks.track(payload["track"])
+        # under the teacher's name, or under that of the track where an earlier version put it
+        places = [artifacts.teacher(name, payload["task"], "x").parent for name in (track.teacher_name, track.base)]
         name = re.compile(re.escape(payload["task"]) + r"-[0-9a-f]{12}")
-        return pack(path for f in _folders(folder) if name.fullmatch(f.name) for path in _whole(f, "teacher.json"))
+        return pack(
+            path
+            for place in places
+            for f in _folders(place)
+            if name.fullmatch(f.name)
+            for path in _whole(f, "teacher.json")
+        )
     if payload["stage"] != "pool":
         return {}
     block = block_name(payload["seed"], payload["start"], payload["end"], payload["kept_wrong"], "*")

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Literal
 
 from cod_bench.data import origin
+from cod_bench.data.checkpoints import MARKER, teacher_key
 from cod_bench.design import tracks
 from cod_bench.design.filters import Filters, exactly, select
 from cod_bench.design.identity import excluded, run_ids
@@ -18,12 +19,15 @@ from cod_bench.distiller import brings_fit
 from cod_bench.records.record import Summary
 from cod_bench.records.results import BadFile, Results
 from cod_bench.spec import RunSpec
+from cod_bench.store import Artifacts
 from cod_bench.track import Track
 
 State = Literal["done", "missing", "failed", "not applicable"]
 
 Pair = tuple[str, str]
 """(track, task), which has a teacher."""
+Texts = tuple[int, float]
+"""Rows of a training pool and tokens of one of its texts."""
 
 NO_SUITE = Suite("", "runs named one by one", (), (), (), (), (), "")
 """What the plan of such runs has in place of a suite: it declares nothing, so that no table can be made of it."""
@@ -174,6 +178,7 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> tuple[di
     fitted = {(record.spec.track, record.spec.task) for record in records}
     there = {name: tracks.track(name) for name in {spec.track for spec in missing}}
     medians = {key: median(values) for key, values in known.items()}
+    texts = {pair: _texts(there[pair[0]], pair[1]) for pair in {(spec.track, spec.task) for spec in missing}}
     runs, first = {}, dict[Pair, float]()
     for spec in missing:
         track, pair = there[spec.track], (spec.track, spec.task)
@@ -181,38 +186,49 @@ def _seconds(missing: Sequence[RunSpec], records: Sequence[Summary]) -> tuple[di
         if seconds < 0:
             # a guess: a plugin may take other steps
             steps = 0 if brings_fit(spec.method) else track.recipe_for(spec.method).steps_at(spec.k)
-            each, evaluation = _step_seconds(track, spec.task)
+            each, evaluation = _step_seconds(track, texts[pair])
             seconds = steps * each + evaluation
         runs[spec] = seconds
         if pair not in fitted and pair not in first and not track.random:
-            first[pair] = _teacher_seconds(track, spec.task)
+            first[pair] = 0.0 if _is_fitted(track, spec.task) else _teacher_seconds(track, texts[pair])
     return runs, first
 
 
-def _step_seconds(track: Track, task: str) -> tuple[float, float]:
+def _step_seconds(track: Track, texts: Texts) -> tuple[float, float]:
     """Core-seconds of one step of a student, and of its evaluation."""
     if track.sizes is None:
         return track.effort * STEP_SECONDS[track.precision], track.effort * EVALUATION_SECONDS[track.precision]
-    _, tokens = _texts(track, task)
+    _, tokens = texts
     product = 2 * track.sizes[1] * tokens / PRODUCTS[track.precision]
     return 3 * product * track.recipe.batch_size, EVALUATED * product
 
 
-def _teacher_seconds(track: Track, task: str) -> float:
+def _teacher_seconds(track: Track, texts: Texts) -> float:
     """Core-seconds of fitting a teacher, and of the word scores and searches that ask it."""
     if track.sizes is None:
         share = track.effort if track.teacher.rows is None else track.teacher.rows / 8000
         return share * TEACHER_SECONDS[track.precision]
-    rows, tokens = _texts(track, task)
+    rows, tokens = texts
     product = 2 * track.sizes[0] * tokens / PRODUCTS[track.precision]
     return 3 * product * rows * track.teacher.epochs + product * ASKED
 
 
-def _texts(track: Track, task: str) -> tuple[int, float]:
-    """Rows of a task's training pool and tokens of a text; what is usual where its rows are not at hand."""
-    found = origin.at_hand(task)
+def _texts(track: Track, task: str) -> Texts:
+    """Rows that a teacher is fitted on and tokens of a text; what is usual where a task's rows are not at hand.
+
+    Of a track whose parameters nobody counted neither is asked for.
+    """
+    found = origin.at_hand(task) if track.sizes is not None else None
     if found is None or not found.train:
-        return ROWS, min(TOKENS, track.max_length)
+        return min(ROWS, track.teacher.rows or ROWS), min(TOKENS, track.max_length)
     some = found.train[:500]
     words = sum(len(row.text.split()) for row in some) / len(some)
     return min(len(found.train), track.teacher.rows or len(found.train)), min(words * PIECES + 2, track.max_length)
+
+
+def _is_fitted(track: Track, task: str) -> bool:
+    """Whether the cache folder has the teacher, whichever track it was fitted for."""
+    if not track.teacher_side.pinned:
+        return False
+    name = teacher_key(track, origin.find(task))
+    return (Artifacts.default().teacher(track.teacher_name, task, name) / MARKER).is_file()

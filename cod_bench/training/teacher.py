@@ -190,8 +190,8 @@ def load_or_fit(track: Track, corpus: Corpus, base: Pretrained, artifacts: Artif
     """
     from safetensors.torch import load
 
-    folder = artifacts.teacher(track.teacher_name, corpus.task.name, checkpoints.teacher_key(track, corpus.task))
-    artifacts.adopt(folder)
+    named = artifacts.teacher(track.teacher_name, corpus.task.name, checkpoints.teacher_key(track, corpus.task))
+    folder = artifacts.adopted(named)
     about, data = kept(
         folder / MARKER, folder.name, partial(checkpoints.teacher, folder),
         lambda: _fit_and_save(track, corpus, base, folder),

@@ -42,6 +42,13 @@ def test_each_rule_tells_its_own() -> None:
     assert "4 repeated or under two labels" in told
 
 
+def test_rows_are_looked_for_as_corpora_have_them() -> None:
+    given_rows = [RawRow(f"\u201c{row.text}\u201d \u2013 it\u2019s", row.label) for row in rows(40)]
+    made = corpora.arrange(TASK, given_rows, None)
+    assert len(made.train) + len(made.dev) + len(made.evaluation) == len(given_rows)
+    assert "left out" not in losses.told(given_rows, made)
+
+
 def test_nothing_lost_is_nothing_told() -> None:
     given_rows = rows(40)
     made = corpora.arrange(TASK, given_rows, None)

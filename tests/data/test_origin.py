@@ -130,7 +130,7 @@ def test_a_folder_may_have_the_name_of_an_alias_and_the_first_folder_wins(tmp_pa
     [
         ("nowhere", "nowhere: is no folder"),
         ("yelp=nowhere", "yelp=.*nowhere: is no folder"),
-        ("help=.", "unknown task 'help': did you mean 'yelp'"),
+        ("help=.", "the name is too near to that of task 'yelp'"),
         ("toy=.", "task 'toy' comes with its package and takes no files"),
     ],
 )

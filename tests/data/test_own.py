@@ -112,7 +112,7 @@ LINE = "a b c d e"
         ("places", [(LINE, "<b>"), (LINE + " f", "ok")], "label '<b>' cannot be a class's name"),
         ("places", [(LINE, ""), (LINE + " f", "ok")], "row 1: label=''; write a class's name or number"),
         ("places", [("", "no"), (LINE, "ok")], "row 1: text=''; every row needs one"),
-        ("yelpp", rows(), "unknown task 'yelpp': did you mean 'yelp'"),
+        ("yelpp", rows(), "the name is too near to that of task 'yelp', of which it may be a slip"),
     ],
     ids=["one class", "eleven", "markup", "no label", "no text", "slip"],
 )

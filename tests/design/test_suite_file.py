@@ -60,6 +60,13 @@ def test_its_title_tells_the_digest_of_what_it_declares_and_of_nothing_else(tmp_
     assert suites.suite(made(tmp_path, SOUND.replace("0-3", "0-4"))).title != one
 
 
+def test_two_files_of_one_name_are_told_apart(tmp_path: Path, forget: None) -> None:
+    suites.suite(made(tmp_path))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="has a suite 'trial' too; give one another name"):
+        suites.suite(made(tmp_path / "other"))
+
+
 def test_without_floors_there_are_none(tmp_path: Path, forget: None) -> None:
     assert suites.suite(made(tmp_path, f"{SOUND}floors = false\n")).floors == ()
 
@@ -80,13 +87,16 @@ def test_without_floors_there_are_none(tmp_path: Path, forget: None) -> None:
         ('"0-3"', "[true]", r"seeds \[True\]: write whole numbers"),
         ('"0-3"', '"0-999999999"', "seeds '0-999999999': write whole numbers"),
         ('name = "trial"', 'name = "embedded"', "name 'embedded' is taken by a declared suite"),
-        ('name = "trial"', 'name = "../x"', "name '../x': write letters, digits, _ and -"),
+        ('name = "trial"', 'name = "../x"', "name '../x': must be letters, digits, _ or -"),
         ('title = "Mine"', 'title = "a\\u001b[31m"', "title .*: write a text"),
         ("k = [8, 16]", "k = [8, 16]\nprimary_k = [32]", "primary_k 32 is none of k = 8, 16"),
         ("k = [8, 16]", 'k = [8, 16]\ngenerator = "gpt"', "unknown generator 'gpt'"),
         ("k = [8, 16]", 'k = [8, 16]\nfloors = "no"', "floors 'no': write true or false"),
         ("k = [8, 16]", 'k = [8, 16]\nprotocols = ["first"]', "unknown protocol 'first'"),
         ("k = [8, 16]", "k = [8, 16", "is no TOML"),
+        ("k = [8, 16]", f"k = {'[' * 9000}", "is (nested too deeply|no TOML)"),
+        ('name = "trial"', 'name = "con"', "name 'con': is what Windows calls a device"),
+        ('tracks = ["toy"]', 'tracks = ["toy"]\ntrack = "toy"', "has both track and tracks"),
         ('["kd", "finetune"]', '"kd"', "methods 'kd': write a list of names"),
     ],
 )

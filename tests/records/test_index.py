@@ -94,6 +94,10 @@ def test_readers_take_what_was_judged_as_it_is_and_judge_what_changed(
     folders._read.clear()
     assert filled.scan()[0] == first  # the very same values
     assert scanned(anew=True) == 4
+    scanned()
+    judged.clear()
+    filled.scan(anew=True)  # in the process that took them on the index's word
+    assert len(judged) == 4
     filled.write(replace(first[0], cost={**first[0].cost, "seconds": 5.0}))
     assert scanned() == 1
     broken = filled.record_paths()[1]

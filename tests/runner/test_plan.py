@@ -68,13 +68,15 @@ def test_a_run_hangs_after_ten_times_the_longest_of_its_kind_and_ten_minutes_at_
 def test_a_pair_of_known_size_is_estimated_by_parameters_tokens_and_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     track = replace(built_in.TRACKS["minilm-fp32"], sizes=(86_000_000, 43_000_000))
     monkeypatch.setattr(plan.origin, "at_hand", lambda _task: None)
-    one = plan._teacher_seconds(track, "rt_quotes")
-    eight = plan._teacher_seconds(replace(track, teacher=replace(track.teacher, epochs=8)), "rt_quotes")
+    texts = plan._texts(track, "rt_quotes")
+    assert texts == (plan.ROWS, plan.TOKENS)
+    one = plan._teacher_seconds(track, texts)
+    eight = plan._teacher_seconds(replace(track, teacher=replace(track.teacher, epochs=8)), texts)
     asked = 2 * 86e6 * plan.TOKENS / plan.PRODUCTS["float32"] * plan.ASKED
     assert (eight - asked) == pytest.approx(8 * (one - asked))
-    half = plan._teacher_seconds(replace(track, sizes=(43_000_000, 1)), "rt_quotes")
+    half = plan._teacher_seconds(replace(track, sizes=(43_000_000, 1)), texts)
     assert half == pytest.approx(one / 2)
-    step, evaluation = plan._step_seconds(track, "rt_quotes")
+    step, evaluation = plan._step_seconds(track, texts)
     assert step == pytest.approx(6 * 43e6 * plan.TOKENS * track.recipe.batch_size / plan.PRODUCTS["float32"])
     assert evaluation > 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cod_bench import registry
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
 from cod_bench.reports import standing
@@ -28,15 +29,22 @@ def of(grid: Grid) -> dict[str, Any]:
         "suite": grid.suite.name,
         "track": grid.track,
         "protocol": grid.protocol,
-        "run": grid.suite.family,
+        "run": grid.suite.family if declared is not None else f"{grid.suite.family}.toml",
         "generator": grid.suite.generator if other else "",
         "local": LOCAL,
         "tasks": {task: base_name(task) for task in grid.suite.tasks},
+        "data": {task: _data(task) for task in grid.suite.tasks if LOCAL in task},
         "ks": [k for k in grid.ks if k in grid.suite.primary_k],
         "folders": folders,
         "references": _references(grid),
         "states": {method: standing.full(grid, method) for method in (*grid.methods, *grid.floors)},
     }
+
+
+def _data(task: str) -> str:
+    """What `--data` names for local rows: a file of one's own, or the folder of a declared task's slices."""
+    name = base_name(task)
+    return f"{name}=FILE" if name in registry.value_names("task") else "DIR"
 
 
 def _references(grid: Grid) -> dict[str, str]:

@@ -53,8 +53,8 @@ function evidence(i) {
     parts.push("--task", tasks.map((task) => known.tasks[task]).join(","), "--method", method, "--condition", condition);
     if (ks.length) parts.push("--k", ks.join(","));
     if (known.generator) parts.push("--generator", known.generator);
-    const local = tasks.some((task) => task.includes(known.local));
-    const command = parts.map(inShell).join(" ") + (local ? " --data DIR" : "");
+    const sources = [...new Set(tasks.map((task) => known.data[task]).filter(Boolean))];
+    const command = parts.map(inShell).join(" ") + sources.map((one) => ` --data ${inShell(one)}`).join("");
     const button = made("button", "Copy", { type: "button" });
     button.addEventListener("click", () => copy(command, button));
     const line = made("p", "", { className: "command" });
