@@ -133,6 +133,11 @@ def plugin_files() -> tuple[str, ...]:
     return tuple(sorted(str(path) for path in set(_plugin_files.values())))
 
 
+def own_plugins() -> dict[str, Path]:
+    """Plugins of files that the user named, as `<kind>/<name>`."""
+    return {f"{kind}/{name}": path for (kind, name), path in sorted(_plugin_files.items())}
+
+
 def foreign() -> tuple[str, ...]:
     """Plugins that other distributions bring, each with the time of its file: what changes where they do."""
     found = []
@@ -187,6 +192,9 @@ def _load(kind: str, name: str, source: str) -> Any:
         raise UsageError(
             f"{kind} {name!r}: {export}.name is {getattr(value, 'name', None)!r} but must be the file's name {name!r}"
         )
+    version = getattr(value, "version", None)
+    if kind != "executor" and (type(version) is not int or version < 1):
+        raise UsageError(f"{kind} {name!r}: version={version!r}; give a whole number from 1 on")
     return value
 
 

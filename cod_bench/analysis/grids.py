@@ -7,7 +7,6 @@ user - a file of pairs, a language model - is in no code: it is taken from the r
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from cod_bench import registry
 from cod_bench.analysis import aggregate
 from cod_bench.analysis.aggregate import About, AboutCondition, Grid, References
+from cod_bench.analysis.files import akin, of_files, whole_name
 from cod_bench.condition import Condition, ask, condition, outdated, version_of
 from cod_bench.design import suites, tracks
 from cod_bench.design.identity import excluded, expected, has_recipe, identify, not_applicable
@@ -60,35 +60,18 @@ def named(
     if isinstance(asked, Suite):
         wanted = [asked]
     else:
-        declared = suites.declared(asked)
-        asked = declared.name if asked.endswith(END) else asked
+        asked = suites.suite(asked).name if asked.endswith(END) else asked
         # by the name a table has: a suite on local slices or with another generator is a variant of its own
         there = {suite.name: suite for suite in suites_with_records(results)} if records else {}
-        asked = _whole(asked, there)
-        wanted = [there[asked]] if asked in there else [declared] if asked == declared.name else []
+        asked = whole_name(asked, there)
+        declared = there.get(asked) or suites.declared(asked)
+        wanted = [declared] if asked == declared.name else []
         if family:
-            wanted += [suite for _, suite in sorted(there.items()) if _akin(suite, asked, there.get(asked))]
+            wanted += [suite for _, suite in sorted(there.items()) if akin(suite, asked, there.get(asked))]
     found: list[Grid] = []
     for suite in (suite.on_tracks({r.spec.track for r in chosen}) for suite in wanted):
         found += of(suite, records=chosen, references=results.references())
     return [grid for grid in found if grid.runs]
-
-
-def _akin(suite: Suite, asked: str, one: Suite | None) -> bool:
-    """Whether a suite is a variant of the one that was asked for, or of its suite on the same tasks."""
-    if suite.variant_of == asked:
-        return True
-    alike = one is not None and (suite.family, suite.tasks, suite.generator) == (one.family, one.tasks, one.generator)
-    return alike and suite.name != asked and bool(suite.submitted or suite.tried)
-
-
-def _whole(asked: str, there: Iterable[str]) -> str:
-    """The name of a table where a reader leaves out what marks the content of rows: `embedded+mine` of `+local-...`."""
-    names = list(there)
-    if asked in names:
-        return asked
-    short = [name for name in names if re.sub(rf"{re.escape(LOCAL)}[0-9a-f]{{8}}", "", name) == asked]
-    return short[0] if len(short) == 1 else asked
 
 
 def one(asked: str | Suite, results: Results, *, track: str = "", protocol: str = "") -> Grid:
@@ -311,7 +294,7 @@ def suites_with_records(results: Results) -> list[Suite]:
     specs = {summary.spec for summary in results.glance()[0]}
     there, protocols = _known_tracks({s.track for s in specs}), {s.protocol for s in specs}
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
-    every = suites.every()
+    files = of_files(results)
     others = _installed("baseline", "method", {s.method for s in specs} - declared)
     submitted = [(), *((method,) for method in others)]
     conditions = _installed("condition", "condition", {s.condition for s in specs} - set(suites.CONDITIONS))
@@ -324,7 +307,7 @@ def suites_with_records(results: Results) -> list[Suite]:
         for generator in generators
         for own in tried
         for methods in submitted
-        for suite in (declared_suite.on_tracks(there) for declared_suite in every.values())
+        for suite in (declared_suite.on_tracks(there) for declared_suite in (*files.values(), *suites.SUITES.values()))
         if there.intersection(suite.tracks)
         if not {*methods} & {*suite.methods} and not {*own} & {*suite.conditions}  # of a file, it declares these itself
         for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
@@ -333,8 +316,10 @@ def suites_with_records(results: Results) -> list[Suite]:
     chosen: set[str] = set()
     covered: set[RunSpec] = set()
     sizes = {name: sum(1 for _ in suite.expand(track=suite.tracks[0])) for name, suite in known.items()}
-    # the main job first, whatever its size: a part of it is a part of it, and no smaller suite that shares the runs
-    for name, suite in sorted(known.items(), key=lambda item: (item[0] != suites.DEFAULT_SUITE, sizes[item[0]])):
+    # what a user declared first, then the main job, whatever its size: a part of it is a part of it, and no smaller
+    # suite that shares the runs
+    order = sorted(known, key=lambda name: (name not in files, name != suites.DEFAULT_SUITE, sizes[name]))
+    for name, suite in ((name, known[name]) for name in order):
         own = {
             spec
             for track in there.intersection(suite.tracks)

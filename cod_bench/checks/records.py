@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cod_bench import registry
-from cod_bench.analysis import aggregate, grids
+from cod_bench.analysis import aggregate, files, grids
 from cod_bench.checks import prepared, rows
 from cod_bench.checks import suites as check_suites
 from cod_bench.checks.merge_base import LARGEST, Changes, changes, lacking, provenance, uncommitted
@@ -26,12 +26,13 @@ from cod_bench.records.results import (
     FAILURES,
     INDEX,
     LARGEST_VERDICTS,
+    PLUGINS,
     REFERENCE,
     REPRODUCED,
+    SUITES,
     UNREADABLE,
     Results,
 )
-from cod_bench.reports.render import PUBLISHED
 from cod_bench.spec import PROTOCOLS, digest
 from cod_bench.store import read_text
 
@@ -64,6 +65,7 @@ class Folder:
     """Against the merge base; None where none was named."""
     known: dict[str, Any] = field(default_factory=dict)
     """What took long to find out and two lines tell of."""
+    suites: tuple[Any, ...] = ()  # those of files, which its user named or ran there
 
 
 def check(root: Path, *, base: str = "") -> list[Result]:
@@ -90,7 +92,7 @@ def check(root: Path, *, base: str = "") -> list[Result]:
 
 def read(root: Path) -> Folder:
     """Read what is there; what cannot be read is told by the checks."""
-    found = Folder(Results(root))
+    found = Folder(Results(root), suites=tuple(files.of_files(Results(root)).values()))
     for path in sorted(root.rglob("*")):
         if path.is_dir() and not path.is_symlink():
             continue
@@ -107,12 +109,12 @@ def read(root: Path) -> Folder:
 
 def _read(found: Folder, path: Path, name: str) -> None:
     parts = name.split("/")
-    if name in (".lock", INDEX):
+    if name in (".lock", INDEX, PLUGINS):
         lines = read_text(path, LARGEST_INDEX).splitlines()
         if told := next(filter(None, map(text_in, filter(None, lines))), ""):
             found.texts[name] = f"{told} reads like a text; remove the file"
         return
-    if parts[0] == "leaderboard" and found.results.root.name != PUBLISHED:
+    if parts[0] in ("leaderboard", SUITES) and not found.results.published:
         return  # `run` and `status` leave these in a folder of their own
     if path.suffix != ".json" or parts[0] == FAILURES:
         raise ValueError("is no record; remove it")
@@ -217,7 +219,8 @@ def _apart(told: Mapping[str, float], given: Mapping[str, float], names: Iterabl
 
 
 def _mixed(found: Folder) -> Mapping[str, str]:
-    return check_suites.mixed({path: one for path, one in found.records.items() if not check_suites.unknown(one)})
+    sound = {path: one for path, one in found.records.items() if not check_suites.unknown(one)}
+    return check_suites.mixed(sound, found.suites)
 
 
 def _gold(found: Folder) -> Mapping[str, str] | None:
@@ -387,8 +390,8 @@ CHECKS: tuple[Check[Folder], ...] = (
     Check(
         "grid complete",
         "every record belongs to a suite that is there whole",
-        lambda f: check_suites.complete(f.records),
-        lambda f: check_suites.whole(f.records),
+        lambda f: check_suites.complete(f.records, f.suites),
+        lambda f: check_suites.whole(f.records, f.suites),
     ),
     Check("nothing removed", "no record of the merge base is removed or changed", _kept, untold=lambda _: _COMPARE),
     Check("declarations", "by committed code, on a day that has come, before its records", _declared, _as_declared),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cod_bench import registry
@@ -22,11 +22,11 @@ from cod_bench.reports.tables import counted
 from cod_bench.spec import LOCAL, RunSpec, generator_for
 
 
-def complete(records: Mapping[str, Record]) -> Mapping[str, str]:
+def complete(records: Mapping[str, Record], more: Sequence[Suite] = ()) -> Mapping[str, str]:
     """Records that belong to no suite, or variant of one for their method and generator, that is there whole."""
     reasons = {}
     for (protocol, track), here in places(records).items():
-        wanted = {suite.name: set(declared_runs(suite, track, protocol)) for suite in suites_of(here, track)}
+        wanted = {suite.name: set(declared_runs(suite, track, protocol)) for suite in suites_of(here, track, more)}
         covered: set[RunSpec] = set().union(*(runs for runs in wanted.values() if runs <= here))
         for method in sorted({spec.method for spec in here - covered}):
             left = [spec for spec in here - covered if spec.method == method]
@@ -37,7 +37,7 @@ def complete(records: Mapping[str, Record]) -> Mapping[str, str]:
     return reasons
 
 
-def mixed(records: Mapping[str, Record]) -> dict[str, str]:
+def mixed(records: Mapping[str, Record], more: Sequence[Suite] = ()) -> dict[str, str]:
     """Suites whose tables would compare what cannot be compared; records that share no table may differ in anything."""
     known: dict[RunSpec, list[Record]] = {}
     for record in records.values():
@@ -45,7 +45,7 @@ def mixed(records: Mapping[str, Record]) -> dict[str, str]:
             known.setdefault(record.spec, []).append(record)
     reasons = {}
     for (protocol, track), here in places(records).items():
-        for suite in suites_of(here, track):
+        for suite in suites_of(here, track, more):
             own = [record for spec in declared_runs(suite, track, protocol) for record in known.get(spec, ())]
             try:
                 mixtures.refuse_mixtures(own)
@@ -55,11 +55,11 @@ def mixed(records: Mapping[str, Record]) -> dict[str, str]:
     return reasons
 
 
-def whole(records: Mapping[str, Record]) -> str:
+def whole(records: Mapping[str, Record], more: Sequence[Suite] = ()) -> str:
     """The suites that are there whole, and which of them are on local slices: never a table of the canonical data."""
     told = []
     for (protocol, track), here in places(records).items():
-        for suite in suites_of(here, track):
+        for suite in suites_of(here, track, more):
             runs = set(declared_runs(suite, track, protocol))
             if runs <= here:
                 slices = sum(LOCAL in task for task in suite.tasks)
@@ -77,8 +77,12 @@ def places(records: Mapping[str, Record]) -> dict[tuple[str, str], set[RunSpec]]
     return found
 
 
-def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
-    """The declared suites on that track, with the records' generators, variants for submitted methods, local slices."""
+def suites_of(specs: set[RunSpec], track: str, more: Sequence[Suite] = ()) -> list[Suite]:
+    """The declared suites on that track, with the records' generators, variants for submitted methods, local slices.
+
+    Args:
+        more: suites of files, which nobody else declares.
+    """
     declared = {method for suite in suites.SUITES.values() for method in suite.methods}
     submitted = [(), *((method,) for method in sorted({spec.method for spec in specs} - declared))]
     tried = [(), *((condition,) for condition in sorted({spec.condition for spec in specs} - set(suites.CONDITIONS)))]
@@ -86,7 +90,7 @@ def suites_of(specs: set[RunSpec], track: str) -> list[Suite]:
     generators = ["", *sorted(own - {""})]
     made = [
         sliced
-        for suite in suites.every().values()
+        for suite in (*more, *suites.SUITES.values())
         if suite.admits(track)
         for methods in submitted
         for generator in generators

@@ -294,9 +294,13 @@ def leaderboard(
 
     given.plugins(plugin, data)
     folder = given.results_folder(given.reading(results), there=True)
-    chosen = [suites.suite(name) for name in given.words("suite", suite or None)] or grids.suites_with_records(folder)
+    there = {one.name: one for one in grids.suites_with_records(folder)}
+    chosen = [there.get(name) or suites.suite(name) for name in given.words("suite", suite or None)]
+    chosen = chosen or list(there.values())
     if not chosen:
-        raise UsageError(f"--results {folder.root}: has no records; run `cod-bench run --all` first")
+        told = "has records of tasks, methods or tracks that are not known here alone; name their --data and --plugin"
+        none = "has no records; run `cod-bench run --all` first"
+        raise UsageError(f"--results {folder.root}: {told if folder.record_paths() else none}")
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)

@@ -314,7 +314,9 @@ def _sides(left: str, right: str, grids: Sequence[Grid]) -> list[tuple[Side, Sid
 
     def of_method(name: str) -> dict[str, Grid]:
         """Condition -> the first grid that has it for the method."""
-        return {c: grid for grid in reversed(grids) if name in grid.methods for c in grid.conditions(name)}
+        return {
+            c: grid for grid in reversed(grids) if name in (*grid.methods, *grid.floors) for c in grid.conditions(name)
+        }
 
     methods = list(dict.fromkeys(method for grid in grids for method in (*grid.methods, *grid.floors)))
     conditions = dict.fromkeys(c for grid in grids for method in grid.methods for c in grid.conditions(method))

@@ -21,6 +21,7 @@ from cod_bench.design import suites, tracks
 from cod_bench.design.filters import select
 from cod_bench.errors import UsageError, plain
 from cod_bench.executor import Outcome
+from cod_bench.records import plugins
 from cod_bench.reports import leaderboard, render, rendered
 from cod_bench.runner import plan
 from cod_bench.runner import run as runs
@@ -121,7 +122,7 @@ def run(
     for suite, filters in parts:
         select(suite, filters)  # a mistake in the filters is told before anything else
     tallies: list[Tally] = []
-    for note in _other_rows(parts, results):
+    for note in (*_other_rows(parts, results), *plugins.changed(results)):
         say(note, err=True)
     for suite, filters in parts:
         show = Show(console, plan_line, workers or device.cores())
@@ -138,6 +139,7 @@ def run(
             )  # fmt: skip
         finally:
             show.close()
+    plugins.keep(results)
     tell = Show(console, plan_line, workers or device.cores()).say
     lines = _rendered(parts, results, out)
     tell(f"{_counts(tallies)} in {_minutes(time.monotonic() - started)}{_core_seconds(tallies)}")
@@ -150,7 +152,8 @@ def run(
     if any(tally.blocked for tally in tallies):
         tell("the same command tries them again")
     say(*lines)
-    tell(f"leaderboard: {out / 'README.md'}")
+    if (out / "README.md").is_file():
+        tell(f"leaderboard: {out / 'README.md'}")
     return sum(tally.unfinished for tally in tallies)
 
 
@@ -175,6 +178,8 @@ def _partial(suite: Suite, filters: Filters, results: Results, out: Path, show: 
         leaderboard.write(out, render.files(results, [suite], figures=False))
     except UsageError as error:  # the runs go on; the same sentence ends the command if it still holds then
         show.say(f"no partial table: {error}")
+        return
+    if not results.record_paths():
         return
     show.say(f"partial table after {_minutes(time.monotonic() - started)}: {out / suite.name / 'README.md'}")
     for line in _figure(suite, filters, results):

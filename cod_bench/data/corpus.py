@@ -205,7 +205,7 @@ def _cut_dev(task: Task, ordered: Sequence[tuple[Example, int]]) -> tuple[list[E
     if most < 1:
         raise UsageError(
             f"task {task.name!r}: class {task.classes[scarce]!r} has {counts[scarce]} distinct training rows and needs "
-            "10; give more rows"
+            "10; give more rows that differ in more than a word or two, since near ones count once"
         )
     chosen: dict[int, list[int]] = {label: [] for label in spare}
     for cluster, example in first.items():

@@ -238,7 +238,9 @@ def _parse(value: str) -> tuple[str, Path]:
             raise UsageError(f"--data {value}: task {name!r} comes with its package and takes no files; leave it out")
         name = tasks[0].name
     if not path.is_dir():
-        raise UsageError(f"--data (or {VARIABLE}) {value}: is no folder; name one that is there")
+        raise UsageError(
+            f"--data (or {VARIABLE}) {value}: is no folder; name one that is there, or NAME=FILE for rows of your own"
+        )
     return name, path
 
 

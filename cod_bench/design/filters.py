@@ -166,7 +166,9 @@ def exactly(specs: Iterable[RunSpec]) -> list[RunSpec]:
 def _check_names(filters: Filters) -> None:
     for value in filters.task:
         if not origin.known(value):
-            raise unknown("task", value, registry.names("task"))
+            raise UsageError(
+                f"{unknown('task', value, registry.names('task'))}; one of your own is named by --data or --plugin too"
+            )
     for field_name, values, known in (
         ("protocol", filters.protocol, PROTOCOLS),
         ("method", filters.method, registry.names("baseline")),
@@ -175,7 +177,8 @@ def _check_names(filters: Filters) -> None:
     ):
         for value in values:
             if value not in known:
-                raise unknown(field_name, value, known)
+                own = "" if field_name == "protocol" else "; one of your own is named by its --plugin too"
+                raise UsageError(f"{unknown(field_name, value, known)}{own}")
     whole = not filters.condition or any(condition(name).whole_pool for name in filters.condition)
     for k in filters.k:
         if k or not whole:  # 0 is the budget of what takes the whole training pool

@@ -30,8 +30,8 @@ DEFAULTS: Mapping[str, Any] = {"generator": "substitution", "floors": True, "pro
 Floors = Callable[[tuple[int, ...], int], tuple[Block, ...]]
 
 
-def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors: Floors) -> Suite:
-    """The suite that a file declares; its title tells the digest of what it declares.
+def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors: Floors) -> tuple[Suite, str]:
+    """The suite that a file declares, and the file's text; the title tells the digest of what it declares.
 
     Args:
         taken: names that it may not have.
@@ -42,7 +42,7 @@ def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors
         UsageError: no such file, no TOML, an unknown key (with the nearest one), or a value that cannot be.
     """
     where = f"--suite {path}"
-    given = _table(path, where)
+    given, text = _table(path, where)
     for key in given:
         if key not in KEYS:
             raise UsageError(f"{where}: {unknown('key', plain(key), KEYS)}")
@@ -96,11 +96,12 @@ def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors
     }  # fmt: skip
     mark = digest({key: list(value) if isinstance(value, tuple) else value for key, value in declared.items()})
     title = _word(where, "title", given.get("title", "A suite of one's own"))
-    return Suite(
+    made = Suite(
         name=name, title=f"{title}; declared in a file, sha256 {mark}", tracks=tracked, tasks=tasks, seeds=seeds,
         primary_k=primary, blocks=(Block(asked["methods"], asked["conditions"], ks),), generator=generator,
         protocols=protocols, floors=floors(ks, seeds[0]) if beside else (),
     )  # fmt: skip
+    return made, text
 
 
 EXAMPLES = {
@@ -109,9 +110,10 @@ EXAMPLES = {
 }  # fmt: skip
 
 
-def _table(path: Path, where: str) -> dict[str, Any]:
+def _table(path: Path, where: str) -> tuple[dict[str, Any], str]:
     try:
-        return tomllib.loads(read_text(path, LARGEST))
+        text = read_text(path, LARGEST)
+        return tomllib.loads(text), text
     except FileNotFoundError:
         raise UsageError(f"{where}: no such file; name a TOML file that declares a suite") from None
     except tomllib.TOMLDecodeError as error:

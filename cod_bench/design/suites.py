@@ -237,18 +237,18 @@ def in_order(conditions: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(conditions), key=lambda name: (place.get(name, len(place)), name)))
 
 
-_of_files: dict[str, tuple[Suite, str]] = {}
-"""Suites that this process was given as files, with these; by name."""
+_of_files: dict[str, tuple[Suite, str, str]] = {}
+"""Suites that this process was given as files, with the path and text of these; by name."""
 
 
 def every() -> dict[str, Suite]:
     """All suites by name: the declared ones and those of files that were named."""
-    return {**SUITES, **{name: own for name, (own, _) in _of_files.items()}}
+    return {**SUITES, **{name: own for name, (own, _, _) in _of_files.items()}}
 
 
 def given() -> tuple[str, ...]:
     """Name and title of each suite of a file, which tells the digest of what it declares."""
-    return tuple(f"{own.name}: {own.title}" for own, _ in _of_files.values())
+    return tuple(f"{own.name}: {own.title}" for own, _, _ in _of_files.values())
 
 
 def option(name: str) -> str:
@@ -269,14 +269,33 @@ def suite(name: str) -> Suite:
     """
     if name.endswith(suite_file.END):
         path = Path(name).expanduser()
-        tracked = SUITES[DEFAULT_SUITE].tracks[:2]
-        found = suite_file.read(path, taken=[*SUITES], tracks_else=tracked, floors=_floors)
+        found, text = _read(path)
         other = _of_files.get(found.name)
         if other is not None and other[1] != str(path.resolve()):
             raise UsageError(f"--suite {name}: {other[1]} has a suite {found.name!r} too; give one another name")
-        _of_files[found.name] = (found, str(path.resolve()))
+        _of_files[found.name] = (found, str(path.resolve()), text)
         return found
     known = every()
     if name not in known:
-        raise unknown("suite", name, known)
+        file = Path(f"{name}{suite_file.END}")
+        beside = f"; there is a {file} here: name it with its ending" if file.is_file() else ""
+        raise UsageError(f"{unknown('suite', name, known)}{beside}")
     return known[name]
+
+
+def text(name: str) -> str:
+    """The file of a suite that was named as one; empty for every other."""
+    return _of_files[name][2] if name in _of_files else ""
+
+
+def kept(path: Path) -> Suite:
+    """The suite of a file that nobody named: a copy of one that was run.
+
+    Raises:
+        UsageError: as `suite_file.read`.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Suite, str]:
+    return suite_file.read(path, taken=[*SUITES], tracks_else=SUITES[DEFAULT_SUITE].tracks[:2], floors=_floors)

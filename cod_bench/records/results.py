@@ -37,6 +37,10 @@ from cod_bench.store import read_text, write_atomic
 log = logging.getLogger(__name__)
 
 REFERENCE = "_reference"
+SUITES = "_suites"
+"""Copies of the files of suites that were run there, so that readers know them; never in the published folder."""
+PUBLISHED = "results"
+"""The folder name that means publishing."""
 FAILURES = "failures"
 REPRODUCED = "reproduced.json"
 LARGEST_VERDICTS = 16_000_000
@@ -46,6 +50,8 @@ INDEXED, INDEX_HEAD = 1_000, 1_000_000
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, OSError)
 """What `Results.read` raises for a file that should be a record and is not."""
 INDEX = ".index"
+PLUGINS = ".plugins"
+"""What the files of plugins were when runs were made there."""
 WORTH_INDEXING = 256
 """So many records read for their summaries take a tenth of a second or more."""
 WORTH_PROCESSES = 8192
@@ -125,6 +131,22 @@ class Results:
     def declaration_path(self, suite: str, track: str, protocol: str) -> Path:
         """Where the declaration of a suite on this (track, protocol) lies."""
         return declarations.path_of(self.root, suite, track, protocol)
+
+    @property
+    def published(self) -> bool:
+        """Whether it is the published folder, by its name."""
+        return self.root.name == PUBLISHED
+
+    def suite_files(self) -> list[Path]:
+        """Copies of suites' files; none in the published folder, whose tables nobody else declares."""
+        folder = self.root / SUITES
+        return [] if self.published or folder.is_symlink() else sorted(folder.glob("*.toml"))
+
+    def keep_suite(self, name: str, text: str) -> None:
+        """Keep a copy of a suite's file; an equal one is left alone."""
+        path = self.root / SUITES / f"{name}.toml"
+        if not self.published and not (path.is_file() and path.read_bytes() == text.encode()):
+            write_atomic(path, text)
 
     def lock_path(self) -> Path:
         """The lock that one `run` at a time holds."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from cod_bench.analysis import claims, stats
+from cod_bench.analysis import claims, quality, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import POOLED, Findings, Gain
 from cod_bench.design.suite import Suite
@@ -195,6 +195,21 @@ def main_figure(grid: Grid, found: Findings | None = None, *, methods: Sequence[
         for method, why in grid.excluded.items()
         if not methods or method in methods
     ]
+    return lines
+
+
+def footing(grid: Grid) -> list[str]:
+    """What the figures of a folder stand on, where that is weak: teachers that know little, slots without a flip."""
+    lines = []
+    best: dict[str, float] = {}
+    for spec, run in grid.runs.items():
+        best[spec.task] = max(best.get(spec.task, 0.0), float(run.metrics["accuracy"]))
+    if weak := [f"{task} {percent(own)} %" for task, own in grid.teachers.items() if own < best.get(task, 0.0)]:
+        lines.append(f"Weak teacher: {', '.join(weak)}, less than the best run here; so is what it labels and flips")
+    cells = quality.table(grid, "cod") if "cod" in grid.shown else []
+    if few := [cell for cell in cells if cell.marked]:
+        told = ", ".join(f"{cell.task} {percent(cell.valid)} % at k = {cell.k}" for cell in few)
+        lines.append(f"Few valid counterfactuals ({told} of the slots): the others hold plain texts in cod too")
     return lines
 
 

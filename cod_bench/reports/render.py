@@ -24,14 +24,10 @@ from cod_bench.reports.site import page as site
 from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
 
-PUBLISHED = "results"
-"""The folder name that means publishing: its leaderboard lies beside it, every other folder's inside it."""
-
 
 def out_folder(results: Results) -> Path:
-    """Where the leaderboard of a results folder goes unless told otherwise."""
-    inside = results.root.name != PUBLISHED
-    return results.root / "leaderboard" if inside else results.root.parent / "leaderboard"
+    """Where the leaderboard of a results folder goes unless told otherwise: beside the published one, else inside."""
+    return (results.root.parent if results.published else results.root) / "leaderboard"
 
 
 def files(results: Results, chosen: Sequence[Suite], *, figures: bool = True) -> dict[str, str]:
@@ -97,8 +93,9 @@ def main_figure(
     if not found:
         return []
     if asked:
-        return leaderboard.asked_figure(found[0], asked)
-    return leaderboard.main_figure(replace(found[0], states=states(results, own)(found[0])), methods=methods)
+        return [*leaderboard.asked_figure(found[0], asked), *leaderboard.footing(found[0])]
+    told = leaderboard.main_figure(replace(found[0], states=states(results, own)(found[0])), methods=methods)
+    return [*told, *leaderboard.footing(found[0])]
 
 
 def published_figure(suite: Suite) -> list[str]:
@@ -137,6 +134,8 @@ def build(
         found += [as_declared(results, grid) for grid in own if grid.runs]
     if not found:
         raise UsageError(f"--results {results.root}: has no counted run; run `cod-bench run --all` first")
+    # what can be tested speaks first, the main job before all
+    found.sort(key=lambda grid: (grid.suite.name != suites.DEFAULT_SUITE, not grid.tested))
     shown: Sequence[Any] = ()
     if examples is not None:
         # of each grid the first seed's largest budget first: its slots are those of every smaller one
@@ -149,7 +148,7 @@ def build(
     for name in DOWNLOADS:
         frame.write(table, out / name)
     beside = [site.Beside(name, what, (out / name).stat().st_size) for name, what in DOWNLOADS.items()]
-    address = (repository or _repository()) if results.root.name == PUBLISHED else ""
+    address = (repository or _repository()) if results.published else ""
     docs = DOCS if (out / DOCS).is_file() else f"{address}/tree/HEAD/docs" if address else ""
     text = site.page(
         found, about=about, examples=shown, published=published, bad=bad, repository=address,

@@ -20,7 +20,7 @@ from cod_bench import registry
 from cod_bench.errors import UsageError
 from cod_bench.records.declarations import FOLDER as DECLARED
 from cod_bench.records.provenance import ask_git, installed
-from cod_bench.records.results import REFERENCE, Results
+from cod_bench.records.results import REFERENCE, SUITES, Results
 from cod_bench.spec import digest
 from cod_bench.store import UNFIT, home, read_text, write_atomic
 
@@ -53,7 +53,7 @@ def inputs(results: Results, suites: Sequence[str], *given: str) -> str:
     own = [stamp for name in ("tracks", "locks") for stamp in _stamps(home() / name)]
     plugins = [(path, hashlib.sha256(Path(path).read_bytes()).hexdigest()) for path in registry.plugin_files()]
     known = [[kind, *registry.names(kind)] for kind in ("task", "baseline", "condition", "generator")]
-    kept = [stamp for name in (REFERENCE, DECLARED) for stamp in _stamps(results.root / name)]
+    kept = [stamp for name in (REFERENCE, DECLARED, SUITES) for stamp in _stamps(results.root / name)]
     verdicts = results.reproduced_path()
     return digest(
         [

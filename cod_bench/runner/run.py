@@ -117,6 +117,8 @@ def run_all(
 
     def make(records: Sequence[Summary], bad: Sequence[BadFile]) -> Plan:
         tracks.pin(suite.choose_track(filters.track))  # which weights these are is part of every run id
+        if text := suites.text(suite.family):
+            results.keep_suite(suite.family, text)
         return make_from(suite, filters, results, records, bad)
 
     return _run(make, results, workers, rerun, executor, options or {}, fail_fast, timeout, on_plan, listen, partial)

@@ -10,6 +10,7 @@ import pytest
 
 from cod_bench import registry
 from cod_bench.analysis import grids
+from cod_bench.analysis.files import whole_name
 from cod_bench.checks import records as check_records
 from cod_bench.design import suites
 from cod_bench.design.identity import not_applicable
@@ -166,7 +167,7 @@ def test_the_page_marks_tasks_that_are_not_ranked(results: Results) -> None:
 
 def test_what_marks_the_content_of_rows_may_be_left_out_of_a_tables_name() -> None:
     names = ["toy", "toy+mine+local-0123abcd", "toy+two+local-0123abcd", "toy+two+local-4567cdef"]
-    assert grids._whole("toy+mine", names) == "toy+mine+local-0123abcd"
-    assert grids._whole("toy+two", names) == "toy+two"  # two have it, and neither is meant
-    assert grids._whole("toy", names) == "toy"
-    assert grids._whole("toy+nope", names) == "toy+nope"
+    assert whole_name("toy+mine", names) == "toy+mine+local-0123abcd"
+    assert whole_name("toy+two", names) == "toy+two"  # two have it, and neither is meant
+    assert whole_name("toy", names) == "toy"
+    assert whole_name("toy+nope", names) == "toy+nope"

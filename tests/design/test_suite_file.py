@@ -127,7 +127,7 @@ def test_its_records_make_one_table_and_no_variants_of_declared_suites(tmp_path:
             results.write(sample_record(spec=spec, identity=identity, run_id=digest(identity)))
     assert [one.name for one in grids.suites_with_records(results)] == ["trial"]
     made_of = {record.spec for record in results.scan()[0]}
-    assert [one.name for one in suites_of(made_of, "toy") if "trial" in one.name] == ["trial"]
+    assert [one.name for one in suites_of(made_of, "toy", [suite]) if "trial" in one.name] == ["trial"]
 
 
 def test_filters_take_a_part_of_it(tmp_path: Path, forget: None) -> None:
