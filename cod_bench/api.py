@@ -18,12 +18,13 @@ from cod_bench.data import origin
 from cod_bench.design.filters import Filters, parts
 from cod_bench.design.suite import Suite
 from cod_bench.design.suites import DEFAULT_SUITE
-from cod_bench.errors import UsageError
+from cod_bench.errors import RunError, UsageError
+from cod_bench.executor import Outcome
 from cod_bench.records.results import results_folder
 from cod_bench.runner import plan as plans
 from cod_bench.runner import run as runs
 from cod_bench.runner.plan import Plan
-from cod_bench.runner.run import Listener
+from cod_bench.runner.run import Listener, Tally
 from cod_bench.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -114,7 +115,14 @@ def run(
         raise UsageError(f"workers={workers}: give a number of processes, or 0 for all cores")
     filters = _filters(track, task, method, condition, k, seed, generator, protocol)
     folder = results_folder(Path(results))
-    tell = listen or (lambda _outcome, _tally: None)
+    first: list[str] = []
+
+    def tell(outcome: Outcome, tally: Tally) -> None:
+        if outcome.error and not first:
+            first.append(outcome.error)
+        if listen is not None:
+            listen(outcome, tally)
+
     if isinstance(suite_or_runs, str | Suite):
         tallies = [
             runs.run_all(
@@ -132,6 +140,9 @@ def run(
                 timeout=timeout, on_plan=lambda _plan, _tally: None, listen=tell,
             )
         ]  # fmt: skip
+    if first and all(tally.blocked == tally.total for tally in tallies):
+        script = ' (in a script, call it under `if __name__ == "__main__":`)'
+        raise RunError(f"run: nothing could be tried: {first[0]}{script}")
     counts = ("done", "failed", "blocked", "earlier")
     return Ran(*(sum(getattr(tally, name) for tally in tallies) for name in counts))
 

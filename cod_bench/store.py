@@ -344,6 +344,8 @@ class Artifacts:
         if folder.exists():
             return folder
         for other in sorted((self.root / "teachers").glob(f"*/{folder.name}")):
+            if other.is_symlink() or other.parent.is_symlink() or not other.is_dir():
+                continue
             try:
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 other.rename(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -159,7 +159,7 @@ class Task:
     def has_rows(self, train_hash: str, eval_hash: str) -> bool:
         """Whether these are the rows of a record: first 12 digits of both sums."""
         if self.content:
-            return content_of(train_hash, eval_hash) == self.content
+            return content_of(train_hash, eval_hash, self.classes if self.own else ()) == self.content
         return (train_hash, eval_hash) == (self.pool_sha256[:12], self.evaluation_sha256[:12])
 
     def slice(self, content: str) -> Task:
@@ -186,9 +186,13 @@ class Corpus:
         return self.evaluation_sha256[:12]
 
 
-def content_of(pool_sha256: str, evaluation_sha256: str) -> str:
-    """Eight hex digits for the rows of a slice; the first 12 digits of both sums decide, which every record holds."""
-    return digest([pool_sha256[:12], evaluation_sha256[:12]], 8)
+def content_of(pool_sha256: str, evaluation_sha256: str, classes: Sequence[str] = ()) -> str:
+    """Eight hex digits for the rows of a slice; the first 12 digits of both sums decide, which every record holds.
+
+    Args:
+        classes: their names where a file of somebody's own brings them: language models are told them.
+    """
+    return digest([pool_sha256[:12], evaluation_sha256[:12], *([list(classes)] if classes else [])], 8)
 
 
 def normalise(text: str) -> str:

@@ -299,8 +299,11 @@ def test_a_script_without_the_guard_is_told_what_it_lacks(tmp_path: Path) -> Non
     script = "import cod_bench\nprint(cod_bench.run('toy', method='kd', condition='half', seed=0, workers=1))\n"
     (tmp_path / "script.py").write_text(script)
     done = call("script.py", cwd=tmp_path)
-    assert done.stdout.strip() == "Ran(done=0, failed=0, blocked=1, earlier=0)"
+    assert done.returncode == 1
+    assert done.stdout == ""
     assert "UsageError: run: a worker process imports this script" in done.stderr
+    assert "RunError: run: nothing could be tried: " in done.stderr.splitlines()[-1]
+    assert "in a script, call it under `if __name__" in done.stderr.splitlines()[-1]
 
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)

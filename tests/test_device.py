@@ -12,11 +12,11 @@ import torch
 
 from cod_bench import device
 from cod_bench.counterfactuals import warm
+from cod_bench.data import checkpoints
 from cod_bench.design import tracks
 from cod_bench.device import Gpu, Watch
 from cod_bench.errors import RunError, UsageError
 from cod_bench.records.provenance import environment
-from cod_bench.training import teacher
 
 H100 = Gpu(0, "NVIDIA H100 80GB HBM3", "9.0", 85_000_000_000, "12.8")
 TWO = (H100, Gpu(1, "NVIDIA H100 80GB HBM3", "9.0", 85_000_000_000, "12.8"), Gpu(2, "RTX", "8.9", 1, "12.8"))
@@ -52,12 +52,12 @@ def test_the_cpus_environment_key_is_what_published_records_have() -> None:
 
 def test_a_teacher_of_a_gpu_is_another_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     track, data = tracks.track("toy"), warm.corpus("toy")
-    cpu = teacher.key(track, data)
+    cpu = checkpoints.teacher_key(track, data.task)
     monkeypatch.setattr(device, "visible", lambda: (H100,))
     device.ask("cuda:0")
-    assert teacher.key(track, data) != cpu
+    assert checkpoints.teacher_key(track, data.task) != cpu
     device.ask("cpu")
-    assert teacher.key(track, data) == cpu
+    assert checkpoints.teacher_key(track, data.task) == cpu
 
 
 def test_products_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -288,19 +288,12 @@ def leaderboard(
     plugin: PluginOption = None,
 ) -> None:
     """Render tables, CSV files and learning curves from the records alone."""
-    from cod_bench.analysis import grids
     from cod_bench.reports import leaderboard as boards
     from cod_bench.reports import render, rendered
 
     given.plugins(plugin, data)
     folder = given.results_folder(given.reading(results), there=True)
-    there = {one.name: one for one in grids.suites_with_records(folder)}
-    chosen = [there.get(name) or suites.suite(name) for name in given.words("suite", suite or None)]
-    chosen = chosen or list(there.values())
-    if not chosen:
-        told = "has records of tasks, methods or tracks that are not known here alone; name their --data and --plugin"
-        none = "has no records; run `cod-bench run --all` first"
-        raise UsageError(f"--results {folder.root}: {told if folder.record_paths() else none}")
+    chosen = given.shown(folder, suite)
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)

@@ -124,6 +124,7 @@ def validate(
     from cod_bench.counterfactuals import pairs as pair_files
 
     given.plugins(plugin, data)
+    task = origin.named(task)
     devices.ask(device)
     given.endpoint(model, base_url)
     if pairs is not None:
@@ -156,6 +157,7 @@ def inspect(
     from cod_bench.counterfactuals import warm
 
     given.plugins(plugin, data)
+    task = origin.named(task)
     devices.ask(device)
     given.endpoint(model, base_url, pairs)
     given.apply([generator])
@@ -236,6 +238,7 @@ def compare(
     from cod_bench.counterfactuals import figures
 
     given.plugins(plugin, data)
+    task = origin.named(task)
     devices.ask(device)
     given.endpoint(model, base_url, pairs, False, attempts)
     names = list(dict.fromkeys(given.words("generator", generator)))

@@ -14,7 +14,9 @@ from cod_bench.cli.verbs import named
 from cod_bench.data import locks, origin
 from cod_bench.design import shard, suites
 from cod_bench.design.filters import Filters
+from cod_bench.design.suite import Suite
 from cod_bench.errors import UsageError
+from cod_bench.records.results import Results
 from cod_bench.records.results import results_folder as results_folder
 from cod_bench.spec import canonical
 from cod_bench.store import UNFIT
@@ -140,6 +142,28 @@ def reading(named: Path | None) -> Path:
     found = RUNS if own else PUBLISHED
     say(f"records: {found.resolve()} (another folder by --results)", err=True)
     return found
+
+
+def shown(folder: Results, named: str) -> list[Suite]:
+    """The suites whose tables a user wants of a folder: the named ones, or all that have records.
+
+    Raises:
+        UsageError: an unknown name, a suite of a file without a run there, or nothing to show.
+    """
+    from cod_bench.analysis import grids
+
+    there = {one.name: one for one in grids.suites_with_records(folder)}
+    chosen = [there.get(name) or suites.suite(name) for name in words("suite", named or None)]
+    for one in chosen:
+        if one.family not in suites.SUITES and one.name not in there:
+            raise UsageError(
+                f"--suite {one.name}: {folder.root} has no run of it; is the file of --data another one now?"
+            )
+    if not chosen and not there:
+        told = "has records of tasks, methods or tracks alone that are not known here; name their --data and --plugin"
+        none = "has no records; run `cod-bench run --all` first"
+        raise UsageError(f"--results {folder.root}: {told if folder.record_paths() else none}")
+    return chosen or list(there.values())
 
 
 def trials(file: Path) -> None:

@@ -97,7 +97,8 @@ def settle(corpus: Corpus, canonical_task: Task) -> Corpus:
     sums = (corpus.pool_sha256, corpus.evaluation_sha256)
     if sums == (canonical_task.pool_sha256, canonical_task.evaluation_sha256):
         return _renamed(corpus, canonical_task)
-    return _renamed(corpus, canonical_task.slice(content_of(*sums)))
+    classes = canonical_task.classes if canonical_task.own else ()
+    return _renamed(corpus, canonical_task.slice(content_of(*sums, classes)))
 
 
 def prepare(task: Task) -> Corpus:

@@ -35,6 +35,8 @@ def choose(data: Sequence[str] | None) -> None:
     Raises:
         UsageError: not a folder, or a task of that name does not exist or takes no files.
     """
+    if odd := [value for value in data or () if os.pathsep in value]:
+        raise UsageError(f"--data {odd[0]}: a path with {os.pathsep!r} cannot be told apart from two; rename it")
     if data:
         os.environ[VARIABLE] = os.pathsep.join(_absolute(value) for value in data)
     for value in _values():

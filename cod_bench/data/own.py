@@ -15,8 +15,10 @@ from cod_bench.data import local as localfiles
 from cod_bench.errors import UsageError
 from cod_bench.task import Hub, RawRow, Task
 
-MOST_CLASSES = 10
-"""A prediction is one digit."""
+CLASSES = 2
+"""Metrics are of two classes."""
+LONGEST = 40
+"""Characters of a class's name."""
 EVALUATION_ROWS = 1000
 """At most, where one table holds all rows."""
 EVALUATION_SHARE = 0.4
@@ -63,13 +65,14 @@ def read(where: Path, classes: Sequence[str]) -> tuple[list[RawRow], list[RawRow
 
 def _classes(where: Path, counts: Counter[str]) -> tuple[str, ...]:
     """The labels in the order of their numbers or letters."""
-    if not 2 <= len(counts) <= MOST_CLASSES:
-        raise UsageError(f"{where}: has {len(counts)} different labels; give 2 to {MOST_CLASSES} classes")
-    odd = [label for label in counts if not CLASS.fullmatch(label)]
+    if len(counts) != CLASSES:
+        told = ", ".join(repr(label[:LONGEST]) for label in sorted(counts)[:5])
+        raise UsageError(f"{where}: has {len(counts)} different labels ({told}); give rows of {CLASSES} classes")
+    odd = [label for label in counts if not CLASS.fullmatch(label) or len(label) > LONGEST]
     if odd:
         raise UsageError(
             f"{where}: label {odd[0][:60]!r} cannot be a class's name; write one to three words of letters, digits, _ "
-            "or -"
+            f"or -, at most {LONGEST} characters"
         )
     numeric = all(label.isdecimal() for label in counts)
-    return tuple(sorted(counts, key=int if numeric else str))
+    return tuple(sorted(counts, key=lambda label: (int(label) if numeric else 0, label)))

@@ -89,6 +89,8 @@ def told() -> list[Progress]:
             value = json.loads(read_text(path, MOST))
             if mine in (value["for"], value.get("by")):
                 numbers = int(value["done"]), int(value["of"]), float(value["seconds"])
+                if not (0 <= numbers[0] <= numbers[1] <= 10**9 and 0 <= numbers[2] <= 10**9):
+                    continue
                 found.append(Progress(plain(value["what"])[:200], *numbers))
         except (OSError, *UNFIT):
             continue  # replaced or removed meanwhile

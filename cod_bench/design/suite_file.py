@@ -112,7 +112,7 @@ EXAMPLES = {
 
 def _table(path: Path, where: str) -> tuple[dict[str, Any], str]:
     try:
-        text = read_text(path, LARGEST)
+        text = read_text(path, LARGEST).removeprefix("\ufeff")
         return tomllib.loads(text), text
     except FileNotFoundError:
         raise UsageError(f"{where}: no such file; name a TOML file that declares a suite") from None

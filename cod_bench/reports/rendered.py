@@ -22,7 +22,7 @@ from cod_bench.records.declarations import FOLDER as DECLARED
 from cod_bench.records.provenance import ask_git, installed
 from cod_bench.records.results import REFERENCE, SUITES, Results
 from cod_bench.spec import digest
-from cod_bench.store import UNFIT, home, read_text, write_atomic
+from cod_bench.store import UNFIT, home, read_bytes, read_text, write_atomic
 
 NAME = ".rendered"
 VERSION = 1
@@ -70,9 +70,10 @@ def read(out: Path, of: str) -> Rendered | None:
     try:
         value: dict[str, Any] = json.loads(read_text(out / NAME, MOST))
         found = Rendered(value["of"], dict(value["files"]), dict(value["lines"]))
-        if found.of != of or not found.files:
+        told = [line for lines in found.lines.values() for line in lines]
+        if found.of != of or not found.files or not all(isinstance(line, str) for line in told):
             return None
-        same = all(hashlib.sha256((out / name).read_bytes()).hexdigest() == sha for name, sha in found.files.items())
+        same = all(hashlib.sha256(read_bytes(out / name, MOST)).hexdigest() == sha for name, sha in found.files.items())
     except (OSError, *UNFIT):
         return None
     return found if same else None

@@ -229,7 +229,7 @@ def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) 
         if not (missed := _missed(classifier, base.tokenizer, track, corpus)):
             break
         log.warning(
-            "teacher of %r on %r: after %s class %r is not learned; it is fitted anew for twice as long",
+            "teacher of %r on %r: after %s class %r is not learned",
             corpus.task.name,
             track.name,
             _passes(epochs),

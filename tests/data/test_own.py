@@ -107,7 +107,7 @@ LINE = "a b c d e"
 @pytest.mark.parametrize(
     ("name", "given", "told"),
     [
-        ("places", [(LINE, "1"), (LINE + " f", "1")], "has 1 different labels; give 2 to 10 classes"),
+        ("places", [(LINE, "1"), (LINE + " f", "1")], "has 1 different labels"),
         ("places", [(f"{LINE} {n}", f"c{n}") for n in range(11)], "has 11 different labels"),
         ("places", [(LINE, "<b>"), (LINE + " f", "ok")], "label '<b>' cannot be a class's name"),
         ("places", [(LINE, ""), (LINE + " f", "ok")], "row 1: label=''; write a class's name or number"),

@@ -135,3 +135,33 @@ def test_filters_take_a_part_of_it(tmp_path: Path, forget: None) -> None:
     assert {(spec.method, spec.k) for spec in filters.select(suite, own)} == {("kd", 8)}
     with pytest.raises(UsageError, match="--method lwd: suite 'trial' has only"):
         filters.select(suite, Filters(method=("lwd",)))
+
+
+def test_a_folder_keeps_the_suites_that_were_run_in_it(
+    tmp_path: Path, forget: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    suite = suites.suite(made(tmp_path))
+    results = Results(tmp_path / "runs")
+    results.keep_suite("trial", suites.text("trial"))
+    for spec in suite.expand(track="toy"):
+        if spec.method == "kd":
+            identity = identify(spec)
+            results.write(sample_record(spec=spec, identity=identity, run_id=digest(identity)))
+    suites._of_files.clear()  # as another process, which nobody told of the file
+    assert [one.name for one in grids.suites_with_records(results)] == ["trial"]
+    published = Results(tmp_path / "results")
+    (tmp_path / "runs").rename(published.root)
+    assert "trial" not in [one.name for one in grids.suites_with_records(published)]
+    published.keep_suite("other", SOUND)
+    assert not (published.root / "_suites" / "other.toml").exists()
+    published.root.rename(tmp_path / "runs")
+    (results.root / "_suites" / "trial.toml").write_text(SOUND.replace('"kd", "finetune"', '"gone"'))
+    assert "trial" not in [one.name for one in grids.suites_with_records(results)]
+    assert "unknown method 'gone'" in caplog.text
+
+
+def test_a_file_beside_is_hinted_at(tmp_path: Path, forget: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"unknown suite 'mine'.*there is a mine\.toml here: name it with its ending"):
+        suites.suite("mine")

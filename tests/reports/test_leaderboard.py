@@ -314,3 +314,13 @@ def test_slices_and_unranked_tasks_are_marked_and_chance_is_what_the_rows_say():
     assert "**Unranked tasks: yelp+local-00000001.**" in marked
     grid = replace(collected(suite, moved), majority={suite.tasks[0]: 0.691})
     assert "naming the larger class alone reaches 69.1 (yelp+local-00000001)" in page.accuracy_caption(grid)
+
+
+def test_what_a_figure_stands_on_is_told_where_it_is_weak():
+    grid = collected(SUITE, made["records"](SUITE))
+    task = SUITE.tasks[0]
+    best = max(float(run.metrics["accuracy"]) for spec, run in grid.runs.items() if spec.task == task)
+    assert not any("Weak teacher" in line for line in leaderboard.footing(replace(grid, teachers={task: best})))
+    (told, *_) = leaderboard.footing(replace(grid, teachers={task: best - 0.01}))
+    assert told.startswith(f"Weak teacher: {task} ")
+    assert leaderboard.footing(collected(SUITE, [])) == []
