@@ -141,7 +141,8 @@ def run(
             )
         ]  # fmt: skip
     if first and all(tally.blocked == tally.total for tally in tallies):
-        script = ' (in a script, call it under `if __name__ == "__main__":`)'
+        died = "process" in first[0]  # as workers do that come upon the call again
+        script = ' (in a script, call it under `if __name__ == "__main__":`)' if died else ""
         raise RunError(f"run: nothing could be tried: {first[0]}{script}")
     counts = ("done", "failed", "blocked", "earlier")
     return Ran(*(sum(getattr(tally, name) for tally in tallies) for name in counts))

@@ -326,7 +326,7 @@ def _sides(left: str, right: str, grids: Sequence[Grid]) -> list[tuple[Side, Sid
     if left in conditions and right in conditions:
         return [
             ((of_method(m)[left], "", m, left), (of_method(m)[right], "", m, right))
-            for m in methods
+            for m in dict.fromkeys(method for grid in grids for method in grid.methods)
             if {left, right} <= of_method(m).keys()
         ]
     known = {**dict.fromkeys(methods, "a method"), **dict.fromkeys(conditions, "a condition")}
