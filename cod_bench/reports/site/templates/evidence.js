@@ -61,7 +61,8 @@ function evidence(i) {
     line.append(made("code", command), " ", button);
     found.append(line);
     if (known.run !== known.suite) found.append(made("p", `What suite ${known.run} does not declare is named again by its --plugin or --data.`, { className: "whose" }));
-    if (local) found.append(made("p", "DIR is a folder of your own copies of these tasks’ rows.", { className: "whose" }));
+    if (sources.includes("DIR")) found.append(made("p", "DIR is a folder of your own copies of these tasks’ rows.", { className: "whose" }));
+    if (sources.some((one) => one !== "DIR")) found.append(made("p", "FILE holds the texts and labels that the task was made of.", { className: "whose" }));
   }
   return found;
 }
