@@ -122,7 +122,7 @@ def paused(home: Path) -> Iterator[None]:
 def teacher_of(home: Path) -> dict[str, Any]:
     """The files of the toy teacher in a cache folder: weights, and what is told of them but for the time they took."""
     found: dict[str, Any] = {}
-    for path in home.glob("artifacts/teachers/toy/toy-*/*"):
+    for path in home.glob("artifacts/teachers/*/toy-*/*"):
         content = path.read_bytes()
         if path.suffix == ".json":
             told = json.loads(unseal(content.decode(), path.parent.name))
@@ -183,7 +183,7 @@ def test_a_node_that_joins_late_takes_part(nodes: Nodes, local: dict[str, str], 
     nodes.add()
     with paused(nodes.home(1)):  # else the first could be through before the second has started
         deadline = time.monotonic() + 200
-        while not list(nodes.home(2).glob("artifacts/teachers/toy/toy-*/teacher.json")):
+        while not list(nodes.home(2).glob("artifacts/teachers/*/toy-*/teacher.json")):
             assert time.monotonic() < deadline, "the second node had no part in it"
             time.sleep(0.1)
     finish(process)
