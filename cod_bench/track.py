@@ -35,6 +35,11 @@ class Recipe:
     filter_learning_rate: float | None = None
     """Of TED's first stage; None: that of the second."""
     rates: tuple[float, ...] = ()
+    """Learning rates to choose from with the recipe's own steps."""
+    candidates: tuple[tuple[float, int], ...] = ()
+    """(learning rate, steps) to choose from at small k, instead of `rates`; neither: those of runner/recipe.py."""
+    above: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """k -> steps to choose from there, at the rate that was chosen at small k."""
     source: str = ""
     """Where the values are from."""
 
@@ -113,6 +118,22 @@ class Recipes:
     """None: that of the track."""
 
 
+LARGEST_SEED = 9999
+"""Of a teacher."""
+_OF_TEACHER = re.compile(r"(.*)@([1-9][0-9]{0,3})", re.DOTALL)
+
+
+def with_teacher(track: str, seed: int) -> str:
+    """The name of a track with the teacher of that seed: `<track>@<seed>`; seed 0 is the track itself."""
+    return f"{track}@{seed}" if seed else track
+
+
+def of_teacher(track: str) -> tuple[str, int]:
+    """A track's name without the seed of its teacher, and that seed."""
+    found = _OF_TEACHER.fullmatch(track)
+    return (found[1], int(found[2])) if found else (track, 0)
+
+
 Pooling = Literal["mean", "first", "last"]
 """One vector from a text's states: masked mean, the first token through a pooler, or the last real token."""
 Precision = Literal["float32", "bfloat16"]
@@ -181,6 +202,8 @@ class Track:
     """Other recipes by name: `<track>+<name>` is the track trained by them."""
     effort: float = 1.0
     """Core-seconds of a training step, in those of the minilm student: for estimates alone."""
+    teacher_seed: int = 0
+    """Of the teacher's head, order of rows and dropout: other seeds are other teachers, and so other tracks."""
     sizes: tuple[int, int] | None = None
     """Parameters of teacher and student outside their embeddings: for estimates alone; None where nobody counted."""
 
@@ -191,8 +214,8 @@ class Track:
 
     @property
     def base(self) -> str:
-        """The track's name without the name of its recipe."""
-        return self.name.partition("+")[0]
+        """The track's name without the name of its recipe and the seed of its teacher."""
+        return of_teacher(self.name)[0].partition("+")[0]
 
     @property
     def random(self) -> bool:
@@ -227,6 +250,8 @@ class Track:
         plain = Side(side.source, side.sha256)
         later = {"revision": side.revision, "pooling": side.pooling, "layers": side.layers}
         found |= {f"teacher_{name}": value for name, value in later.items() if value != getattr(plain, name)}
+        if self.teacher_seed:
+            found["teacher_seed"] = self.teacher_seed
         return found
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,6 @@ TOLERANCE = 1e-6
 """Records hold metrics at six digits; a larger difference to the recomputed value is an error."""
 METRICS = ("accuracy", "mcc", "macro_f1", "auroc", "agreement", "kl", "ece", "top_share", "matched")
 """Of a run, as tables show them; `matched` is computed on reading, from old records and new ones alike."""
-Scored = Literal["correct", "matched"]
-"""What a row's difference is of: right as predicted, or right with the threshold at the evaluation prior."""
 References = Mapping[tuple[str, str, str], Reference]
 
 
@@ -87,7 +85,7 @@ class Grid:
     missing: tuple[RunSpec, ...]
     stale: tuple[Stale, ...]
     teachers: Mapping[str, float]
-    """Task -> accuracy of its teacher on the evaluation rows."""
+    """Task -> accuracy of its teacher on the evaluation rows; the mean where a suite crosses several."""
     majority: Mapping[str, float] = field(default_factory=dict)
     """Task -> share of the larger class among its evaluation rows."""
     about: Mapping[str, About] = field(default_factory=dict)
@@ -123,6 +121,11 @@ class Grid:
     def tested(self) -> bool:
         """Whether it has intervals, p and verdicts: every declared run is there, and units enough."""
         return self.complete and self.units >= stats.FEWEST
+
+    @property
+    def on_teachers(self) -> tuple[str, ...]:
+        """The names of its track with each of its teachers; one name where there is one."""
+        return self.suite.on_teachers(self.track)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -213,12 +216,17 @@ def collect(
     refuse_mixtures(counted[spec] for spec in declared if spec in counted)
     runs = _runs({spec: counted[spec] for spec in declared if spec in counted}, references)
     missing = tuple(spec for spec in declared if spec not in runs)
-    known = {spec.task: references[spec.track, spec.task, run.record.teacher_hash] for spec, run in runs.items()}
+    known: dict[str, dict[str, Reference]] = {}
+    for spec, run in runs.items():
+        known.setdefault(spec.task, {})[spec.track] = references[spec.track, spec.task, run.record.teacher_hash]
     teachers = {
-        task: float(np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)))
-        for task, r in known.items()
+        task: float(
+            np.mean([np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)) for r in own.values()])
+        )
+        for task, own in known.items()
     }
-    majority = {task: float(evaluate.top_share(evaluate.digits(r.gold)[None], 2)[0]) for task, r in known.items()}
+    golds = {task: next(iter(own.values())).gold for task, own in known.items()}
+    majority = {task: float(evaluate.top_share(evaluate.digits(gold)[None], 2)[0]) for task, gold in golds.items()}
     return Grid(
         suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, conditions, out
     )
@@ -329,40 +337,3 @@ def mean_of(grid: Grid, metric: str, method: str, condition: str, ks: Sequence[i
         parts.append(None if not all(per_k) else float(np.mean([np.mean(values) for values in per_k])))
     known = [part for part in parts if part is not None]
     return (float(np.mean(known)) if known and len(known) == len(parts) else None), n
-
-
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """Paired differences of two conditions in one task, averaged over ks and, where there are several, methods."""
-
-    units: NDArray[np.float64]
-    """Accuracy difference per seed with both sides at every k [seeds]."""
-    rows: NDArray[np.float64]
-    """Difference of correctness per evaluation row, averaged over seeds and ks [rows]."""
-
-
-def differences(grid: Grid, task: str, method: str, pair: tuple[str, str], ks: Sequence[int]) -> Differences:
-    """Paired differences pair[0] - pair[1]; a seed without both sides at every k is left out."""
-    return mean_differences(grid, task, (method,), pair, ks)
-
-
-def mean_differences(
-    grid: Grid, task: str, methods: Sequence[str], pair: tuple[str, str], ks: Sequence[int],
-    scored: Scored = "correct",
-) -> Differences:  # fmt: skip
-    """The same, of the mean over methods; a seed that any of them lacks is left out."""
-    sides = [
-        tuple({r.record.spec.seed: r for r in grid.cell(task, method, c, k)} for c in pair)
-        for method in methods
-        for k in ks
-    ]
-    seeds = [seed for seed in grid.suite.seeds if all(seed in side for both in sides for side in both)]
-    if not seeds:
-        return Differences(np.zeros(0), np.zeros(0))
-    # whole numbers before the division: a tie is exactly 0 and never counts as won
-    kind = np.int32 if scored == "correct" else np.float64
-    per_row: NDArray[Any] = np.zeros((len(seeds), len(sides[0][0][seeds[0]].correct)), dtype=kind)
-    for ours, theirs in sides:
-        for place, seed in enumerate(seeds):
-            per_row[place] += np.subtract(getattr(ours[seed], scored), getattr(theirs[seed], scored), dtype=kind)
-    return Differences(per_row.sum(axis=1) / (per_row.shape[1] * len(sides)), (per_row / len(sides)).mean(axis=0))

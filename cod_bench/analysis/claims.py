@@ -8,8 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from cod_bench.analysis import aggregate, stats
-from cod_bench.analysis.aggregate import Grid, Scored
+from cod_bench.analysis import paired, stats
+from cod_bench.analysis.aggregate import Grid
+from cod_bench.analysis.paired import Scored
+from cod_bench.design.suite import Asked, Measure
 from cod_bench.spec import stream
 
 ALPHA = 0.05
@@ -33,7 +35,11 @@ MEANINGS: Mapping[str, str] = {
     "validated counterfactuals": "all three at once, with the largest of their p",
 }
 METHODS, COD_OVER, OVER_STANDARD = "methods", "cod over each condition", "each condition over standard"
-"""Families of comparisons: a comparison over methods, or a method's comparisons over conditions."""
+ASKED = "what the suite asks"
+"""Families of comparisons: a comparison over methods, a method's comparisons over conditions, or those of a method that
+its suite names one by one."""
+MARGIN = 0.01
+"""Of equivalence: a share of the evaluation rows (protocol.md, "What may be said")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Gain:
     family: str = METHODS
     matched: stats.Effect | None = None
     """The same comparison with the threshold at the evaluation prior; None for single budgets."""
+    measure: Measure = "accuracy"
+    """What `mean` and `effect` are of; p of an equivalence is that of its two one-sided tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class _Asked:
     pair: tuple[str, str]
     ks: tuple[int, ...]
     scope: str
+    measure: Measure = "accuracy"
 
 
 def findings(grid: Grid) -> Findings:
@@ -104,6 +113,23 @@ def findings(grid: Grid) -> Findings:
 def by_conditions(grid: Grid) -> bool:
     """Whether Holm is over conditions; never where a condition of one's own is tried, which is exploratory."""
     return grid.suite.families == "conditions" and not grid.suite.tried
+
+
+def by_asking(grid: Grid) -> bool:
+    """Whether Holm is over comparisons that the suite names one by one; never where a condition is tried."""
+    return grid.suite.families == "asked" and not grid.suite.tried
+
+
+def asked(grid: Grid, method: str) -> list[tuple[Asked, tuple[int, ...]]]:
+    """The comparisons that a suite names, each with its budgets, as far as a method has both sides."""
+    have = grid.conditions(method)
+    found = []
+    for one in grid.suite.asked if by_asking(grid) else ():
+        there = grid.ks_of(method, one.condition, one.over) if {one.condition, one.over} <= {*have} else ()
+        ks = tuple(k for k in there if k in (one.ks or grid.suite.primary_k))
+        if ks and (not one.ks or ks == one.ks) and (one.measure != "trend" or len(ks) > 1):
+            found.append((one, ks))
+    return found
 
 
 def pairs(grid: Grid, method: str) -> list[tuple[str, str]]:
@@ -122,6 +148,8 @@ def pairs(grid: Grid, method: str) -> list[tuple[str, str]]:
 
 def families(grid: Grid, method: str) -> list[tuple[str, tuple[str, str]]]:
     """A method's comparisons, each with its family; over conditions `cod` - `standard` is in both."""
+    if by_asking(grid):
+        return [(ASKED, pair) for pair in dict.fromkeys((one.condition, one.over) for one, _ in asked(grid, method))]
     if not by_conditions(grid):
         return [(METHODS, pair) for pair in pairs(grid, method)]
     have = grid.conditions(method)
@@ -132,12 +160,19 @@ def families(grid: Grid, method: str) -> list[tuple[str, tuple[str, str]]]:
 
 def gains(grid: Grid) -> list[Gain]:
     """Every declared comparison over the primary budgets, methods outermost, with Holm over its family."""
-    wanted = [
-        _Asked(family, method, (method,), pair, ks, PRIMARY)
-        for method in grid.methods
-        for family, pair in families(grid, method)
-        if (ks := grid.primary(method, *pair))
-    ]
+    if by_asking(grid):
+        wanted = [
+            _Asked(ASKED, method, (method,), (one.condition, one.over), ks, PRIMARY, one.measure)
+            for method in grid.methods
+            for one, ks in asked(grid, method)
+        ]
+    else:
+        wanted = [
+            _Asked(family, method, (method,), pair, ks, PRIMARY)
+            for method in grid.methods
+            for family, pair in families(grid, method)
+            if (ks := grid.primary(method, *pair))
+        ]
     return _adjusted(_gains(grid, wanted, PRIMARY))
 
 
@@ -164,7 +199,7 @@ def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
         units = []
         for method in methods:
             ks = grid.primary(method, "cod", over)
-            parts = [aggregate.differences(grid, task, method, ("cod", over), ks).units for task in grid.suite.tasks]
+            parts = [paired.differences(grid, task, method, ("cod", over), ks).units for task in grid.suite.tasks]
             units.append(np.concatenate(parts))
         varied = [own for own in units if np.ptp(own) > 0]
         values = [float(np.corrcoef(one, other)[0, 1]) for one, other in combinations(varied, 2)]
@@ -175,7 +210,7 @@ def correlations(grid: Grid) -> dict[str, tuple[float, float]]:
 
 def together(grid: Grid) -> list[tuple[str, tuple[str, ...]]]:
     """What `cod` must beat in a claim of the mean over methods -> the methods declared for it; none for a lone one."""
-    if by_conditions(grid) or grid.suite.tried or not grid.suite.pooled:
+    if by_conditions(grid) or by_asking(grid) or grid.suite.tried or not grid.suite.pooled:
         return []
     controls = dict.fromkeys(over for others in CLAIMS.values() for over in others)
     of = {over: tuple(method for method in grid.methods if grid.primary(method, "cod", over)) for over in controls}
@@ -189,14 +224,14 @@ def exploratory(grid: Grid) -> list[Gain]:
     """
     wanted = []
     for method in grid.methods:
-        asked = families(grid, method)
-        if not by_conditions(grid):
+        own = families(grid, method)
+        if not by_conditions(grid) and not by_asking(grid):
             have = grid.conditions(method)
             extra = [c for c in ("random", "unvalidated", "label-preserving") if {c, "standard"} <= set(have)]
-            asked += [(METHODS, (c, "standard")) for c in extra]
+            own += [(METHODS, (c, "standard")) for c in extra]
         wanted += [
             _Asked(family, method, (method,), pair, (k,), f"k={k}")
-            for family, pair in asked
+            for family, pair in own
             for k in grid.ks_of(method, *pair)
         ]
     return _adjusted(_gains(grid, wanted, wanted[0].scope if wanted else "", matched=False))
@@ -206,8 +241,8 @@ def claims(grid: Grid, primary: Sequence[Gain], of_all: Sequence[Gain] = ()) -> 
     """What the suite's conditions allow to claim: of the mean over methods first, one test a claim, then method by
     method with Holm over methods. Where families are over conditions, a claim a comparison.
     """
-    if by_conditions(grid):
-        return [_judged(_claim(f"{g.condition} over {g.over}", g.method, (g,)), g.holm) for g in primary]
+    if by_conditions(grid) or by_asking(grid):
+        return [_judged(_claim(_asked_name(g), g.method, (g,)), g.holm) for g in primary]
     found = []
     for name, others in CLAIMS.items():
         of_mean = tuple(gain for gain in of_all if gain.over in others)
@@ -229,7 +264,7 @@ def main_gains(found: Sequence[Gain]) -> list[Gain]:
     """The gains of `cod` over `standard`, one a method: over conditions two families have it."""
     one: dict[str, Gain] = {}
     for gain in found:
-        if (gain.condition, gain.over) == MAIN_PAIR:
+        if (gain.condition, gain.over) == MAIN_PAIR and gain.measure == "accuracy":
             one.setdefault(gain.method, gain)
     return [*one.values()]
 
@@ -238,7 +273,7 @@ def main_verdicts(found: Sequence[Claim]) -> dict[str, str | None]:
     """Method -> verdict of the claim that is about `cod` over `standard` alone."""
     verdicts: dict[str, str | None] = {}
     for claim in found:
-        if [(gain.condition, gain.over) for gain in claim.gains] == [MAIN_PAIR]:
+        if [(gain.condition, gain.over, gain.measure) for gain in claim.gains] == [(*MAIN_PAIR, "accuracy")]:
             verdicts.setdefault(claim.method, claim.verdict)
     return verdicts
 
@@ -255,35 +290,59 @@ def below(effect: stats.Effect | None) -> bool:
 
 def _gains(grid: Grid, wanted: Sequence[_Asked], purpose: str, *, matched: bool = True) -> list[Gain]:
     """The comparisons, not adjusted. Each purpose draws from a stream of its own."""
-    parts = [_parts(grid, asked, "correct") for asked in wanted]
+    parts = [_measured(grid, asked) for asked in wanted]
     effects: Sequence[stats.Effect | None] = [None] * len(wanted)
     at_prior = effects
     if grid.tested and wanted:
         where = (grid.suite.name, grid.protocol, grid.track)
-        effects = _effects(parts, stream("sign-flip", *where, purpose))
+        found = _effects(parts, stream("sign-flip", *where, purpose))
+        effects = [_of_measure(effect, asked.measure) for effect, asked in zip(found, wanted, strict=True)]
         if matched:
             scored = [_parts(grid, asked, "matched") for asked in wanted]
             at_prior = _effects(scored, stream("sign-flip", *where, purpose, "matched"))
     return [
         Gain(
             asked.method, *asked.pair, asked.scope, asked.ks, _mean(part), sum(len(p.units) for p in part), effect,
-            family=asked.family, matched=other,
+            family=asked.family, matched=other if asked.measure == "accuracy" else None, measure=asked.measure,
         )
         for asked, part, effect, other in zip(wanted, parts, effects, at_prior, strict=True)
     ]  # fmt: skip
 
 
-def _parts(grid: Grid, asked: _Asked, scored: Scored) -> list[aggregate.Differences]:
+def _measured(grid: Grid, asked: _Asked) -> list[paired.Differences]:
+    """By task, the differences that a comparison is of."""
+    if asked.measure == "trend":
+        return [paired.trends(grid, task, asked.method, asked.pair, asked.ks) for task in grid.suite.tasks]
+    return _parts(grid, asked, "matched" if asked.measure == "matched" else "correct")
+
+
+def _of_measure(effect: stats.Effect, measure: Measure) -> stats.Effect:
+    if measure != "equivalence":
+        return effect
+    p = stats.equivalence(effect.estimate, effect.se_units, effect.se_rows, effect.df, MARGIN)
+    return replace(effect, p=p, smallest_p=0.0)
+
+
+def _asked_name(gain: Gain) -> str:
+    """What a comparison that is a claim by itself is called."""
+    if gain.measure == "trend":
+        return f"gain of {gain.condition} over {gain.over} falls with k"
+    if gain.measure == "equivalence":
+        return f"{gain.condition} within a point of {gain.over} at k = {', '.join(map(str, gain.ks))}"
+    return f"{gain.condition} over {gain.over}{' in matched accuracy' if gain.measure == 'matched' else ''}"
+
+
+def _parts(grid: Grid, asked: _Asked, scored: Scored) -> list[paired.Differences]:
     return [
-        aggregate.mean_differences(grid, task, asked.methods, asked.pair, asked.ks, scored) for task in grid.suite.tasks
+        paired.mean_differences(grid, task, asked.methods, asked.pair, asked.ks, scored) for task in grid.suite.tasks
     ]
 
 
-def _effects(parts: Sequence[Sequence[aggregate.Differences]], rng: np.random.Generator) -> list[stats.Effect]:
+def _effects(parts: Sequence[Sequence[paired.Differences]], rng: np.random.Generator) -> list[stats.Effect]:
     return stats.effects([([p.units for p in part], [p.rows for p in part]) for part in parts], rng)
 
 
-def _mean(parts: Sequence[aggregate.Differences]) -> float | None:
+def _mean(parts: Sequence[paired.Differences]) -> float | None:
     return float(sum(p.units.mean() for p in parts) / len(parts)) if all(len(p.units) for p in parts) else None
 
 
@@ -313,7 +372,9 @@ def _judged(claim: Claim, holm: float | None) -> Claim:
     if p is None:
         return claim
     effects = [gain.effect for gain in claim.gains]
-    if p <= ALPHA and all(map(above, effects)):
+    if {gain.measure for gain in claim.gains} == {"equivalence"}:
+        verdict = "shown" if p <= ALPHA else "not shown"
+    elif p <= ALPHA and all(map(above, effects)):
         verdict = "shown"
     elif p <= ALPHA and all(map(below, effects)):
         verdict = "reversed"

@@ -49,15 +49,27 @@ RULES: Mapping[str, str] = {
     "teachers": "one fine-tuned teacher a task: how results vary from teacher to teacher is in no interval",
 }
 """As they are declared. To change a word is to change the rule: every earlier declaration then departs from it."""
+CROSSED = (
+    "several fine-tuned teachers a task, crossed with the seeds; a unit is averaged over them, and how results vary "
+    "from teacher to teacher is told beside and is in no interval"
+)
+"""In place of the rule of teachers where a suite has several."""
+MEASURES: Mapping[str, str] = {
+    "matched": "where a comparison says so, its difference is in matched accuracy",
+    "trend": "where a comparison says so, a unit is the slope of its gains over log2 k by least squares, times -1: how "
+    "much the gain falls each time k doubles; its null is that slopes are symmetric about 0",
+    "equivalence": f"where a comparison says so, p is that of two one-sided tests that the mean lies within "
+    f"{claims.MARGIN:.0%} of the rows: the 90 % interval, made as the 95 % one, lies within the margin",
+}
+"""What is declared besides of comparisons that a suite names one by one."""
 HOLM: Mapping[str, str] = {
     "methods": "a claim of the mean over methods is one test; Holm in each other family over its methods; where a "
     "family asks for several comparisons at once, over the largest of their p",
     "conditions": "Holm in each family over all comparisons of a method",
+    "asked": "Holm over the comparisons that are named here, method by method; each claim is one of them",
 }
 """By what a suite's families run over."""
 DIRECTION = "two-sided; shown is condition above over"
-TEACHER_SEEDS = 1
-"""A track fine-tunes one teacher a task."""
 WHOLE_DIGEST = 64
 Given = Mapping[str, Mapping[str, Any]]
 """Generator -> its parameters, where its user gave them; the code is asked for all others."""
@@ -133,7 +145,8 @@ def commits(records: Iterable[Record]) -> set[str]:
 
 def _held(found: Declaration, suite: Suite, records: Iterable[Record]) -> tuple[str, list[Record]]:
     """In what a suite departs from a declaration, and those of the records that count."""
-    given = [record for record in records if (record.spec.track, record.spec.protocol) == (found.track, found.protocol)]
+    where = (found.track, found.protocol)
+    given = [record for record in records if (suite.placed(record.spec.track), record.spec.protocol) == where]
     try:
         runs = declared_runs(suite, found.track, found.protocol)
         by_user = _given(runs, given)
@@ -204,12 +217,13 @@ def _identity(spec: RunSpec, given: Given) -> dict[str, Any]:
 def _content(suite: Suite, runs: Sequence[RunSpec], given: Given) -> dict[str, Any]:
     """The fields of a declaration that a grid is held to."""
     first, ids = runs[0], _ids(runs, given)
+    track = suite.placed(first.track)
     grid = Grid(
-        suite, first.protocol, first.track, tuple(runs), {}, tuple(runs), (), {},
+        suite, first.protocol, track, tuple(runs), {}, tuple(runs), (), {},
         excluded={method: "" for method in suite.methods if not any(spec.method == method for spec in runs)},
     )  # fmt: skip
     return {
-        "schema": SCHEMA, "suite": suite.name, "track": first.track, "protocol": first.protocol,
+        "schema": SCHEMA, "suite": suite.name, "track": track, "protocol": first.protocol,
         "grid": {
             "tasks": list(suite.tasks), "methods": list(grid.methods), "conditions": sorted(grid.shown),
             "ks": list(grid.ks), "primary_k": list(suite.primary_k), "seeds": list(suite.seeds), "runs": len(runs),
@@ -220,18 +234,36 @@ def _content(suite: Suite, runs: Sequence[RunSpec], given: Given) -> dict[str, A
         "families": _families(grid),
         "expected": [asdict(one) for one in suite.expected],
         "seen": suite.seen,
-        "rules": {**RULES, "multiplicity": HOLM["conditions" if claims.by_conditions(grid) else "methods"]},
+        "rules": {**RULES, **_more_rules(grid), "multiplicity": HOLM[_holm(grid)]},
         "data": {spec.task: _identity(spec, given)["task"] for spec in {spec.task: spec for spec in runs}.values()},
         "versions": _versions(runs, given),
         "teacher": {
-            "seeds": TEACHER_SEEDS, "identity": tracks.track(first.track).teacher_identity(),
+            "seeds": len(suite.on_teachers(track)), "identity": tracks.track(first.track).teacher_identity(),
+            **({"crossed": list(suite.teachers)} if len(grid.on_teachers) > 1 else {}),
         },
     }  # fmt: skip
+
+
+def _holm(grid: Grid) -> str:
+    """What Holm's correction is over, as `HOLM` names it."""
+    return "asked" if claims.by_asking(grid) else "conditions" if claims.by_conditions(grid) else "methods"
+
+
+def _more_rules(grid: Grid) -> dict[str, str]:
+    """The rules of what not every suite has: several teachers, and measures of comparisons."""
+    measures = {one.measure for method in grid.methods for one, _ in claims.asked(grid, method)}
+    found = {name: rule for name, rule in MEASURES.items() if name in measures}
+    return found | ({"teachers": CROSSED} if len(grid.on_teachers) > 1 else {})
 
 
 def _families(grid: Grid) -> list[dict[str, Any]]:
     """What Holm corrects over, family by family, as tables make them; a comparison is (method, condition, over, k)."""
     members: dict[str, list[list[Any]]] = {}
+    if claims.by_asking(grid):
+        for method in grid.methods:
+            own = [[method, one.condition, one.over, list(ks), one.measure] for one, ks in claims.asked(grid, method)]
+            members |= {f"{claims.ASKED}, {method}": own} if own else {}
+        return [_family(name, own) for name, own in members.items()]
     if claims.by_conditions(grid):
         for method in grid.methods:
             for family, pair in claims.families(grid, method):

@@ -24,6 +24,7 @@ from cod_bench.errors import UsageError
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
 from cod_bench.spec import LOCAL, PROTOCOLS, RunSpec, base_name, canonical, digest, generator_for
+from cod_bench.track import of_teacher
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def of(suite: Suite, *, records: Sequence[Record], references: References) -> li
     Raises:
         UsageError: as `aggregate.collect`.
     """
-    places = {(record.spec.track, record.spec.protocol) for record in records if record.spec.track in suite.tracks}
+    places = {(track, r.spec.protocol) for r in records if (track := suite.placed(r.spec.track)) in suite.tracks}
     specs = [spec for track, protocol in sorted(places) for spec in suite.expand(track=track, protocol=protocol)]
     return sections(
         suite,
@@ -56,7 +57,8 @@ def named(
         UsageError: nobody has that name, or as `aggregate.collect`.
     """
     records, _ = results.scan()
-    chosen = [r for r in records if track in ("", r.spec.track) and protocol in ("", r.spec.protocol)]
+    chosen = [r for r in records if track in ("", r.spec.track, of_teacher(r.spec.track)[0])]
+    chosen = [r for r in chosen if protocol in ("", r.spec.protocol)]
     if isinstance(asked, Suite):
         wanted = [asked]
     else:
@@ -264,11 +266,11 @@ def sections(
     """
     order = list(PROTOCOLS)
     found = []
-    pairs = {(r.spec.protocol, r.spec.track) for r in records}
+    pairs = {(r.spec.protocol, suite.placed(r.spec.track)) for r in records}
     for protocol, track in sorted(pairs, key=lambda pair: (order.index(pair[0]), pair[1])):
         if track in suite.tracks:
-            chosen = [r for r in records if (r.spec.protocol, r.spec.track) == (protocol, track)]
-            out = {method: why for (where, method), why in (excluded or {}).items() if where == track}
+            chosen = [r for r in records if (r.spec.protocol, suite.placed(r.spec.track)) == (protocol, track)]
+            out = {method: why for (where, method), why in (excluded or {}).items() if suite.placed(where) == track}
             grid = aggregate.collect(
                 suite, protocol=protocol, track=track, records=chosen, references=references, expected=expected,
                 about=about, conditions_about=conditions_about, excluded=out,
@@ -308,7 +310,7 @@ def suites_with_records(results: Results) -> list[Suite]:
         for own in tried
         for methods in submitted
         for suite in (declared_suite.on_tracks(there) for declared_suite in (*files.values(), *suites.SUITES.values()))
-        if there.intersection(suite.tracks)
+        if {*map(suite.placed, there)} & {*suite.tracks}
         if not {*methods} & {*suite.methods} and not {*own} & {*suite.conditions}  # of a file, it declares these itself
         for variant in (suite.variant(submitted=methods, tried=own, generator=generator),)
         for made in (variant, *on_other_tasks(variant, specs))
@@ -322,7 +324,7 @@ def suites_with_records(results: Results) -> list[Suite]:
     for name, suite in ((name, known[name]) for name in order):
         own = {
             spec
-            for track in there.intersection(suite.tracks)
+            for track in {*map(suite.placed, there)} & {*suite.tracks}
             for protocol in protocols
             for spec in suite.expand(track=track, protocol=protocol)
         }

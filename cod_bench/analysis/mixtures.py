@@ -12,9 +12,9 @@ from cod_bench.records.record import Record
 def refuse_mixtures(records: Iterable[Record]) -> None:
     """Refuse runs that a table would compare although something besides the condition differs.
 
-    Within a task: teacher, evaluation rows, training pool, versions and what stands behind each generator's name
-    (captions say "conditional on one teacher and one generator per task"). Within a (task, method, k, seed): the method
-    and the environment too.
+    Within a (task, track): teacher; within a task: evaluation rows, training pool, versions and what stands behind each
+    generator's name (captions say "conditional on one teacher and one generator per task", or on how many teachers).
+    Within a (task, track, method, k, seed): the method and the environment too.
 
     Raises:
         UsageError: names both runs, the field and both values.
@@ -22,10 +22,11 @@ def refuse_mixtures(records: Iterable[Record]) -> None:
     first: dict[tuple[Any, ...], tuple[Record, Any]] = {}
     for record in records:
         spec, identity = record.spec, record.identity
-        task, pair = (spec.task,), (spec.task, spec.method, spec.k, spec.seed)
+        task, on = (spec.task,), (spec.task, spec.track)
+        pair = (*on, spec.method, spec.k, spec.seed)
         facts: list[tuple[tuple[Any, ...], str, Any]] = [
             (task, "schema", record.schema),
-            (task, "teacher_hash", record.teacher_hash),
+            (on, "teacher_hash", record.teacher_hash),
             (task, "eval_hash", record.eval_hash),
             (task, "train_hash", record.train_hash),
             (pair, "environment", record.provenance.get("environment")),

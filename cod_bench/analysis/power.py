@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cod_bench.analysis import aggregate, claims, stats
+from cod_bench.analysis import claims, paired, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import ALPHA
 from cod_bench.errors import UsageError
@@ -47,7 +47,7 @@ def needs(grid: Grid, effect: float, pair: tuple[str, str] = ("cod", "standard")
         ks = grid.primary(method, *pair)
         if not ks:
             continue
-        units = [aggregate.differences(grid, task, method, pair, ks).units for task in grid.suite.tasks]
+        units = [paired.differences(grid, task, method, pair, ks).units for task in grid.suite.tasks]
         short = [task for task, values in zip(grid.suite.tasks, units, strict=True) if len(values) < 2]
         if short:
             raise UsageError(

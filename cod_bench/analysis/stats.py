@@ -168,6 +168,19 @@ def half_width(se_units: float, se_rows: float, df: int, level: float = 0.95) ->
     return float(np.hypot(quantile(df, level) * se_units, quantile(ROWS_DF, level) * se_rows))
 
 
+def equivalence(estimate: float, se_units: float | None, se_rows: float, df: int, margin: float) -> float:
+    """p of the two one-sided tests that the mean lies within +- margin: the smallest level alpha at which the 1 - 2
+    alpha interval, made as every interval here, lies within it; 1 where the estimate does not or no error is known."""
+    room = margin - abs(estimate)
+    if room <= 0 or se_units is None:
+        return 1.0
+    low, high = 0.0, 0.5  # of alpha; the interval is wider the smaller alpha is
+    for _ in range(60):
+        alpha = (low + high) / 2
+        low, high = (low, alpha) if half_width(se_units, se_rows, df, 1 - 2 * alpha) <= room else (alpha, high)
+    return high
+
+
 @lru_cache(maxsize=256)
 def quantile(df: int, level: float = 0.95) -> float:
     """Two-sided t quantile."""

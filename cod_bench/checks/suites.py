@@ -20,6 +20,7 @@ from cod_bench.records.provenance import today
 from cod_bench.records.record import Record
 from cod_bench.reports.tables import counted
 from cod_bench.spec import LOCAL, RunSpec, generator_for
+from cod_bench.track import of_teacher
 
 
 def complete(records: Mapping[str, Record], more: Sequence[Suite] = ()) -> Mapping[str, str]:
@@ -69,11 +70,15 @@ def whole(records: Mapping[str, Record], more: Sequence[Suite] = ()) -> str:
 
 
 def places(records: Mapping[str, Record]) -> dict[tuple[str, str], set[RunSpec]]:
-    """(protocol, track) -> the runs there; those of an earlier version of their condition count nowhere."""
+    """(protocol, track) -> the runs there; those of an earlier version of their condition count nowhere.
+
+    Runs with the teacher of another seed are at the track without it too, since a suite may average over them.
+    """
     found: dict[tuple[str, str], set[RunSpec]] = {}
     for record in records.values():
         if not outdated(record.spec.condition, record.identity):
-            found.setdefault((record.spec.protocol, record.spec.track), set()).add(record.spec)
+            for track in {record.spec.track, of_teacher(record.spec.track)[0]}:
+                found.setdefault((record.spec.protocol, track), set()).add(record.spec)
     return found
 
 

@@ -48,6 +48,7 @@ from cod_bench.cli.options import (
     SuiteOption,
     TaskOption,
     TeacherOption,
+    TeacherSeedOption,
     TimeoutOption,
     TrackOption,
     YesOption,
@@ -181,7 +182,7 @@ def plan(
     runs: Annotated[bool, typer.Option("--runs", help="Also list every run with its id.")] = False,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", teacher_epochs: EpochsOption = None,
-    recipe: RecipeOption = "",
+    recipe: RecipeOption = "", teacher_seed: TeacherSeedOption = None,
     model: ModelOption = "", pairs: PairsOption = None, attempts: AttemptsOption = "",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
@@ -192,7 +193,8 @@ def plan(
     folder = given.results_folder(results)
     given.apply([one.generator for one, _ in chosen])
     # a track is made when every other word is known to be one
-    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe, teacher_epochs)
+    of_it = teacher_epochs, teacher_seed
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe, *of_it)
     for one, filters in chosen:
         made = plans.make(one, replace(filters, track=track), folder)
         say(show.plan_line(made, workers, folder.root))
@@ -253,7 +255,7 @@ def run(
     timeout: TimeoutOption = None,
     teacher: TeacherOption = "", student: StudentOption = "", layer_map: LayersOption = "",
     max_length: LengthOption = None, precision: PrecisionOption = "", teacher_epochs: EpochsOption = None,
-    recipe: RecipeOption = "",
+    recipe: RecipeOption = "", teacher_seed: TeacherSeedOption = None,
     model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, yes: YesOption = False,
     attempts: AttemptsOption = "", energy: EnergyOption = False, data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
@@ -266,7 +268,8 @@ def run(
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator, part)
     chosen = parts(suite, filters)
     given.apply([one.generator for one, _ in chosen])  # before a track is made
-    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe, teacher_epochs)
+    of_it = teacher_epochs, teacher_seed
+    track = tracks.chosen(track, teacher, student, layer_map, max_length, precision, recipe, *of_it)
     if filters.empty and not all_:
         raise UsageError("run: name --all for every run of the suite, or a filter such as --task, --method or --k")
     unfinished = show.run(
@@ -377,6 +380,8 @@ def recipe(
     given.trials(given.out_folder("--out", out) / "recipe.csv")
     todo = recipes.trials(chosen, methods, tasks)
     rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: say(line, err=True))
+    if todo := recipes.trials_above(chosen, methods, tasks, rows):
+        rows = recipes.search(todo, out / "recipe.csv", workers=workers, listen=lambda line: say(line, err=True))
     write_atomic(out / "recipe.md", recipes.markdown(rows))
     for name in methods:
         rate, steps = recipes.choose(rows, track, name)

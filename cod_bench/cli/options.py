@@ -64,6 +64,9 @@ PrecisionOption = Annotated[str, typer.Option("--precision", help="float32 (defa
 EpochsOption = Annotated[
     int | None, typer.Option("--teacher-epochs", min=1, help="Passes of the teacher's fine-tuning over the pool.")
 ]
+TeacherSeedOption = Annotated[
+    int | None, typer.Option("--teacher-seed", min=0, help="Fine-tune --track's teacher by another seed: TRACK@SEED.")
+]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", help="Instead of the track's own; embedded: one epoch, 40 steps. See `list`.")
 ]

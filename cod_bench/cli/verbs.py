@@ -38,7 +38,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "energy",
     ),
     "A pair of models of your own": (
-        "teacher", "student", "layer_map", "max_length", "precision", "teacher_epochs", "recipe",
+        "teacher", "student", "layer_map", "max_length", "precision", "teacher_epochs", "teacher_seed",
+        "recipe",
     ),
     "Counterfactuals that a model or a file brings": (
         "model", "base_url", "pairs", "attempts", "yes", "budget", "concurrency", "rate", "batch", "poll",

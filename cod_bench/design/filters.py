@@ -15,6 +15,7 @@ from cod_bench.design.suite import BESIDE, Suite
 from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import PROTOCOLS, RunSpec, base_name
 from cod_bench.split import check_budget
+from cod_bench.track import of_teacher
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,9 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
                 "these or another --suite"
             )
     order = suite.methods
-    found = sorted(found, key=lambda s: (protocols.index(s.protocol), s.seed, order.index(s.method), s.k))
+    found = sorted(
+        found, key=lambda s: (protocols.index(s.protocol), of_teacher(s.track)[1], s.seed, order.index(s.method), s.k)
+    )
     return cut(found, filters.shard)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Literal
 
 from cod_bench import device, registry
 from cod_bench.design import tracks
 from cod_bench.errors import UsageError
 from cod_bench.spec import RunSpec, generator_for
+from cod_bench.track import of_teacher, with_teacher
 
 BESIDE = ("standard", "cod")
 """What a condition of one's own is compared with: the same runs as the suite's."""
@@ -36,6 +38,22 @@ class Expected:
     sign: Literal["above", "below"]
     lead: str
     """What it rests on: an exploratory trial, or a published table."""
+
+
+Measure = Literal["accuracy", "matched", "trend", "equivalence"]
+"""Of a comparison that a suite asks: difference in accuracy; in accuracy at the evaluation prior; how much the first
+changes each time k doubles; whether it is within a point of zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One comparison of a family that a suite names itself."""
+
+    condition: str
+    over: str
+    measure: Measure = "accuracy"
+    ks: tuple[int, ...] = ()
+    """The suite's primary budgets where empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +83,15 @@ class Suite:
     """Whether the mean over its methods is claimed first; not where some are ablations of others."""
     main_track: str = ""
     """Track of its main section, whatever else there are records of; its first where empty. See `main`."""
-    families: Literal["methods", "conditions"] = "methods"
+    families: Literal["methods", "conditions", "asked"] = "methods"
     """What Holm's correction is over. `methods`: each comparison is asked of every method, and the four claims are
     made. `conditions`: each method asks what every condition is worth, `cod` over each of them in one family and each
-    of them over `standard` in another, and makes no other claim."""
+    of them over `standard` in another, and makes no other claim. `asked`: the comparisons of `asked` are one family of
+    each method that has all of them, and there is no other claim."""
+    asked: tuple[Asked, ...] = ()
+    teachers: tuple[int, ...] = (0,)
+    """Seeds of teachers. Several are crossed with `seeds`: every run is made with each, and a unit, which is (task,
+    seed), is averaged over them."""
 
     expected: tuple[Expected, ...] = ()
     """What is expected of its comparisons; of others nothing is."""
@@ -96,12 +119,24 @@ class Suite:
         return tuple(dict.fromkeys(method for block in self.everything for method in block.methods))
 
     def expand(self, *, track: str, protocol: str | None = None) -> Iterator[RunSpec]:
-        """Every run of the suite on one track, each once, in the suite's order (protocols outermost, seeds next)."""
+        """Every run of the suite on one track, each once, in the suite's order (protocols outermost, then teachers,
+        then seeds). Of a track that names the seed of a teacher, the runs with that one alone."""
         return iter(_expanded(self, track, (protocol,) if protocol else self.protocols))
+
+    def on_teachers(self, track: str) -> tuple[str, ...]:
+        """The names under which the runs of a track are made: one a teacher."""
+        if of_teacher(track)[1] or self.teachers == (0,):
+            return (track,)
+        return tuple(with_teacher(track, seed) for seed in self.teachers)
+
+    def placed(self, track: str) -> str:
+        """The track in whose tables a run on `track` stands: the same, without the seed of a teacher it averages over."""
+        plain_name, seed = of_teacher(track)
+        return plain_name if len(self.teachers) > 1 and seed in self.teachers else track
 
     def declares(self, spec: RunSpec) -> bool:
         """Whether it has that run."""
-        return self.admits(spec.track) and spec in self.expand(track=spec.track, protocol=spec.protocol)
+        return self.admits(spec.track) and spec in self.expand(track=self.placed(spec.track), protocol=spec.protocol)
 
     def admits(self, track: str) -> bool:
         """Whether it runs on a track."""
@@ -136,7 +171,8 @@ class Suite:
 
     def on_tracks(self, wanted: Iterable[str]) -> Suite:
         """The suite with those of the wanted tracks that it runs on without declaring them."""
-        others = [track for track in sorted(wanted) if track not in self.tracks and self.admits(track)]
+        placed = {self.placed(track) for track in wanted}
+        others = [track for track in sorted(placed) if track not in self.tracks and self.admits(track)]
         return replace(self, tracks=(*self.tracks, *others)) if others else self
 
     @property
@@ -191,15 +227,12 @@ def _had_by(generator: str, conditions: Sequence[str]) -> tuple[str, ...]:
 def _expanded(suite: Suite, track: str, protocols: tuple[str, ...]) -> tuple[RunSpec, ...]:
     """`Suite.expand`; remembered, since every table of a suite asks for it again."""
     seen: dict[RunSpec, None] = {}
-    for protocol in protocols:
-        for seed in dict.fromkeys((*suite.seeds, *(seed for block in suite.floors for seed in block.seeds))):
-            for block in suite.everything:
-                if seed not in (block.seeds or suite.seeds):
-                    continue
-                for method in block.methods:
-                    for k in block.ks:
-                        for task in suite.tasks:
-                            for condition in block.conditions:
-                                generator = generator_for(condition, suite.generator)
-                                seen[RunSpec(protocol, track, task, method, condition, generator, k, seed)] = None
+    seeds = dict.fromkeys((*suite.seeds, *(seed for block in suite.floors for seed in block.seeds)))
+    for protocol, named, seed in product(protocols, suite.on_teachers(track), seeds):
+        for block in suite.everything:
+            if seed not in (block.seeds or suite.seeds):
+                continue
+            for method, k, task, condition in product(block.methods, block.ks, suite.tasks, block.conditions):
+                generator = generator_for(condition, suite.generator)
+                seen[RunSpec(protocol, named, task, method, condition, generator, k, seed)] = None
     return tuple(seen)

@@ -12,7 +12,7 @@ from cod_bench.design.built_in import DEFAULT_RECIPE, TRACKS, _by_family
 from cod_bench.errors import RunError, UsageError, plain, unknown
 from cod_bench.registry import NAME
 from cod_bench.store import UNFIT, home, lock, settings, stamped, write_atomic
-from cod_bench.track import Pooling, Precision, Side, Track
+from cod_bench.track import LARGEST_SEED, Pooling, Precision, Side, Track, of_teacher, with_teacher
 
 LARGEST_MODEL = 10**13
 LARGEST = 1 << 20
@@ -25,10 +25,13 @@ LARGEST = 1 << 20
 def track(name: str) -> Track:
     """The track of that name, built in or `define`d, or `<track>+<recipe>`; hub models as far as they are pinned.
 
+    With `@<seed>` behind it, the track with the teacher of that seed.
+
     Raises:
         UsageError: an unknown name, with the nearest one.
     """
-    base, plus, recipe = name.partition("+")
+    plain_name, seed = of_teacher(name)
+    base, plus, recipe = plain_name.partition("+")
     found = TRACKS.get(base) or _made(base)
     if found is None:
         error = unknown("track", base, names())
@@ -36,7 +39,10 @@ def track(name: str) -> Track:
     found = replace(
         found, teacher_side=sources.known(found.teacher_side), student_side=sources.known(found.student_side)
     )
-    return _variant(found, recipe) if plus else found
+    found = _variant(found, recipe) if plus else found
+    if not seed:
+        return found
+    return replace(found, name=name, title=f"{found.title}; teacher seed {seed}", teacher_seed=seed)
 
 
 def names() -> tuple[str, ...]:
@@ -46,13 +52,13 @@ def names() -> tuple[str, ...]:
 
 def is_own(name: str) -> bool:
     """Whether the user made that track: any suite then runs on it."""
-    base = name.partition("+")[0]
+    base = of_teacher(name)[0].partition("+")[0]
     return base not in TRACKS and (_folder() / f"{base}.json").is_file()
 
 
 def exists(name: str) -> bool:
     """Whether `track` knows that name."""
-    base, plus, recipe = name.partition("+")
+    base, plus, recipe = of_teacher(name)[0].partition("+")
     return base in names() and (not plus or recipe in track(base).variants)
 
 
@@ -112,9 +118,10 @@ def define(
 
 def chosen(
     name: str, teacher: str, student: str, layer_map: str, max_length: int | None, precision: str, recipe: str,
-    teacher_epochs: int | None = None,
+    teacher_epochs: int | None = None, teacher_seed: int | None = None,
 ) -> str:  # fmt: skip
-    """The track that a command line names: `define`d first if it names models, with the recipe as its suffix.
+    """The track that a command line names: `define`d first if it names models, with the recipe as its suffix and the
+    seed of its teacher behind that.
 
     Raises:
         UsageError: options that do not go together, or as `define` and `track`.
@@ -129,6 +136,12 @@ def chosen(
             "--layer-map, --max-length, --precision and --teacher-epochs belong to a new track; give --teacher and "
             "--student"
         )
+    if teacher_seed:
+        if not name or of_teacher(name)[1]:
+            raise UsageError(f"--teacher-seed {teacher_seed}: name the --track whose teacher it is of, without a seed")
+        if teacher_seed > LARGEST_SEED:
+            raise UsageError(f"--teacher-seed {teacher_seed}: choose at most {LARGEST_SEED}")
+        name = with_teacher(name, teacher_seed)
     if not recipe:
         return name
     if not name:
@@ -139,8 +152,9 @@ def chosen(
             f"--teacher-epochs {teacher_epochs}: recipe {recipe!r} fits teachers in its own way (epochs: "
             f"{own.teacher.epochs}); leave one of the two out"
         )
-    full = name if recipe == DEFAULT_RECIPE and track(name).variants else f"{name}+{recipe}"
-    return track(full).name
+    before, seed = of_teacher(name)
+    full = before if recipe == DEFAULT_RECIPE and track(name).variants else f"{before}+{recipe}"
+    return track(with_teacher(full, seed)).name
 
 
 def keep_rate(name: str, method: str, rate: float) -> None:

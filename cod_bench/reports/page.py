@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from cod_bench.analysis import aggregate, quality, stats
+from cod_bench.analysis import aggregate, paired, quality, stats
 from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import About, Grid
 from cod_bench.analysis.claims import Findings
@@ -194,7 +194,7 @@ def per_task(grid: Grid) -> list[str]:
 def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tuple[str, int]]) -> str:
     if k not in grid.ks_of(method, "cod", "standard"):
         return NONE
-    found = aggregate.differences(grid, task, method, ("cod", "standard"), [k]).units
+    found = paired.differences(grid, task, method, ("cod", "standard"), [k]).units
     mark = f" {MARK}" if (task, k) in marks else ""
     if not len(found):
         return NONE

@@ -68,10 +68,26 @@ def trials(track: Track, methods: Sequence[str], tasks: Sequence[str]) -> list[T
     ]
 
 
+def trials_above(
+    track: Track, methods: Sequence[str], tasks: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> list[Trial]:
+    """What is tried at larger k once the rate is chosen at small ones: numbers of steps, where the recipe names them.
+
+    Raises:
+        RunError: as `choose`.
+    """
+    return [
+        Trial(track.name, method, choose(rows, track.name, method)[0], steps, task, k, seed)
+        for method, seed, task in product(methods, SEEDS, tasks)
+        for k, several in track.recipe_for(method).above.items()
+        for steps in several
+    ]
+
+
 def candidates(track: Track, method: str) -> tuple[tuple[float, int], ...]:
-    """(learning rate, steps) to try: the recipe's own rates, where it names them, with its own steps (0), or ours."""
-    rates = track.recipe_for(method).rates
-    return tuple((rate, 0) for rate in rates) if rates else CANDIDATES + BEYOND
+    """(learning rate, steps) to try: the recipe's own, or its own rates with its own steps (0), or ours."""
+    recipe = track.recipe_for(method)
+    return recipe.candidates or tuple((rate, 0) for rate in recipe.rates) or CANDIDATES + BEYOND
 
 
 def search(todo: Sequence[Trial], file: Path, *, workers: int, listen: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -148,11 +164,22 @@ def choose(rows: Sequence[Mapping[str, Any]], track: str, method: str) -> tuple[
     return max(means, key=lambda key: (round(means[key], 6), -key[1], -key[0]))
 
 
-def settings(rows: Sequence[Mapping[str, Any]], track: str, method: str) -> dict[tuple[float, int], float]:
+def steps_above(rows: Sequence[Mapping[str, Any]], track: str, method: str) -> dict[int, int]:
+    """k -> steps with the highest mean dev accuracy of `standard` there, of the larger k that were tried."""
+    found = {}
+    for k in sorted({row["k"] for row in rows if (row["track"], row["method"]) == (track, method)} - {*KS}):
+        means = settings(rows, track, method, (k,))
+        found[k] = max(means, key=lambda key: (round(means[key], 6), -key[1]))[1]
+    return found
+
+
+def settings(
+    rows: Sequence[Mapping[str, Any]], track: str, method: str, ks: Sequence[int] = KS
+) -> dict[tuple[float, int], float]:
     """Mean dev accuracy over tasks, ks and seeds of every (learning rate, steps)."""
     found: dict[tuple[float, int], list[float]] = {}
     for row in rows:
-        if (row["track"], row["method"]) == (track, method):
+        if (row["track"], row["method"]) == (track, method) and row["k"] in ks:
             found.setdefault((row["learning_rate"], row["steps"]), []).append(row["accuracy"])
     return {key: mean(values) for key, values in sorted(found.items())}
 

@@ -224,7 +224,7 @@ def _fit_and_save(track: Track, corpus: Corpus, base: Pretrained, folder: Path) 
     for _ in range(LONGER_FITS + 1):
         recipe = replace(track.teacher, epochs=epochs)
         classifier = models.teacher(base, track, classes=len(corpus.task.classes))
-        classifier.draw("teacher-head", corpus.task.name)
+        classifier.draw("teacher-head", corpus.task.name, *_seed(track))
         steps += fit(classifier, base.tokenizer, replace(track, teacher=recipe), corpus)
         if not (missed := _missed(classifier, base.tokenizer, track, corpus)):
             break
@@ -285,7 +285,9 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
     labels, on = torch.tensor([row.label for row in examples]), classifier.device
     watch = device.Watch(on)
     batches = [
-        batch for epoch in range(recipe.epochs) for batch in _bucketed(rows, recipe.batch_size, f"{task}/{epoch}")
+        batch
+        for epoch in range(recipe.epochs)
+        for batch in _bucketed(rows, recipe.batch_size, f"{task}/{epoch}", *_seed(track))
     ]
     optimiser = torch.optim.AdamW(
         classifier.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True,
@@ -297,7 +299,7 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
     classifier.train()
     told = f"teacher of {task} ({_passes(recipe.epochs)})"
     with torch.random.fork_rng(devices=[]), progress.step(told, len(batches)) as under_way:
-        torch.manual_seed(stream_seed("teacher-dropout", task))
+        torch.manual_seed(stream_seed("teacher-dropout", task, *_seed(track)))
         for step, batch in enumerate(batches):
             under_way.at(step)
             ids, mask = models.pad([rows[i] for i in batch], tokenizer.pad_token_id, on=on)
@@ -320,9 +322,14 @@ def _demand_finite(losses: Sequence[Sequence[float]], last: int, task: str, trac
             raise RunError(f"teacher of {task!r} on {track.name!r}: loss is {loss} at step {step}")
 
 
-def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str) -> list[list[int]]:
+def _seed(track: Track) -> tuple[int, ...]:
+    """What the seed of a teacher adds to the names of its streams; the first teachers' had none."""
+    return (track.teacher_seed,) if track.teacher_seed else ()
+
+
+def _bucketed(rows: Sequence[Sequence[int]], size: int, epoch: str, *seed: int) -> list[list[int]]:
     """Random batches of rows of like length: an epoch's order from its named stream."""
-    rng = stream("teacher-order", epoch)
+    rng = stream("teacher-order", epoch, *seed)
     order = rng.permutation(len(rows))
     batches = []
     for start in range(0, len(order), size * BUCKET):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cod_bench.analysis import aggregate, claims, quality
+from cod_bench.analysis import aggregate, claims, paired, quality
 from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.record import digest
@@ -85,7 +85,7 @@ def test_a_tie_over_several_budgets_is_exactly_zero_and_not_won():
     }
     suite = replace(HAND, primary_k=(8, 16, 32), blocks=(Block(("kd",), ("standard", "cod"), (8, 16, 32)),))
     grid = collect([hand_record(s, right[s.condition, s.k]) for s in suite.expand(track="minilm")], suite)
-    found = aggregate.differences(grid, "t1", "kd", ("cod", "standard"), (8, 16, 32))
+    found = paired.differences(grid, "t1", "kd", ("cod", "standard"), (8, 16, 32))
     assert found.units.tolist() == [0.0, 0.0]
     assert claims.gains(grid)[0].effect.won == 0
 
@@ -111,7 +111,7 @@ def test_hand_computed_means():
 
 def test_rows_average_to_the_units():
     grid = collect(hand_records())
-    found = aggregate.differences(grid, "t1", "kd", ("cod", "standard"), [8])
+    found = paired.differences(grid, "t1", "kd", ("cod", "standard"), [8])
     # Rows 6 and 7 of seed 0, row 7 of seed 1 are gained.
     assert found.units == pytest.approx([0.2, 0.1])
     assert found.rows == pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 0, 0, 0])
@@ -133,7 +133,7 @@ def test_missing_runs_are_listed_and_never_imputed():
 
 def test_an_unpaired_seed_is_left_out_of_the_differences():
     records = [r for r in hand_records() if (r.spec.task, r.spec.seed, r.spec.condition) != ("t1", 0, "cod")]
-    assert aggregate.differences(collect(records), "t1", "kd", ("cod", "standard"), [8]).units == pytest.approx([0.1])
+    assert paired.differences(collect(records), "t1", "kd", ("cod", "standard"), [8]).units == pytest.approx([0.1])
 
 
 def test_no_record_at_all():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cod_bench.analysis import aggregate, claims, power, stats
+from cod_bench.analysis import aggregate, claims, paired, power, stats
 from cod_bench.design.suite import Block, Suite
 from cod_bench.spec import RunSpec
 from tests.analysis.test_aggregate import HAND, collect, hand_record, hand_records, made
@@ -50,8 +50,8 @@ def test_the_mean_over_methods_by_hand():
     assert (gain.method, gain.condition, gain.over, gain.ks) == (claims.POOLED, "cod", "standard", (8,))
     assert gain.effect.estimate == pytest.approx(0.075)
     assert (gain.effect.p, gain.effect.won, gain.holm) == (0.25, 3, None)
-    found = aggregate.mean_differences(grid, "t1", ("kd", "lwd"), ("cod", "standard"), (8,))
-    parts = [aggregate.differences(grid, "t1", method, ("cod", "standard"), (8,)) for method in ("kd", "lwd")]
+    found = paired.mean_differences(grid, "t1", ("kd", "lwd"), ("cod", "standard"), (8,))
+    parts = [paired.differences(grid, "t1", method, ("cod", "standard"), (8,)) for method in ("kd", "lwd")]
     assert found.units == pytest.approx((parts[0].units + parts[1].units) / 2)
     assert found.rows == pytest.approx((parts[0].rows + parts[1].rows) / 2)
     # Deviations of kd .05 -.05 -.05 .05 and of lwd 0 -.1 .1 0: their products cancel.
@@ -120,7 +120,7 @@ def test_a_gain_by_leaning_alone_vanishes_in_matched_accuracy():
 def test_ties_at_the_cut_are_fractions_in_the_differences():
     # hand records have two values of p: of ten rows, five of class 1; right = 8 leaves rows 8 and 9 wrong, one a class.
     grid = controlled(lambda spec: hand_record(spec, 8 if spec.condition == "cod" else 7), ("kd",))
-    found = aggregate.mean_differences(grid, "t1", ("kd",), ("cod", "unvalidated"), (8,), "matched")
+    found = paired.mean_differences(grid, "t1", ("kd",), ("cod", "unvalidated"), (8,), "matched")
     means = {spec.condition: float(run.metrics["matched"]) for spec, run in grid.runs.items() if spec.task == "t1"}
     assert found.units == pytest.approx([means["cod"] - means["unvalidated"]] * 2)
     # cod: 5 rows called 1, exact. unvalidated: row 7 (gold 1) is called 0 too, so 4 of p = 9000 and one of six at 1000.
@@ -210,6 +210,6 @@ def test_a_condition_that_is_tried_in_such_a_suite_stays_exploratory():
 def test_power_is_asked_at_the_level_of_the_family():
     grid = by_conditions()
     (need,) = power.needs(grid, 0.05)
-    units = [aggregate.differences(grid, task, "kd", claims.MAIN_PAIR, (8, 16)).units for task in WHY.tasks]
+    units = [paired.differences(grid, task, "kd", claims.MAIN_PAIR, (8, 16)).units for task in WHY.tasks]
     spread = [float(np.std(own, ddof=1)) for own in units]
     assert need.power_now == pytest.approx(power.power(0.05, spread, 5, claims.ALPHA / 5))

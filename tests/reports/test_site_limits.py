@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cod_bench.analysis import aggregate, claims, stats
+from cod_bench.analysis import aggregate, claims, paired, stats
 from cod_bench.analysis.aggregate import AboutCondition, Grid
 from cod_bench.design.suite import Suite
 from cod_bench.reports.site import charts as site_charts
@@ -41,7 +41,7 @@ def test_a_task_whose_interval_holds_0_is_named_and_one_that_gains_is_not() -> N
     assert re.fullmatch(
         r"[+-]\d\.\d\d \[-\d\.\d\d, \+\d\.\d\d\] points, an interval that holds 0; \d of 5 seeds gains?", limit.told
     )
-    units = aggregate.mean_differences(found(), "brand_tweets", ("kd", "lwd"), claims.MAIN_PAIR, (8, 16)).units
+    units = paired.mean_differences(found(), "brand_tweets", ("kd", "lwd"), claims.MAIN_PAIR, (8, 16)).units
     assert limit.at == pytest.approx(float(units.mean()))
     assert f"{np.sum(units > 0)} of 5 seeds" in limit.told
     assert told(found(chance=lambda spec: only_quotes(spec, other=0.2))) == []

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from cod_bench.analysis import aggregate
+from cod_bench.analysis import paired
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.errors import UsageError
 from cod_bench.spec import base_name as declared_name
@@ -182,7 +182,7 @@ def gained(grid: Grid, task: str, method: str, condition: str, k: int) -> float 
     names = [name for name in grid.suite.tasks if base_name(name) == task]
     if method not in grid.methods or not {condition, "standard"} <= set(grid.conditions(method)) or not names:
         return None
-    found = aggregate.differences(grid, names[0], method, (condition, "standard"), [k]).units
+    found = paired.differences(grid, names[0], method, (condition, "standard"), [k]).units
     return float(found.mean()) if len(found) else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cod_bench.analysis import aggregate
+from cod_bench.analysis import aggregate, paired
 from cod_bench.analysis.aggregate import Grid, Run
 from cod_bench.reports import beside, standing
 from cod_bench.reports.paper import analogues as paper_analogues
@@ -149,7 +149,7 @@ def _results(shown: Section, method: str) -> Results:
             cells = [known.get((task, condition, k)) for k in ks]
             lines.append((task, condition, tuple(_accuracy(cell) for cell in cells)))
         if set(MAIN_PAIR) <= set(grid.conditions(method)):
-            parts = [aggregate.differences(grid, task, method, MAIN_PAIR, [k]).units for k in ks]
+            parts = [paired.differences(grid, task, method, MAIN_PAIR, [k]).units for k in ks]
             told = tuple(points(float(part.mean())) if len(part) else NONE for part in parts)
             lines.append((task, " - ".join(MAIN_PAIR), told))
     return Results(shown, ks, tuple(lines))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cod_bench.analysis import aggregate, claims, stats
+from cod_bench.analysis import claims, paired, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import COD_OVER, Claim
 from cod_bench.reports.tables import counted, interval, points
@@ -73,7 +73,7 @@ def _tasks(grid: Grid, seen: set[RunSpec], gains: dict[str, list[str]]) -> Itera
         if specs <= seen:
             continue
         seen |= specs
-        found = aggregate.mean_differences(grid, task, methods, claims.MAIN_PAIR, ks)
+        found = paired.mean_differences(grid, task, methods, claims.MAIN_PAIR, ks)
         if not len(found.units):
             continue
         if told := _flat(found):
@@ -82,7 +82,7 @@ def _tasks(grid: Grid, seen: set[RunSpec], gains: dict[str, list[str]]) -> Itera
             gains.setdefault(task, []).append(grid.suite.name)
 
 
-def _flat(found: aggregate.Differences) -> str:
+def _flat(found: paired.Differences) -> str:
     """What is told of a task's gain where it is not above 0; empty where it is."""
     units, n = found.units, len(found.units)
     won = int(np.sum(units > 0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cod_bench.analysis import aggregate, stats
+from cod_bench.analysis import aggregate, paired, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.reports import floors, standing
 from cod_bench.reports.site.charts import CHANCE
@@ -95,7 +95,7 @@ def _row(
 
     gain, gain_bounds = None, None
     if condition not in ("standard", floors.POOL) and "standard" in grid.conditions(method):
-        parts = [aggregate.differences(grid, t, method, (condition, "standard"), ks) for t in tasks]
+        parts = [paired.differences(grid, t, method, (condition, "standard"), ks) for t in tasks]
         if all(len(part.units) for part in parts):
             gain = float(np.mean([part.units.mean() for part in parts]))
             gain_bounds = _bounds(grid, gain, [part.units for part in parts], [part.rows for part in parts])
