@@ -42,6 +42,8 @@ _WHOLE = Recipe(
     candidates=tuple((rate, steps) for rate in (5e-5, 1e-4, 2e-4, 5e-4) for steps in (20, 40)),
     above={64: (40, 80, 160), 512: (160, 320, 640)},
 )
+_WHOLE_LAYERS = replace(_WHOLE, candidates=tuple((rate, 40) for rate in (1e-4, 2e-4)), above={})
+"""Of lwd and ted, which came out as kd did on the small student: tried next to what kd was given."""
 _MINILM_LAYERS = 10_650_000
 """Parameters of MiniLM outside its embeddings."""
 _MINILM_WHOLE = replace(
@@ -51,7 +53,7 @@ _MINILM_WHOLE = replace(
     student_side=Side("minilm", MINILM_SHA256),
     layer_map=tuple((i, i) for i in range(1, 7)),
     recipe=_WHOLE,
-    recipes={"finetune": _WHOLE},
+    recipes={"finetune": _WHOLE, "lwd": _WHOLE_LAYERS, "ted": _WHOLE_LAYERS},
     sizes=(_MINILM_LAYERS, _MINILM_LAYERS),
 )
 _MPNET = Side("mpnet", MPNET_SHA256)
