@@ -63,7 +63,9 @@ _LEADS = (
 _STRONG = (
     "minilm-whole", "minilm-whole-fp32", "mpnet-minilm", "mpnet-minilm-fp32", "minilm", "minilm-fp32",
 )  # fmt: skip
-_CONTROLS = ("random", "label-preserving", "unvalidated", "shuffled", "near", "teacher-labelled", "half")
+_CONTROLS = (
+    "random", "label-preserving", "unvalidated", "first-answer", "shuffled", "near", "teacher-labelled", "half",
+)  # fmt: skip
 _FRESH = tuple(range(200, 210))
 _STRONG_TRIAL = "exploratory trial on the developed corpora, whole MiniLM as student, five seeds"
 _CONFIRMED = Suite(
