@@ -253,6 +253,9 @@ def _more_rules(grid: Grid) -> dict[str, str]:
     """The rules of what not every suite has: several teachers, and measures of comparisons."""
     measures = {one.measure for method in grid.methods for one, _ in claims.asked(grid, method)}
     found = {name: rule for name, rule in MEASURES.items() if name in measures}
+    found |= (
+        {"methods": "each method has the comparisons that are named for it; none is of their mean"} if measures else {}
+    )
     return found | ({"teachers": CROSSED} if len(grid.on_teachers) > 1 else {})
 
 
