@@ -251,5 +251,5 @@ same learning rate: a rule, not a search. `minilm`, the bfloat16 twin of `minilm
 On the tracks whose student is a whole model the same rule holds with other settings to choose from: 5e-5, 1e-4, 2e-4
 and 5e-4 with 20 or 40 steps (5e-5 was added when 1e-4 came out best at the edge of the first grid), for lwd and ted,
 which had come out as kd did on the small student, kd's choice and the next larger rate. Then, at the rate chosen, the
-steps at k = 64 (40, 80 or 160) and k = 512 (160, 320 or 640) are chosen in the same way; between these k they are
-interpolated. The float32 twins take the recipes that were chosen in bfloat16."""
+steps of kd at k = 64 (40, 80 or 160) are chosen in the same way. The float32 twins take the recipes that were chosen in
+bfloat16."""
