@@ -108,7 +108,7 @@ def test_a_served_model_makes_counterfactuals_that_a_student_is_distilled_from(
     ledger = Ledger.of(serve.ASSET)
     rows = ledger.path.read_text().splitlines()
     assert 4 <= len(rows) <= 20
-    assert (ledger.requests_per_text(4) or 0) >= 1
+    assert (ledger.requests_per_text(4, "llm") or 0) >= 1
     record = work.run_one(RunSpec("last", TRACK, TASK, "kd", "cod", "llm", 8, 0), {})
     assert record.cfe is not None
     assert record.cfe["valid"] == made.valid  # a weak model: how many is not the point
