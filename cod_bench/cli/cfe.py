@@ -278,10 +278,15 @@ def originals(
 
 
 @verbs.command()
-def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123) -> None:
-    """Serve the SmolLM2 asset on this machine as an OpenAI-compatible endpoint: weak, but needs no key."""
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123,
+    asset: Annotated[str, typer.Option("--asset", help="GGUF asset for llama.cpp's server (extra local-llm).")] = "",
+) -> None:
+    """Serve a model on this machine as an OpenAI-compatible endpoint without a key: weak SmolLM2, or --asset."""
     from cod_bench.counterfactuals import serve as server
 
+    if asset:
+        return server.serve_gguf(asset, port, devices.cores(), say)
     raise typer.Exit(server.serve(port, say))
 
 
