@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -24,42 +25,42 @@ from tests import ROOT
 from tests.endpoint import FLIP, QUERY, Linear, Server, kept, refusal
 
 
+class Silent:
+    """Its port, and what came there."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.taken: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.taken.append(self.listener.accept()[0])
+
+
 @pytest.fixture
-def silent() -> Iterator[socket.socket]:
+def silent() -> Iterator[Silent]:
     """A server that takes every connection and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        taken: list[socket.socket] = []
-
-        def accept() -> None:
-            try:
-                while True:
-                    taken.append(listener.accept()[0])
-            except OSError:
-                pass
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener
-        listener.shutdown(socket.SHUT_RDWR)
-        for connection in taken:
-            connection.close()
-
-
-def address(listener: socket.socket) -> str:
-    return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    found = Silent()
+    yield found
+    found.listener.close()
+    for connection in found.taken:
+        connection.close()
 
 
 def test_each_try_that_timed_out_is_a_line_and_there_are_three(
-    server: Server, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+    server: Server, silent: Silent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address(silent))
+    monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", f"http://{silent.host}/v1")
     monkeypatch.setenv("COD_BENCH_LLM_TIMEOUT", "1")
     monkeypatch.setattr(_endpoint, "MAX_RETRIES", 8)
     told: list[str] = []
     with pytest.raises(RunError, match=r"did not answer in 3 tries of 1 seconds; give it more by --timeout or correct"):
         Llm().gather([Ask(QUERY)], Linear(), Terms(tell=told.append))
-    host = f"127.0.0.1:{silent.getsockname()[1]}"
     lines = [line for line in told if "no answer" in line]
-    assert lines == [f"llm: {host}: text a of toy: no answer within 1 s (try {i} of 3)" for i in (1, 2, 3)]
+    assert lines == [f"llm: {silent.host}: text a of toy: no answer within 1 s (try {i} of 3)" for i in (1, 2, 3)]
 
 
 def test_a_slow_answer_within_the_timeout_is_an_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,10 +92,10 @@ Llm().gather(queries(30), Linear(), Terms(concurrency=8, tell=lambda line: print
 
 @pytest.mark.parametrize("where", ["silent", "between two tries"])
 def test_ctrl_c_ends_stalled_requests_within_ten_seconds(
-    server: Server, silent: socket.socket, where: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, silent: Silent, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if where == "silent":
-        monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", address(silent))
+        monkeypatch.setenv("COD_BENCH_LLM_BASE_URL", f"http://{silent.host}/v1")
     else:
         server.script = [refusal(429, "slow", **{"Retry-After": "100"}) for _ in range(40)]
     with subprocess.Popen(
@@ -103,13 +104,15 @@ def test_ctrl_c_ends_stalled_requests_within_ten_seconds(
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline().startswith("llm: round 1: 30 requests")
-        time.sleep(3)
-        assert process.poll() is None
+        while (len(silent.taken) if where == "silent" else len(server.sent)) < 8:  # they take long to get ready
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(1)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         said, trace = process.communicate(timeout=60)
         assert time.monotonic() - begun < 10
-    assert "stopping; answers that come within 4 seconds are kept" in said
+    assert "stopping; answers that come within 3 seconds are kept" in said
     assert trace.strip().endswith("KeyboardInterrupt")
     assert not kept().exists()
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_RETRIES, TIMEOUT = 8, 60.0
 """Tries after the first of a request that may still be answered; seconds a try, unless its user says otherwise."""
-GRACE = 4.0
+GRACE = 3.0
 """Seconds after Ctrl-C for answers that are under way."""
 log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"https?://(?:[^/@\s]+@)?(?:[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?(?:/\S*)?")
