@@ -137,7 +137,7 @@ def chat(query: Query, remarks: Sequence[str] = ()) -> list[dict[str, str]]:
 
 def remark(query: Query, text: str, fault: str | None, read: int) -> str:
     """What the next round is told of an answer: its fault, or the class `read` that the teacher gives it."""
-    return REMARKS[fault] if fault in REMARKS else _prompts.remark(query, text, fault, read)
+    return REMARKS[fault] if fault and fault in REMARKS else _prompts.remark(query, text, fault, read)
 
 
 def fault(text: str, original: str, finish: str | None, query: Query) -> str | None:
