@@ -164,7 +164,7 @@ class Endpoint:
         host = client.base_url.netloc.decode()
 
         def call() -> Any:
-            with stoppable(manner.over, manner.seconds):
+            with stoppable(manner.over, manner.seconds + 1 if manner.seconds > TIMEOUT else 0.0):
                 return once.chat.completions.with_raw_response.create(
                     model=body["model"], messages=body["messages"], **body["parameters"]
                 )

@@ -58,11 +58,11 @@ def allowing(most_bytes: int, most_seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def stoppable(over: threading.Event, seconds: float) -> Iterator[None]:
-    """This thread's requests may take so many seconds, and end soon after `over` is set."""
+def stoppable(over: threading.Event, seconds: float = 0.0) -> Iterator[None]:
+    """This thread's requests end soon after `over` is set; they may take so many seconds where that is more."""
     before, _allowance.over = _allowance.over, over
     try:
-        with allowing(MOST_BYTES, max(MOST_SECONDS, seconds + 1)):
+        with allowing(MOST_BYTES, max(MOST_SECONDS, seconds)):
             yield
     finally:
         _allowance.over = before
