@@ -99,6 +99,8 @@ class Bill:
     """The same through the Batch API."""
     basis: str
     """What the figures rest on."""
+    seconds: float = 0.0
+    """Of the model, one request after another."""
 
 
 @dataclass(frozen=True, slots=True)

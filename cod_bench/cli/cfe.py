@@ -27,6 +27,7 @@ from cod_bench.cli.options import (
     PairsOption,
     PluginOption,
     ProtocolOption,
+    RequestTimeoutOption,
     ResultsOption,
     SeedOption,
     SuiteOption,
@@ -60,6 +61,7 @@ BatchOption = Annotated[bool, typer.Option("--batch", help="Through the Batch AP
 PollOption = Annotated[float, typer.Option("--poll", min=0.05, help="Seconds between looks at a batch.")]
 OneTaskOption = Annotated[str, typer.Option("--task", help="Task whose texts and teacher are taken.")]
 OneTrackOption = Annotated[str, typer.Option("--track", help="Track of the teacher; this machine's default if empty.")]
+DevOption = Annotated[bool, typer.Option("--dev", help="Texts of the dev split, on which nothing is trained.")]
 TextsOption = Annotated[int, typer.Option("--texts", min=1, help="So many originals, those of the seed's slots.")]
 OneSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the draw.")]
 
@@ -71,7 +73,7 @@ def generate(
     condition: ConditionOption = None, k: KOption = None, seed: SeedOption = None, generator: GeneratorOption = "",
     model: ModelOption = "", base_url: BaseUrlOption = "", pairs: PairsOption = None, attempts: AttemptsOption = "",
     yes: YesOption = False, budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0,
-    batch: BatchOption = False, poll: PollOption = 60.0,
+    request_timeout: RequestTimeoutOption = "", batch: BatchOption = False, poll: PollOption = 60.0,
     export: Annotated[Path | None, typer.Option("--export", help="Also write the pairs to this JSONL file.")] = None,
     device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
@@ -84,7 +86,7 @@ def generate(
 
     given.plugins(plugin, data)
     devices.ask(device)
-    given.endpoint(model, base_url, pairs, False, attempts)
+    given.endpoint(model, base_url, pairs, False, attempts, request_timeout)
     filters = given.filters(protocol, track, task, method, condition, k, seed, generator)
     chosen = suite_for(suite, filters)
     given.apply([chosen.generator])
@@ -97,9 +99,10 @@ def generate(
         say("nothing to make: every run that needs counterfactuals is done")
         return
     usable_home()
-    given.ready({need.generator for need in needs}, {need.task for need in needs})
+    names = sorted({need.generator for need in needs})
+    given.ready(names, {need.task for need in needs}, buys=True)
     devices.set_threads()
-    with beat.step(f"counterfactuals of {len(needs)} draws", _say):
+    with beat.step(f"counterfactuals by {', '.join(names)} of {len(needs)} draws", _say):
         ready = cfes.generate(needs, terms, lambda found: _confirm(found, yes=yes))
     for one in ready:
         say(
@@ -117,31 +120,32 @@ def validate(
     pairs: PairsOption = None,
     texts: TextsOption = 20, seed: OneSeedOption = 0,
     longest: Annotated[int, typer.Option("--longest", min=0, help="Only pairs of so short originals; 0: all.")] = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
+    dev: DevOption = False,
+    model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """What a task's teacher says of a generator's counterfactuals, or of every pair of a file named by --pairs."""
     from cod_bench.counterfactuals import pairs as pair_files
 
     given.plugins(plugin, data)
-    task = origin.named(task)
     devices.ask(device)
-    given.endpoint(model, base_url)
+    given.endpoint(model, base_url, attempts=attempts)
     if pairs is not None:
-        given.only("with --pairs, every pair of which is judged", "generator", "texts", "seed", "model", "base_url")
+        other = ("generator", "texts", "seed", "dev", "model", "base_url", "attempts")
+        given.only("with --pairs, every pair of which is judged", *other)
         given.pairs_file(pairs)
         found = [p for p in pair_files.read(pairs).pairs if not longest or len(p.original) <= longest]
         if not found:
             raise UsageError(f"--longest {longest}: no original of {pairs} is as short; choose more characters")
-        where = _chosen(track, task, [])
+        where, task = _chosen(track, task, []), origin.named(task)
         _teacher(where, task)
         _table([(pairs.name, _figures(where, task, cfes.of_pairs(where, task, found)))])
         return
     given.only("without --pairs", "longest")
     given.apply([generator])
-    where = _chosen(track, task, [generator])
+    where, task = _chosen(track, task, [generator]), origin.named(task)
     _teacher(where, task)
-    slots = cfes.slots_known(where, task, seed, texts, [generator])
+    slots = cfes.slots_known(where, task, seed, texts, [generator], dev=dev)
     cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
     _table([(generator, _figures(where, task, cfes.cases(where, task, generator, slots)))])
 
@@ -149,23 +153,22 @@ def validate(
 @verbs.command()
 def inspect(
     task: OneTaskOption, track: OneTrackOption = "", generator: GeneratorOption = "substitution",
-    pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0,
-    model: ModelOption = "", base_url: BaseUrlOption = "", device: DeviceOption = "cpu",
+    pairs: PairsOption = None, texts: TextsOption = 5, seed: OneSeedOption = 0, dev: DevOption = False,
+    model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Originals and counterfactuals as word diffs, in colour on a terminal (NO_COLOR=1 turns it off)."""
     from cod_bench.counterfactuals import warm
 
     given.plugins(plugin, data)
-    task = origin.named(task)
     devices.ask(device)
-    given.endpoint(model, base_url, pairs)
+    given.endpoint(model, base_url, pairs, False, attempts)
     given.apply([generator])
-    where = _chosen(track, task, [generator])
-    if _kept(where if track else "", task, generator, seed, texts):
+    where, task = _chosen(track, task, [generator]), origin.named(task)
+    if not dev and _kept(where if track else "", task, generator, seed, texts):
         return
     judge, classes = _teacher(where, task), warm.corpus(task).task.classes
-    slots = cfes.slots_known(where, task, seed, texts, [generator])
+    slots = cfes.slots_known(where, task, seed, texts, [generator], dev=dev)
     cfes.buy_cases(where, task, [generator], slots, Terms(), _refuse)
     for case in cfes.cases(where, task, generator, slots):
         original, target = case.slot.original, case.slot.target
@@ -184,7 +187,8 @@ def try_texts(
         Path | None, typer.Option("--again", help="Instead of texts: such a file, all of which is made anew.")
     ] = None,
     model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "",
-    yes: YesOption = False, device: DeviceOption = "cpu", data: DataOption = None, plugin: PluginOption = None,
+    request_timeout: RequestTimeoutOption = "", yes: YesOption = False, device: DeviceOption = "cpu",
+    data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Counterfactuals of texts of your own, with what the task's teacher says before and after."""
     from cod_bench.counterfactuals import tried
@@ -192,7 +196,7 @@ def try_texts(
 
     given.plugins(plugin, data)
     devices.ask(device)
-    given.endpoint(model, base_url, attempts=attempts)
+    given.endpoint(model, base_url, attempts=attempts, timeout=request_timeout)
     if bool(texts) == bool(again):
         raise UsageError('TEXTS: name some, such as "A film that stays with you.", or a file of them by --again')
     for option, file in (("--out", out), ("--again", again)):
@@ -202,11 +206,11 @@ def try_texts(
     if again is not None:
         kept, target = tried.read(again), out or again
         for asked in dict.fromkeys((one.track, one.task, one.generator) for one in kept):
-            _teacher(_chosen(asked[0], asked[1], asked[2:]), asked[1])
+            _teacher(_chosen(asked[0], asked[1], asked[2:], buys=True), asked[1])
         found = tried.again(kept)
     else:
         given.apply([generator])
-        where = _chosen(track, task, [generator])
+        where = _chosen(track, task, [generator], buys=True)
         _teacher(where, task)
         originals = tried.slots(where, task, list(dict.fromkeys(texts or ())))
         cfes.buy_cases(where, task, [generator], originals, Terms(tell=_say), lambda bill: _confirm(bill, yes=yes))
@@ -226,36 +230,34 @@ def try_texts(
 @verbs.command()
 def compare(
     task: OneTaskOption, generator: GeneratorOption = "substitution,llm", track: OneTrackOption = "",
-    pairs: PairsOption = None, texts: TextsOption = 20, seed: OneSeedOption = 0,
+    pairs: PairsOption = None, texts: TextsOption = 20, seed: OneSeedOption = 0, dev: DevOption = False,
     fluency: Annotated[Path | None, typer.Option("--fluency", help="Folder of a causal language model.")] = None,
     similarity: Annotated[Path | None, typer.Option("--similarity", help="Folder of an encoder.")] = None,
     model: ModelOption = "", base_url: BaseUrlOption = "", attempts: AttemptsOption = "", yes: YesOption = False,
-    budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0, batch: BatchOption = False,
-    poll: PollOption = 60.0, device: DeviceOption = "cpu",
+    budget: BudgetOption = "", concurrency: ConcurrencyOption = 8, rate: RateOption = 0.0,
+    request_timeout: RequestTimeoutOption = "", batch: BatchOption = False, poll: PollOption = 60.0,
+    device: DeviceOption = "cpu",
     data: DataOption = None, plugin: PluginOption = None,
 ) -> None:  # fmt: skip
     """Several generators on the same texts: those of a seed's slots that all of them can answer for."""
     from cod_bench.counterfactuals import figures
 
     given.plugins(plugin, data)
-    task = origin.named(task)
     devices.ask(device)
-    given.endpoint(model, base_url, pairs, False, attempts)
+    given.endpoint(model, base_url, pairs, False, attempts, request_timeout)
     names = list(dict.fromkeys(given.words("generator", generator)))
     given.apply(names)
     terms = _terms(budget, concurrency, rate, batch, poll)
     for option, folder in (("--fluency", fluency), ("--similarity", similarity)):
         if folder is not None and not (folder / "config.json").is_file():
             raise UsageError(f"{option} {folder}: holds no config.json; name the folder of a saved model")
-    where = _chosen(track, task, names)
-    for name in names:
-        registry.load("generator", name).reach([task])  # a key is missed before a teacher is fitted
+    where, task = _chosen(track, task, names, buys=True), origin.named(task)
     scorers = {
         "fluency": figures.perplexity_ratio(fluency) if fluency else None,
         "similarity": figures.embedding_cosine(similarity) if similarity else None,
     }
     _teacher(where, task)
-    slots = cfes.slots_known(where, task, seed, texts, names)
+    slots = cfes.slots_known(where, task, seed, texts, names, dev=dev)
     cfes.buy_cases(where, task, names, slots, terms, lambda quoted: _confirm(quoted, yes=yes))
     _table([(name, _figures(where, task, cfes.cases(where, task, name, slots), **scorers)) for name in names])
 
@@ -276,10 +278,15 @@ def originals(
 
 
 @verbs.command()
-def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123) -> None:
-    """Serve the SmolLM2 asset on this machine as an OpenAI-compatible endpoint: weak, but needs no key."""
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123,
+    asset: Annotated[str, typer.Option("--asset", help="GGUF asset for llama.cpp's server (extra local-llm).")] = "",
+) -> None:
+    """Serve a model on this machine as an OpenAI-compatible endpoint without a key: weak SmolLM2, or --asset."""
     from cod_bench.counterfactuals import serve as server
 
+    if asset:
+        return server.serve_gguf(asset, port, devices.cores(), say)
     raise typer.Exit(server.serve(port, say))
 
 
@@ -314,15 +321,15 @@ def _drawn(original: str, shown: str, label: str, target: str, p: Sequence[float
     say(f"  {diff.drawn(diff.words(plain(original), plain(shown)), colour=colour)}", keep=COLOURS)
 
 
-def _chosen(track: str, task: str, generators: Sequence[str]) -> str:
-    """The track that is meant; whatever nobody knows is told before a teacher is fitted.
+def _chosen(track: str, task: str, generators: Sequence[str], *, buys: bool = False) -> str:
+    """The track that is meant; whatever nobody knows or lacks is told before a teacher is fitted.
 
     Raises:
-        UsageError: an unknown name, or a cache folder that cannot be used.
+        UsageError: an unknown name, a generator that cannot answer, or a cache folder that cannot be used.
     """
     origin.find(task)
     named = tracks.track(track).name if track else suites.suite(suites.DEFAULT_SUITE).choose_track()
-    given.ready(generators, [task])
+    given.ready(generators, [task], buys=buys)
     usable_home()
     return named
 

@@ -23,7 +23,7 @@ from cod_bench.store import UNFIT
 
 LONGEST_RANGE = 10_000
 """Values of one range: a slip such as 0-4000000000 is told instead of expanded."""
-BOUGHT = ("model", "base_url", "attempts", "yes", "budget", "concurrency", "rate", "batch", "poll")
+BOUGHT = ("model", "base_url", "attempts", "yes", "budget", "concurrency", "rate", "batch", "poll", "request_timeout")
 """Parameters of verbs that only generators take which ask a model."""
 MOST = 10**9
 """The largest budget or seed."""
@@ -70,15 +70,19 @@ def plugins(files: list[Path] | None, data: list[str] | None = None) -> None:
 
 
 def endpoint(
-    model: str = "", base_url: str = "", pairs: Path | None = None, yes: bool = False, attempts: str = ""
-) -> None:
+    model: str = "", base_url: str = "", pairs: Path | None = None, yes: bool = False, attempts: str = "",
+    timeout: str = "",
+) -> None:  # fmt: skip
     """Options of generators as the environment variables by which they and all worker processes know them."""
     if attempts and not re.fullmatch(r"0*([1-9]|1[0-9]|20)", attempts, re.ASCII):
         raise UsageError(f"--attempts {attempts!r}: choose a whole number from 1 to 20")
+    if timeout and not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", timeout, re.ASCII):
+        raise UsageError(f"--timeout {timeout!r}: write the seconds that a request may take, such as 300")
     pairs_file(pairs)
     for name, value in {
         "COD_BENCH_LLM_MODEL": model, "COD_BENCH_LLM_BASE_URL": base_url, "COD_BENCH_LLM_ATTEMPTS": attempts,
         "COD_BENCH_PAIRS": str(pairs.resolve()) if pairs else "", "COD_BENCH_LLM_YES": "1" if yes else "",
+        "COD_BENCH_LLM_TIMEOUT": timeout,
     }.items():  # fmt: skip
         if value:
             os.environ[name] = value
@@ -110,15 +114,21 @@ def apply(names: Iterable[str]) -> None:
         only(f"{told}, which reads no file of pairs", "pairs")
 
 
-def ready(names: Iterable[str], tasks: Collection[str]) -> None:
-    """Ask generators whether they can answer at all, before a teacher is fitted; paid ones say so when they are asked.
+def ready(names: Iterable[str], tasks: Collection[str], *, buys: bool = False) -> None:
+    """Ask generators whether they can answer at all, before data are read or a teacher is fitted.
+
+    Args:
+        buys: what a paid one lacks is going to be bought, so that it needs a key and no kept answers.
 
     Raises:
-        UsageError: an unknown generator, or a file of pairs that is not there or holds none.
+        UsageError: an unknown generator, a file of pairs that is not there or holds none, no key, no worked example of
+            a task, or nothing kept of it where nothing is bought.
     """
     for name in names:
         generator = registry.load("generator", name)
-        if not generator.costly:
+        if generator.costly and buys:
+            generator.reach(tasks)
+        else:
             generator.ready(tasks)
 
 
@@ -188,7 +198,8 @@ def only(where: str, *parameters: str) -> None:
     """
     for name in parameters:
         if named(name):
-            raise UsageError(f"--{name.replace('_', '-')}: has no effect {where}; leave it out")
+            option = name.removeprefix("request_").replace("_", "-")
+            raise UsageError(f"--{option}: has no effect {where}; leave it out")
 
 
 def out_folder(option: str, path: Path) -> Path:

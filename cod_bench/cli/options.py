@@ -113,6 +113,9 @@ ModelOption = Annotated[str, typer.Option("--model", help="Of the llm generators
 BaseUrlOption = Annotated[str, typer.Option("--base-url", help="Endpoint, else COD_BENCH_LLM_BASE_URL or OpenAI's.")]
 PairsOption = Annotated[Path | None, typer.Option("--pairs", help="JSONL of pairs for replay, else COD_BENCH_PAIRS.")]
 AttemptsOption = Annotated[str, typer.Option("--attempts", help="At most so many requests per counterfactual (5).")]
+RequestTimeoutOption = Annotated[
+    str, typer.Option("--timeout", help="Seconds that a request may take (60), else COD_BENCH_LLM_TIMEOUT.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Send paid requests without being asked.")]
 
 EnergyOption = Annotated[

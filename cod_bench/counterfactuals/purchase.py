@@ -104,6 +104,7 @@ def total(bills: Sequence[Bill]) -> Bill:
         dollars=_sum(bill.dollars for bill in bills),
         batch_dollars=_sum(bill.batch_dollars for bill in bills),
         basis=bills[0].basis,
+        seconds=sum(bill.seconds for bill in bills),
     )
 
 
@@ -120,8 +121,13 @@ def told(bill: Bill) -> str:
         money = f"about ${bill.dollars:.2f}, ${bill.batch_dollars:.2f} with --batch"
     return (
         f"{bill.texts:,} texts, {bill.least:,} to {bill.most:,} requests, about {bill.requests:,.0f}; "
-        f"{_tokens(bill.prompt_tokens)} tokens in, {_tokens(bill.completion_tokens)} out; {money} ({bill.basis})"
+        f"{_tokens(bill.prompt_tokens)} tokens in, {_tokens(bill.completion_tokens)} out; {_time(bill.seconds)} of the "
+        f"model's time one by one; {money} ({bill.basis})"
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
 def _tokens(count: float) -> str:
@@ -189,7 +195,7 @@ def buy(asks: Mapping[tuple[str, str, str], Sequence[Ask]], terms: Terms, confir
         return terms
     confirm(bills)
     for (track, task, name), group in asks.items():
-        terms.tell(f"{task}: {len(group)} texts")
+        terms.tell(f"{task} by {name}: {len(group)} texts")
         bought = registry.load("generator", name).gather(group, warm.teacher(track, task), terms)
         terms = _less(terms, bought)
     return terms
@@ -241,15 +247,21 @@ def exported(found: Iterable[Need]) -> list[Pair]:
     return list(pairs.values())
 
 
-def slots_known(track: str, task: str, seed: int, count: int, generators: Sequence[str]) -> list[Slot]:
+def slots_known(
+    track: str, task: str, seed: int, count: int, generators: Sequence[str], *, dev: bool = False
+) -> list[Slot]:
     """The first `count` slots of a draw whose originals every one of the generators can answer for, or all there are.
+
+    Args:
+        dev: draw from the dev split, which no run trains on.
 
     Raises:
         UsageError: there is none.
     """
     from cod_bench.counterfactuals import warm
 
-    draw, asked = warm.draw(track, task, seed, False), [registry.load("generator", name) for name in generators]
+    draw = warm.draw(track, task, seed, False, dev) if dev else warm.draw(track, task, seed, False)
+    asked = [registry.load("generator", name) for name in generators]
     found: list[Slot] = []
     known = (slot for slot in draw.every_slot() if all(maker.knows(slot.original.text) for maker in asked))
     with contextlib.suppress(UsageError):  # a class has no more rows
@@ -257,7 +269,7 @@ def slots_known(track: str, task: str, seed: int, count: int, generators: Sequen
             found.append(slot)  # noqa: PERF402 - what came before the end is kept
     if not found:
         raise UsageError(
-            f"task {task!r}: none of its training texts is known to {', '.join(generators)}; name other texts or pairs"
+            f"task {task!r}: none of its texts is known to {', '.join(generators)}; name other texts or pairs"
         )
     return found
 

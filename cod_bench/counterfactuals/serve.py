@@ -1,4 +1,7 @@
-"""The SmolLM2 asset -> a local OpenAI-compatible server: a language model for who has neither key nor hub."""
+"""An asset -> a local OpenAI-compatible server: a language model for who has neither key nor hub.
+
+SmolLM2 by `transformers serve`, or any GGUF asset by llama.cpp's own server, which is faster by far.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cod_bench.data import assets
-from cod_bench.errors import UsageError
+from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.store import home, lock, write_atomic
 
 ASSET = "smollm2-135m"
 NEEDED = ("accelerate", "fastapi", "gguf", "uvicorn")
 """Of the extra `serve`."""
+SLOTS, CONTEXT = 4, 2048
+"""Of llama.cpp's server: answers at once, which is also what one request may ask for, and tokens of each."""
 
 
 def model_folder() -> Path:
@@ -61,11 +66,50 @@ def serve(port: int, tell: Any) -> int:
 
     folder = model_folder()
     line, where, variables = command(folder, port)
-    tell(
-        f"serving {folder.name}; in another terminal: export OPENAI_API_KEY=none "
-        f"COD_BENCH_LLM_MODEL={folder.name} COD_BENCH_LLM_BASE_URL=http://127.0.0.1:{port}/v1"
-    )
+    tell(_told(folder.name, port))
     return _run(line, where, {**os.environ, **variables})
+
+
+def serve_gguf(asset: str, port: int, threads: int, tell: Any) -> None:
+    """Serve a GGUF asset in this process by llama.cpp's server until Ctrl-C.
+
+    Raises:
+        UsageError: the extra `local-llm` is not installed, or the asset is none or no GGUF model.
+        RunError: it cannot be had, or the server does not start.
+    """
+    import importlib
+    import threading
+    from contextlib import suppress
+
+    if asset not in assets.ASSETS:
+        raise unknown("asset", asset, assets.ASSETS)
+    try:
+        llama: Any = importlib.import_module("xllamacpp")
+    except ImportError:
+        raise UsageError("cfe serve --asset: xllamacpp is not installed; pip install 'cod-bench[local-llm]'") from None
+    files = sorted(assets.path(asset).rglob("*.gguf"))
+    if len(files) != 1:
+        raise UsageError(f"--asset {asset}: holds no GGUF model; name {ASSET} or another one that does")
+    wanted = llama.CommonParams()
+    wanted.model.path, wanted.model_alias = str(files[0]), {asset}
+    wanted.hostnames, wanted.port = ["127.0.0.1"], port
+    wanted.n_parallel, wanted.n_ctx = SLOTS, SLOTS * CONTEXT
+    wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = threads
+    try:
+        server = llama.Server(wanted)  # serves from threads of its own for as long as it is held
+    except RuntimeError as error:
+        raise RunError(f"llama.cpp's server did not start ({error}); is port {port} taken?") from error
+    tell(_told(asset, port))
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    del server
+
+
+def _told(name: str, port: int) -> str:
+    return (
+        f"serving {name}; in another terminal: export OPENAI_API_KEY=none COD_BENCH_LLM_MODEL={name} "
+        f"COD_BENCH_LLM_BASE_URL=http://127.0.0.1:{port}/v1"
+    )
 
 
 def _run(line: Sequence[str], where: Path, environment: dict[str, str]) -> int:

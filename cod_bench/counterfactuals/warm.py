@@ -107,8 +107,12 @@ def reference(track: str, task: str) -> Reference:
 
 
 @lru_cache(maxsize=SEEDS_AT_HAND)
-def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
-    """The order of training rows of one (task, seed); rows the teacher gets wrong are passed over unless kept."""
+def draw(track: str, task: str, seed: int, kept_wrong: bool, dev: bool = False) -> Draw:
+    """The order of training rows of one (task, seed); rows the teacher gets wrong are passed over unless kept.
+
+    Args:
+        dev: of the rows of the dev split instead, to judge generators by.
+    """
     from cod_bench.split import Draw
 
     data, judge = corpus(task), teacher(track, task)
@@ -116,7 +120,8 @@ def draw(track: str, task: str, seed: int, kept_wrong: bool) -> Draw:
     def right(example: Example) -> bool:
         return kept_wrong or judge.predict(example.text) == example.label
 
-    return Draw(data.train, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.says)
+    rows = data.dev if dev else data.train
+    return Draw(rows, task=task, classes=len(data.task.classes), seed=seed, eligible=right, says=judge.says)
 
 
 @cache

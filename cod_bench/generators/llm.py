@@ -31,11 +31,11 @@ TEMPERATURES, KEEP_TEMPERATURES = (0.0, 0.7, 0.7, 1.0), (0.0, 0.7, 1.0)
 """Of the attempts at one counterfactual (the last one for all that follow), and at one label-preserving rewrite."""
 VERDICT_FROM = 2
 """The first attempt (0-based) that is told what became of the earlier ones: from the second re-asking on."""
-TOKENS = (1, 64)
-"""a, b: `max_tokens` a * n + b, ample, for n characters of the original."""
 EXPECTED = 1.6
 """Requests per counterfactual that estimates reckon with, before the ledger holds LEARNT texts to tell."""
 LEARNT = 50
+GUESS = 2.0
+"""Seconds of a request, before the ledger holds as many."""
 KEPT = 1.3
 """Requests per label-preserving rewrite that estimates reckon with."""
 
@@ -48,6 +48,10 @@ class Llm(Generator):
     name: ClassVar[str] = "llm"
     version: ClassVar[int] = 2
     prompt: ClassVar[str] = "plain"
+    attempts: ClassVar[int] = ATTEMPTS
+    """Unless its user says otherwise."""
+    tokens: ClassVar[tuple[float, int]] = (1, 64)
+    """a, b: `max_tokens` a * n + b, ample, for n characters of the original."""
     carries_data: ClassVar[bool] = True
     costly: ClassVar[bool] = True
     card: ClassVar[str] = (
@@ -64,12 +68,13 @@ class Llm(Generator):
 
     def params(self) -> dict[str, Any]:
         """Model, prompt with its hash, and sampling rules; never the key or the endpoint."""
-        attempts = _attempts()
+        attempts = self._attempts()
         return {
             "model": _model(), "prompt": self.prompt, "prompt_version": _prompts.VERSION,
-            "prompt_hash": _prompts.hashed(self.prompt), "attempts": attempts, "verdict_from": VERDICT_FROM,
+            "prompt_hash": self._hashed(), "attempts": attempts, "verdict_from": VERDICT_FROM,
             "temperatures": [_temperature(attempt) for attempt in range(attempts)],
-            "keep_temperatures": list(KEEP_TEMPERATURES), "longest": list(_prompts.LONGEST), "tokens": list(TOKENS),
+            "keep_temperatures": list(KEEP_TEMPERATURES), "longest": list(_prompts.LONGEST),
+            "tokens": list(self.tokens),
         }  # fmt: skip
 
     def ready(self, tasks: Collection[str]) -> None:
@@ -92,8 +97,11 @@ class Llm(Generator):
 
     def _lacking(self, tasks: Collection[str]) -> list[str]:
         """Tasks without any kept answer to this prompt; slices of a task share its texts and so its answers."""
-        asked = {base_name(task) for task in self._ledger().tasks(_prompts.hashed(self.prompt))}
-        return sorted(task for task in tasks if base_name(task) not in asked)
+        return sorted(
+            task
+            for task in tasks
+            if base_name(task) not in {base_name(asked) for asked in self._ledger().tasks(self._hashed(task))}
+        )
 
     def prepare(self, train: Sequence[Example], oracle: Oracle) -> dict[str, Any]:  # noqa: ARG002
         """Nothing: the model sees no other text of the pool."""
@@ -113,22 +121,19 @@ class Llm(Generator):
 
     def forecast(self, task: Task, texts: int, rewrites: int) -> Bill:
         """From the typical length of the task's texts."""
-        about = _prompts.subject(task)
-        words = len(_prompts.EDITS[self.prompt]) + len(about.kind) + len(about.about) + len(about.rule)
-        most = texts * _attempts() + rewrites * len(KEEP_TEMPERATURES)
+        words, each = self._instructions(task), _prompts.subject(task).characters
+        most = texts * self._attempts() + rewrites * len(KEEP_TEMPERATURES)
         requests = texts * self._per_text() + rewrites * KEPT
-        return self._bill(
-            texts + rewrites, texts + rewrites, most, requests, words + about.characters, about.characters
-        )
+        return self._bill(texts + rewrites, texts + rewrites, most, requests, words + each, each * self._samples())
 
     def quote(self, asks: Sequence[Ask], oracle: Oracle) -> Bill:
         """From the texts themselves and what the ledger holds; asks the teacher about kept answers."""
         waiting = list(self._open(asks, oracle).values())
-        counts = [len(KEEP_TEMPERATURES) if r.of["kind"] == "keep" else _attempts() for _, r in waiting]
+        counts = [len(KEEP_TEMPERATURES) if r.of["kind"] == "keep" else self._attempts() for _, r in waiting]
         most = sum(count - request.body["sample"] for count, (_, request) in zip(counts, waiting, strict=True))
         asked = unique(request for _, request in waiting)
         characters = sum(request.characters for request in asked) / max(1, len(asked))
-        longest = sum(r.body["parameters"]["max_tokens"] - TOKENS[1] for r in asked) / max(1, len(asked))
+        longest = sum(r.most_tokens - r.samples * self.tokens[1] for r in asked) / self.tokens[0] / max(1, len(asked))
         later = sum(request.body["sample"] > 0 for request in asked)
         rewrites = sum(request.of["kind"] == "keep" for request in asked)
         expected = (len(asked) - later - rewrites) * self._per_text() + later * 2.0 + rewrites * KEPT
@@ -136,6 +141,10 @@ class Llm(Generator):
 
     def gather(self, asks: Sequence[Ask], oracle: Oracle, terms: Terms) -> Bought:
         """Ask in rounds: whatever can be asked now at once, then the teacher about all of it, until all are done."""
+
+        def tell(line: str) -> None:
+            terms.tell(f"{self.name}: {line}")
+
         ledger = self._ledger()
         budget = _prices.Budget(_model(), terms.requests, terms.dollars, batch=terms.batch)
         talks = self._open(asks, oracle)
@@ -143,13 +152,13 @@ class Llm(Generator):
         while talks:
             number += 1
             missing = unique(request for _, request in talks.values() if ledger.find(request.key) is None)
-            terms.tell(f"round {number}: {len(missing)} requests for {len(talks)} texts")
+            tell(f"round {number}: {len(missing)} requests for {len(talks)} texts")
             if terms.batch:
-                _batch.ask_all(missing, self._endpoint, ledger, budget, poll=terms.poll, tell=terms.tell)
+                _batch.ask_all(missing, self._endpoint, ledger, budget, poll=terms.poll, tell=tell)
             else:
                 self._endpoint.ask_all(
                     missing, ledger, budget, concurrency=terms.concurrency, per_minute=terms.per_minute,
-                    tell=terms.tell,
+                    tell=tell,
                 )  # fmt: skip
             talks = self._on(talks)
         return Bought(requests=budget.sent, dollars=budget.spent if _prices.price(_model()) else None)
@@ -217,9 +226,9 @@ class Llm(Generator):
         original, firsts, remarks = query.example.text, list[str](), list[str]()
         usable: dict[str, int] = {}  # answer -> the teacher's class
         replies: list[Reply] = []
-        for attempt in range(_attempts()):
+        for attempt in range(self._attempts()):
             told = remarks if attempt >= VERDICT_FROM else ()
-            prompt = _prompts.edit(self.prompt, query, told)
+            prompt = _alone(_prompts.edit(self.prompt, query, told))
             reply = yield self._request("edit", prompt, query, attempt, _temperature(attempt), oracle)
             replies.append(reply)
             text, fault = _read(reply, original)
@@ -233,7 +242,7 @@ class Llm(Generator):
         return Answer(firsts[0], tuple(ranked), len(usable), self._bought(replies))
 
     def _rewrite(self, query: Query, counterfactual: str, oracle: Oracle) -> Talk[Request, Reply, tuple[str, ...]]:
-        prompt = _prompts.keep(query, counterfactual)
+        prompt = _alone(_prompts.keep(query, counterfactual))
         for attempt, temperature in enumerate(KEEP_TEMPERATURES):
             reply = yield self._request("keep", prompt, query, attempt, temperature, oracle)
             text, fault = _read(reply, query.example.text)
@@ -242,19 +251,33 @@ class Llm(Generator):
         return ()
 
     def _request(
-        self, kind: str, prompt: str, query: Query, attempt: int, temperature: float, oracle: Oracle
-    ) -> Request:
+        self, kind: str, messages: Sequence[Mapping[str, str]], query: Query, attempt: int, temperature: float,
+        oracle: Oracle, samples: int = 1,
+    ) -> Request:  # fmt: skip
+        most = int(self.tokens[0] * len(query.example.text)) + self.tokens[1]
         body = {
-            "model": _model(), "messages": [{"role": "user", "content": prompt}], "sample": attempt,
-            "parameters": {
-                "temperature": temperature, "max_tokens": TOKENS[0] * len(query.example.text) + TOKENS[1],
-            },
+            "model": _model(), "messages": list(messages), "sample": attempt,
+            "parameters": {"temperature": temperature, "max_tokens": most, **({"n": samples} if samples > 1 else {})},
         }  # fmt: skip
+        task = query.task.name if query.task else ""
         of = {
-            "kind": kind, "task": query.task.name if query.task else "", "text": query.example.id,
-            "generator": self.name, "prompt": _prompts.hashed(self.prompt), "attempt": attempt,
+            "kind": kind, "task": task, "text": query.example.id,
+            "generator": self.name, "prompt": self._hashed(task), "attempt": attempt,
         }  # fmt: skip
         return Request(body, of if kind == "edit" and attempt == 0 else {**of, "teacher": oracle.hash})
+
+    def _hashed(self, task: str = "") -> str:  # noqa: ARG002 - what a generator overrides
+        """Digest of the words that a prompt about the task can hold, or one about any task."""
+        return _prompts.hashed(self.prompt)
+
+    def _instructions(self, task: Task) -> int:
+        """Characters of a prompt about the task besides the text."""
+        about = _prompts.subject(task)
+        return len(_prompts.EDITS[self.prompt]) + len(about.kind) + len(about.about) + len(about.rule)
+
+    def _samples(self) -> int:
+        """Answers that a request asks for."""
+        return 1
 
     def _bought(self, replies: Sequence[Reply]) -> Bought:
         price = _prices.price(_model())
@@ -269,19 +292,27 @@ class Llm(Generator):
 
     def _bill(self, texts: int, least: int, most: int, requests: float, characters: float, answer: float) -> Bill:
         """A bill for requests of so many characters whose answers have about `answer` characters."""
-        price = _prices.price(_model())
+        price, each = _prices.price(_model()), self._ledger().seconds_per_request(LEARNT, self.name)
+        told = "a request takes as long as those that are kept" if each else f"a request takes {GUESS:g} s, a guess"
+        each = each or GUESS
         prompt_tokens = requests * characters / _prices.CHARACTERS_PER_TOKEN
         completion_tokens = requests * answer / _prices.CHARACTERS_PER_TOKEN
         return Bill(
             texts=texts, least=least, most=most, requests=requests, prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            dollars=price.dollars(prompt_tokens, completion_tokens) if price else None,
+            seconds=requests * each, dollars=price.dollars(prompt_tokens, completion_tokens) if price else None,
             batch_dollars=price.dollars(prompt_tokens, completion_tokens, batch=True) if price else None,
-            basis=f"{_model()}, {price.basis if price else f'no price in {_prices.table_path().name}'}",
+            basis=f"{_model()}, {price.basis if price else f'no price in {_prices.table_path().name}'}; {told}",
         )  # fmt: skip
 
     def _per_text(self) -> float:
-        return min(self._ledger().requests_per_text(LEARNT) or EXPECTED, _attempts())
+        return min(self._ledger().requests_per_text(LEARNT, self.name) or EXPECTED, self._attempts())
+
+    def _attempts(self) -> int:
+        text = os.environ.get("COD_BENCH_LLM_ATTEMPTS") or str(self.attempts)
+        if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 20:
+            raise UsageError(f"--attempts (COD_BENCH_LLM_ATTEMPTS) {text!r}: choose a whole number from 1 to 20")
+        return int(text)
 
     def _ledger(self) -> Ledger:
         found = Ledger.of(_model())
@@ -302,11 +333,8 @@ def _model() -> str:
     return os.environ.get("COD_BENCH_LLM_MODEL") or MODEL
 
 
-def _attempts() -> int:
-    text = os.environ.get("COD_BENCH_LLM_ATTEMPTS") or str(ATTEMPTS)
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 20:
-        raise UsageError(f"--attempts (COD_BENCH_LLM_ATTEMPTS) {text!r}: choose a whole number from 1 to 20")
-    return int(text)
+def _alone(prompt: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}]
 
 
 def _temperature(attempt: int) -> float:

@@ -196,6 +196,7 @@ def _run_locked(
     plan = make(records, bad)
     if plan.todo(rerun):
         usable_home()
+    _ready([planned.spec for planned in plan.todo(rerun)])
     # before the first job, so that a task without rows is one sentence; what this pins is in the ids
     if origin.ready(sorted({planned.spec.task for planned in plan.todo(rerun)})):
         plan = make(records, bad)
@@ -218,8 +219,7 @@ def _run_locked(
     elif rerun == "all":
         known = {spec: value for spec, value in known.items() if spec not in ids}
     _refuse_other_device(todo, known, facts["environment"], results)
-    for name in sorted({spec.generator for spec in todo} - {""}):
-        registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
+    _ready(todo)
     jobs = jobs_for(todo, facts, limits(todo, records, plan.seconds, timeout), timeout)
     planned = {job.key for job in jobs}
     there = {(track, task) for track, task, _ in results.references()}
@@ -255,6 +255,16 @@ def _run_locked(
                 if tally.left() > WORTH_WAITING:
                     partial()
     return tally
+
+
+def _ready(todo: Sequence[RunSpec]) -> None:
+    """Whether the generators of these runs can answer for their tasks at all; reads neither data nor weights.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    for name in sorted({spec.generator for spec in todo} - {""}):
+        registry.load("generator", name).ready({spec.task for spec in todo if spec.generator == name})
 
 
 def _keep(

@@ -138,8 +138,10 @@ def test_needs_are_the_largest_budgets_of_each_draw() -> None:
 
 
 def test_a_total_is_a_sum_and_an_unknown_price_stays_unknown() -> None:
-    one = Bill(1, 1, 5, 1.6, 100, 50, 1.0, 0.5, "x")
-    assert cfe.total([one, one]) == Bill(2, 2, 10, 3.2, 200, 100, 2.0, 1.0, "x")
+    one = Bill(1, 1, 5, 1.6, 100, 50, 1.0, 0.5, "x", seconds=90.0)
+    assert cfe.total([one, one]) == Bill(2, 2, 10, 3.2, 200, 100, 2.0, 1.0, "x", seconds=180.0)
+    assert "; 3 min of the model's time one by one; " in cfe.told(cfe.total([one, one]))
+    assert "; 2.0 h of the model's time" in cfe.told(cfe.total([one] * 80))
     unknown = Bill(1, 1, 5, 1.6, 100, 50, None, None, "x")
     assert cfe.total([one, unknown]).dollars is None
     assert "no price known" in cfe.told(unknown)

@@ -27,7 +27,7 @@ def test_a_batch_is_one_round_of_requests(batches: Batches, server: Server) -> N
     assert server.sent == []
     assert [row["batch"] for row in rows()] == ["b0"] * 5
     assert len({json.loads(line)["custom_id"] for line in batches.files["in0"].splitlines()}) == 5
-    assert "batch b0: in_progress, 0 of 5 done" in told
+    assert "llm: batch b0: in_progress, 0 of 5 done" in told
     assert notes() == []
     assert Llm().answer(asks(1)[0].query, Linear(), {}).attempts == (f"{TEXT} 0".replace("dull", "great"),)
 

@@ -325,7 +325,7 @@ def test_gathering_goes_on_where_verdicts_ask_for_more(server: Server) -> None:
     server.make, told = model, list[str]()
     Llm().gather([Ask(QUERY)], Linear(), Terms(tell=told.append))
     assert [row["of"].get("teacher") for row in rows()] == [None, "linear", "linear"]
-    assert [line.split(":")[0] for line in told if line.startswith("round")] == ["round 1", "round 2", "round 3"]
+    assert [line.rpartition(":")[0] for line in told if "round" in line] == [f"llm: round {i}" for i in (1, 2, 3)]
 
 
 def test_a_bill_in_dollars_follows_the_price_table(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

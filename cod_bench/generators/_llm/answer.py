@@ -70,13 +70,29 @@ def _forms(secrets: tuple[str, ...]) -> list[str]:
     return sorted(found, key=lambda form: (-len(form), form))
 
 
-def as_answer(completion: Any, secrets: Secrets, max_tokens: int) -> dict[str, Any]:
-    """What a row keeps of a chat completion.
+def as_answer(completion: Any, secrets: Secrets, max_tokens: int, samples: int = 1) -> dict[str, Any]:
+    """What a row keeps of a chat completion: `samples` of its answers at most, further ones under `more`.
+
+    Where a server's count of tokens is that of the first answer alone, the row says so by `counted_first`.
 
     Raises:
         KeyError, AttributeError, TypeError, IndexError: it is none.
     """
-    choice = completion["choices"][0]
+    choices = [completion["choices"][0], *completion["choices"][1:samples]]
+    first, *more = (_choice(choice, secrets, max_tokens) for choice in choices)
+    usage = _counts(completion.get("usage"), secrets)
+    found = {
+        **first, "served": _label(completion.get("model"), secrets), "usage": usage or None, "time": now(),
+    }  # fmt: skip
+    if more:
+        found["more"] = more
+        timings = completion.get("timings")  # llama.cpp's server tells of its first answer there, and in `usage`
+        if isinstance(timings, Mapping) and timings.get("predicted_n") == usage.get("completion_tokens", 0) > 0:
+            found["counted_first"] = True
+    return found
+
+
+def _choice(choice: Any, secrets: Secrets, max_tokens: int) -> dict[str, Any]:
     content = choice["message"]["content"]
     if not isinstance(content, str | None):
         raise TypeError("content is no text")
@@ -84,10 +100,7 @@ def as_answer(completion: Any, secrets: Secrets, max_tokens: int) -> dict[str, A
     most = min(LONGEST, PER_TOKEN * max_tokens)
     if len(text) > most:
         text, finish = text[:most], "length"
-    return {
-        "text": text, "finish_reason": finish, "served": _label(completion.get("model"), secrets),
-        "usage": _counts(completion.get("usage"), secrets) or None, "time": now(),
-    }  # fmt: skip
+    return {"text": text, "finish_reason": finish}
 
 
 def now() -> str:

@@ -168,7 +168,7 @@ def _send(
     over: RunError | None = None
     for request in requests:
         try:
-            affordable[request.key] = budget.reserve(request.characters, request.body["parameters"]["max_tokens"])
+            affordable[request.key] = budget.reserve(request.characters, request.most_tokens)
         except RunError as error:
             over = error
             break
@@ -236,7 +236,7 @@ def _take_up(
                 continue
             try:
                 most = request.body["parameters"]["max_tokens"]
-                answer = as_answer(line["response"]["body"], Secrets.of(client), most)
+                answer = as_answer(line["response"]["body"], Secrets.of(client), most, request.samples)
             except (LookupError, TypeError, AttributeError):
                 faults.append(_reason(line))
                 continue

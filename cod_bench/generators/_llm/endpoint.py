@@ -8,13 +8,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cod_bench.errors import RunError, UsageError, plain
 from cod_bench.generators._llm.answer import Secrets, as_answer, now
-from cod_bench.generators._llm.wire import PLAIN, BoundsError, bounded
+from cod_bench.generators._llm.tries import CONNECT, Manner, TriedError, attempt, seconds_asked
+from cod_bench.generators._llm.wire import PLAIN, BoundsError, bounded, stoppable
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from cod_bench.generators._llm.prices import Budget
 
 MAX_RETRIES, TIMEOUT = 8, 60.0
-"""Of the client, which backs off and honours Retry-After: lost connections, 408, 409, 429, 5xx; seconds a try."""
+"""Tries after the first of a request that may still be answered; seconds a try, unless its user says otherwise."""
+GRACE = 3.0
+"""Seconds after Ctrl-C for answers that are under way."""
+log = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"https?://(?:[^/@\s]+@)?(?:[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?(?:/\S*)?")
 ONE_TEXT = (400, 422)
 """Refusals that may be about one text alone: the other requests go on."""
@@ -69,8 +73,17 @@ class Endpoint:
                 self._client = (key, base), made
             return self._client[1]
 
-    def ask(self, request: Request, ledger: Ledger, budget: Budget | None = None) -> Reply:
+    def ask(
+        self, request: Request, ledger: Ledger, budget: Budget | None = None, *,
+        tell: Callable[[str], None] = log.warning, stop: threading.Event | None = None,
+        over: threading.Event | None = None,
+    ) -> Reply:  # fmt: skip
         """The reply to one request: from the ledger, or bought now and on disk before it is returned.
+
+        Args:
+            tell: called with a line for each try that timed out.
+            stop: set when nothing new may be sent.
+            over: set when what is under way is given up.
 
         Raises:
             UsageError: no or a wrong key, an unknown model. RunError: no answer, or the budget is used up.
@@ -79,9 +92,12 @@ class Endpoint:
             kept = ledger.find(request.key)
             if kept is not None:
                 return kept
-            reserved = budget.reserve(request.characters, request.body["parameters"]["max_tokens"]) if budget else 0.0
+            if stop is not None and stop.is_set():
+                raise RunError("requests are stopped; run again: answers so far are kept")
+            manner = Manner(MAX_RETRIES, seconds_a_try(), tell, over or threading.Event())
+            reserved = budget.reserve(request.characters, request.most_tokens) if budget else 0.0
             try:
-                answer = self._send(request.body)
+                answer = self._send(request, manner)
             except BaseException:
                 if budget:
                     budget.release(reserved)
@@ -95,27 +111,29 @@ class Endpoint:
         self, requests: Sequence[Request], ledger: Ledger, budget: Budget, *, concurrency: int,
         per_minute: float | None, tell: Callable[[str], None],
     ) -> None:  # fmt: skip
-        """Ask many at once. After a failure or Ctrl-C no new one is sent, and those under way are waited for and kept.
+        """Ask many at once. After a failure no new one is sent, and those under way are waited for and kept; so they
+        are after Ctrl-C, for GRACE seconds.
 
         Raises:
             as `ask`; KeyboardInterrupt.
         """
-        from concurrent.futures import ThreadPoolExecutor, as_completed
+        from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 
         pace, failures = Pace(per_minute), list[Exception]()
-        stop = threading.Event()
+        stop, over = threading.Event(), threading.Event()
 
         def one(request: Request) -> None:
             pace.wait(stop)
             if stop.is_set():
                 return
             try:
-                self.ask(request, ledger, budget)
+                self.ask(request, ledger, budget, tell=tell, stop=stop, over=over)
             except (UsageError, RunError) as error:
                 failures.append(error)
                 if not (isinstance(error, RefusedError) and error.status in ONE_TEXT):
                     stop.set()
 
+        futures = list[Future[None]]()
         pool = ThreadPoolExecutor(max(1, min(concurrency, len(requests))))
         try:
             futures = [pool.submit(one, request) for request in requests]
@@ -125,34 +143,52 @@ class Endpoint:
                     tell(f"{done} of {len(requests)} requests answered")
         except BaseException:
             stop.set()
-            tell("stopping; answers under way are waited for and kept (Ctrl-C again gives them up)")
+            for future in futures:
+                future.cancel()
+            tell(f"stopping; answers that come within {GRACE:g} seconds are kept (Ctrl-C again gives them up)")
+            wait(futures, GRACE)
             raise
         finally:
+            over.set()
             pool.shutdown(wait=True, cancel_futures=True)
         if failures:
             raise failures[0]
 
-    def _send(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(self, request: Request, manner: Manner) -> dict[str, Any]:
         import openai
 
-        client, model, begun = self.client(), body["model"], time.monotonic()
+        client, body, begun = self.client(), request.body, time.monotonic()
+        once = client.with_options(
+            max_retries=0, timeout=openai.Timeout(manner.seconds, connect=min(CONNECT, manner.seconds))
+        )
+        host = client.base_url.netloc.decode()
+
+        def call() -> Any:
+            with stoppable(manner.over, manner.seconds + 1 if manner.seconds > TIMEOUT else 0.0):
+                return once.chat.completions.with_raw_response.create(
+                    model=body["model"], messages=body["messages"], **body["parameters"]
+                )
+
+        what = f"{host}: text {request.of['text']} of {request.of['task'] or 'no task'}"
         try:
-            raw = client.chat.completions.with_raw_response.create(
-                model=model, messages=body["messages"], **body["parameters"]
-            )
+            raw, retries = attempt(call, manner, what)
             # not `parse`: of other shapes the client warns in words that quote them
             found = json.loads(raw.http_response.content)
-            answer = as_answer(found, Secrets.of(client), body["parameters"]["max_tokens"])
-            retries = raw.retries_taken
-        except openai.BadRequestError as error:
-            if error.code != FILTERED:
-                raise failure(error, client, model) from None
+            answer = as_answer(found, Secrets.of(client), body["parameters"]["max_tokens"], request.samples)
+        except TriedError as tried:
+            if not (isinstance(tried.cause, openai.BadRequestError) and tried.cause.code == FILTERED):
+                raise failure(tried.cause, client, body["model"], tried.tries, manner.seconds) from None
             # An answer like any other: asked again it would be the same, and every run with this text would fail.
-            answer = {"text": "", "finish_reason": FILTERED, "served": model, "usage": None, "time": now()}
-            retries = 0
+            answer = {"text": "", "finish_reason": FILTERED, "served": body["model"], "usage": None, "time": now()}
+            retries = tried.tries - 1
         except (openai.OpenAIError, *STRANGE) as error:
-            raise failure(error, client, model) from None  # the client's own error may quote the key
+            raise failure(error, client, body["model"]) from None  # the client's own error may quote the key
         return {**answer, "seconds": round(time.monotonic() - begun, 3), "retries": retries}
+
+
+def seconds_a_try() -> float:
+    """As its user says, or TIMEOUT."""
+    return seconds_asked(os.environ.get("COD_BENCH_LLM_TIMEOUT", ""), TIMEOUT)
 
 
 class Pace:
@@ -186,9 +222,9 @@ class RefusedError(RunError):
         self.status = status
 
 
-def failure(error: Exception, client: OpenAI, model: str) -> Exception:
+def failure(error: Exception, client: OpenAI, model: str, tries: int = 1, seconds: float = TIMEOUT) -> Exception:
     """The sentence for what the client raised; nothing of a 401 is quoted, and secrets are cut from the rest."""
-    from openai import APIConnectionError, APIStatusError
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     host = client.base_url.netloc.decode()  # without a password that the address may hold
     status = error.status_code if isinstance(error, APIStatusError) else 0
@@ -205,8 +241,12 @@ def failure(error: Exception, client: OpenAI, model: str) -> Exception:
     what = "gave something else than a chat completion; check --base-url"
     if isinstance(error, BoundsError):
         what = f"{error}; check --base-url"
+    elif isinstance(error, APITimeoutError):
+        what = (
+            f"did not answer in {tries} tries of {seconds:g} seconds; give it more by --timeout or correct --base-url"
+        )
     elif isinstance(error, APIConnectionError):
-        what = f"did not answer in {MAX_RETRIES + 1} tries; start the server or correct --base-url"
+        what = f"did not answer in {tries} tries; start the server or correct --base-url"
     elif isinstance(error, APIStatusError):
         said = quoted(error.message, client)
         what = f"refused ({said}); " + ("wait, or raise your limit or credit" if status == 429 else "do what it says")

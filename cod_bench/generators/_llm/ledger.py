@@ -59,6 +59,16 @@ class Request:
         """Length of what is sent."""
         return sum(len(message["content"]) for message in self.body["messages"])
 
+    @property
+    def samples(self) -> int:
+        """Answers that are asked for at once."""
+        return int(self.body["parameters"].get("n", 1))
+
+    @property
+    def most_tokens(self) -> int:
+        """Of all of them."""
+        return int(self.body["parameters"]["max_tokens"]) * self.samples
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -71,16 +81,28 @@ class Reply:
     seconds: float
     """Waiting for this answer; 0 for a batch."""
     batch: bool
+    more: tuple[tuple[str, str | None], ...] = ()
+    """Text and finish reason of each further answer to one request."""
+
+    @property
+    def samples(self) -> list[tuple[str, str | None]]:
+        """Text and finish reason of every answer."""
+        return [(self.text, self.finish_reason), *self.more]
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Reply:
         """The reply of a row; raises KeyError, TypeError, ValueError, AttributeError or OverflowError for none."""
-        usage = row.get("usage") or {}
+        usage, text = row.get("usage") or {}, whole(str(row["text"]))
+        more = tuple((whole(str(one["text"])), one["finish_reason"]) for one in row.get("more", ()))
+        tokens = int(usage.get("completion_tokens", 0))
+        if row.get("counted_first"):  # the others' by their length
+            tokens = round(tokens * sum(len(one) for one, _ in ((text, None), *more)) / max(1, len(text)))
         return cls(
-            text=whole(str(row["text"])),
+            text=text,
             finish_reason=row["finish_reason"],
+            more=more,
             prompt_tokens=int(usage.get("prompt_tokens", 0)),
-            completion_tokens=int(usage.get("completion_tokens", 0)),
+            completion_tokens=tokens,
             seconds=float(row.get("seconds", 0.0)),
             batch="batch" in row,
         )
@@ -99,7 +121,8 @@ class Ledger:
         """Begin again at the first line."""
         self._read, self._line, self._unsealed = 0, 0, 0
         self._replies: dict[str, Reply] = {}
-        self._kinds: Counter[str] = Counter()
+        self._kinds: Counter[tuple[str, str]] = Counter()  # (generator, kind)
+        self._took: dict[str, tuple[float, int]] = {}  # generator -> seconds, requests
         self._tasks: dict[str, set[str]] = {}
 
     @classmethod
@@ -111,19 +134,26 @@ class Ledger:
         """The kept reply; lines that others have added since the last look are read first.
 
         Raises:
-            UsageError: what lies there is no ledger or cannot be read. So do `tasks`, `requests_per_text` and `add`.
+            UsageError: what lies there is no ledger or cannot be read. So do `tasks`, `add` and what counts rows.
         """
         with self._mutex:
             if key not in self._replies:
                 self._catch_up()
             return self._replies.get(key)
 
-    def requests_per_text(self, least: int) -> float | None:
-        """Requests bought per counterfactual asked for, so far; None below `least` first answers."""
+    def requests_per_text(self, least: int, generator: str) -> float | None:
+        """Requests bought per counterfactual that a generator asked for; None below `least` first answers."""
         with self._mutex:
             self._catch_up()
-            first, edits = self._kinds["edit first"], self._kinds["edit"]
+            first, edits = self._kinds[generator, "edit first"], self._kinds[generator, "edit"]
         return edits / first if first >= least else None
+
+    def seconds_per_request(self, least: int, generator: str) -> float | None:
+        """Seconds that a request of a generator took, on average; None below `least` that were sent one by one."""
+        with self._mutex:
+            self._catch_up()
+            seconds, requests = self._took.get(generator, (0.0, 0))
+        return seconds / requests if requests >= least else None
 
     def tasks(self, prompt: str) -> set[str]:
         """Tasks of whose texts a prompt, named by its hash, was asked for counterfactuals."""
@@ -218,10 +248,14 @@ class Ledger:
         if key in self._replies:
             return
         self._replies[key] = reply
-        kind = str(of.get("kind"))
+        kind, generator = str(of.get("kind")), str(of.get("generator"))
+        if not reply.batch:
+            seconds, requests = self._took.get(generator, (0.0, 0))
+            self._took[generator] = seconds + reply.seconds, requests + 1
         if kind == "edit":
             self._tasks.setdefault(str(of.get("prompt")), set()).add(str(of.get("task")))
-        self._kinds.update([kind, f"{kind} first"] if of.get("attempt") == 0 else [kind])
+        kinds = [kind, f"{kind} first"] if of.get("attempt") == 0 else [kind]
+        self._kinds.update((generator, one) for one in kinds)
 
 
 def faults(path: Path) -> list[str]:

@@ -124,12 +124,12 @@ def edit(name: str, query: Query, remarks: Sequence[str] = ()) -> str:
     Raises:
         UsageError: the query has no task, or the prompt shows an example and the task has none.
     """
-    values = _values(query)
+    values = places(query)
     if "{example}" in EDITS[name]:
-        found = subject(_task(query)).examples
-        if found is None or len(_task(query).classes) != 2:
+        found = subject(task_of(query)).examples
+        if found is None or len(task_of(query).classes) != 2:
             raise UsageError(
-                f"task {_task(query).name!r}: prompt {name!r} shows an example of its classes and has none; use "
+                f"task {task_of(query).name!r}: prompt {name!r} shows an example of its classes and has none; use "
                 "--generator llm"
             )
         values |= {"example": found[query.example.label], "rewritten": found[query.target]}
@@ -139,22 +139,28 @@ def edit(name: str, query: Query, remarks: Sequence[str] = ()) -> str:
 
 def keep(query: Query, counterfactual: str) -> str:
     """The prompt for a rewrite at the counterfactual's positions that keeps the class."""
-    return OTHERS["keep"].format(**_values(query), version=counterfactual)
+    return OTHERS["keep"].format(**places(query), version=counterfactual)
 
 
 def remark(query: Query, text: str, fault: str | None, read: int) -> str:
     """What the next prompt says of an attempt: its fault, or the class `read` that the teacher gives it."""
-    return OTHERS[fault] if fault else OTHERS["verdict"].format(version=text, read=_task(query).classes[read])
+    return OTHERS[fault] if fault else OTHERS["verdict"].format(version=text, read=task_of(query).classes[read])
 
 
-def _task(query: Query) -> Task:
+def task_of(query: Query) -> Task:
+    """The query's task.
+
+    Raises:
+        UsageError: it has none.
+    """
     if query.task is None:
         raise UsageError("task=None: a language model is told the names of the classes; give the query its task")
     return query.task
 
 
-def _values(query: Query) -> dict[str, str]:
-    task, row = _task(query), query.example
+def places(query: Query) -> dict[str, str]:
+    """What the places of a prompt stand for."""
+    task, row = task_of(query), query.example
     about = subject(task)
     return {
         "title": task.title, "kind": about.kind, "kind_": about.kind[:1].upper() + about.kind[1:],

@@ -20,6 +20,8 @@ MOST_BYTES = 8 << 20
 """Of one response, head and body."""
 MOST_SECONDS = 300.0
 """From the first byte sent to the last one read, of one try."""
+LOOK = 0.5
+"""Seconds after which a wait for bytes looks whether anybody still wants them."""
 TICK = 0.01
 """Seconds by which a socket may give up too early."""
 PLAIN = {"Accept-Encoding": "identity"}
@@ -38,6 +40,7 @@ class _Allowance(threading.local):
     left: float = math.inf
     until: float = math.inf
     told: str = ""
+    over: threading.Event | None = None
 
 
 _allowance = _Allowance()
@@ -52,6 +55,17 @@ def allowing(most_bytes: int, most_seconds: float) -> Iterator[None]:
         yield
     finally:
         _allowance.most_bytes, _allowance.most_seconds = before
+
+
+@contextmanager
+def stoppable(over: threading.Event, seconds: float = 0.0) -> Iterator[None]:
+    """This thread's requests end soon after `over` is set; they may take so many seconds where that is more."""
+    before, _allowance.over = _allowance.over, over
+    try:
+        with allowing(MOST_BYTES, max(MOST_SECONDS, seconds)):
+            yield
+    finally:
+        _allowance.over = before
 
 
 def bounded() -> DefaultHttpxClient:
@@ -111,12 +125,17 @@ class _Stream:
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        wait = _left(timeout)
-        try:
-            data: bytes = self._inner.read(max_bytes, timeout=wait)
-        except Exception:
-            _left(None, TICK)  # where the time is up, that is what is told
-            raise
+        until = time.monotonic() + (math.inf if timeout is None else timeout)
+        while True:
+            wait = _left(max(0.0, until - time.monotonic()))
+            try:
+                data: bytes = self._inner.read(max_bytes, timeout=_bit(wait))
+                break
+            except Exception as error:
+                _left(None, TICK)  # where the time is up, that is what is told
+                # whichever of the two packages by this name the client stands on
+                if type(error).__name__ != "ReadTimeout" or time.monotonic() >= until - TICK:
+                    raise
         _allowance.left -= len(data)
         if _allowance.left < 0:
             raise BoundsError(f"sent more than {_allowance.most_bytes or MOST_BYTES:,} bytes for one answer")
@@ -135,9 +154,17 @@ class _Stream:
         return self._inner.get_extra_info(info)
 
 
+def _bit(wait: float | None) -> float | None:
+    """The part of a wait after which to look."""
+    return wait if _allowance.over is None else min(LOOK, math.inf if wait is None else wait)
+
+
 def _left(timeout: float | None, least: float = 0.0) -> float | None:
     """The seconds that may be waited for."""
+    if _allowance.over is not None and _allowance.over.is_set():
+        raise BoundsError("was given up")
     left = _allowance.until - time.monotonic()
     if left <= least:
         raise BoundsError(_allowance.told)
-    return timeout if left == math.inf else min(left, math.inf if timeout is None else timeout)
+    wait = min(left, math.inf if timeout is None else timeout)
+    return None if wait == math.inf else wait
