@@ -85,7 +85,7 @@ def bounded() -> DefaultHttpxClient:
             finally:
                 _allowance.left = _allowance.until = math.inf
 
-        def __del__(self) -> None:
+        def __del__(self, suppress: Any = suppress) -> None:  # while Python ends, modules are empty already
             with suppress(Exception):
                 self.close()
 
