@@ -14,7 +14,8 @@ REPLACED = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Counterfactuals of one task and budget over all seeds. Shares in 0..1, None where nothing was counted."""
+    """Counterfactuals of one task and budget over all seeds and teachers. Shares in 0..1, None where nothing was
+    counted."""
 
     task: str
     k: int
@@ -24,7 +25,7 @@ class Quality:
     first_flips: float | None
     """Share of slots whose first answer, never checked, flips the teacher."""
     edit_fraction: float | None
-    """Share of words edited, mean over the slots of a seed, then over seeds."""
+    """Share of words edited, mean over the slots of a seed, then over seeds and teachers."""
     margin_before: float | None
     """Teacher's p(target) - p(gold) on the original, mean as above."""
     margin_after: float | None
@@ -43,13 +44,14 @@ class Quality:
 
 
 def of_condition(grid: Grid, condition: str, task: str, k: int) -> Quality | None:
-    """The counterfactuals behind one condition; methods share them, so each seed counts once. None without any."""
-    per_seed: dict[int, Mapping[str, Any]] = {}
+    """The counterfactuals behind one condition; methods share them, so each seed counts once with each teacher. None
+    without any."""
+    per_seed: dict[tuple[str, int], Mapping[str, Any]] = {}
     for method in grid.methods:
         if k in grid.ks_of(method, condition):
             for run in grid.cell(task, method, condition, k):
                 if run.record.cfe is not None:
-                    per_seed.setdefault(run.record.spec.seed, run.record.cfe)
+                    per_seed.setdefault((run.record.spec.track, run.record.spec.seed), run.record.cfe)
     found = list(per_seed.values())
     if not found:
         return None

@@ -200,7 +200,7 @@ def teachers(grids: Sequence[Grid]) -> list[tuple[str, ...]]:
             r = run.record
             found[spec.track, spec.task, r.teacher_hash, r.eval_hash, r.train_hash] += 1
     accuracy = {
-        (spec.track, spec.task, run.record.teacher_hash): grid.teachers[spec.task]
+        (spec.track, spec.task, run.record.teacher_hash): grid.each_teacher[spec.task, spec.track]
         for grid in grids
         for spec, run in grid.runs.items()
     }
