@@ -87,7 +87,8 @@ def gain_caption(grid: Grid, found: Findings) -> str:
         head
         + f"Interval: stratified t over units ({df} df) and the evaluation-row bootstrap (normal), half-widths added "
         "in squares; both standard errors stand beside it. p: sign-flip of whole units, two-sided "
-        f"({exact}){_one_sided(found)}; the smallest p that this design can reach is {p_value(stats.smallest_p(n))}. The test holds the "
+        f"({exact}){_one_sided(found)}; the smallest p that this design can reach is {p_value(stats.smallest_p(n))}. "
+        "The test holds the "
         "evaluation rows fixed and the interval does not, so that either may speak against 0 where the other does "
         "not. Its null is that the two sides are exchangeable within a unit, not that the mean gain is 0: where one "
         "side alone collapses by 15 points in a fifth of the units and the mean gain is 0, it rejects in "
