@@ -59,15 +59,10 @@ def significance_csv(grid: Grid, gains: Sequence[Gain]) -> str:
         row |= {"ks": " ".join(map(str, gain.ks)), "mean": gain.mean, "pairs": gain.pairs, "holm_p": gain.holm}
         m = gain.matched
         matched = dict.fromkeys(MATCHED) if m is None else dict(zip(MATCHED, (m.estimate, m.low, m.high), strict=True))
-        row |= matched | {"family": _family(gain)}
+        row |= matched | {"family": gain.family_told}
         rows.append({**_where(grid), **row, "new_tasks_low": low, "new_tasks_high": high})
     columns = ["suite", "protocol", "track", "method", "condition", "over", "scope", "ks", "mean", "pairs", *fields]
     return csv_text([*columns, "holm_p", "new_tasks_low", "new_tasks_high", *MATCHED, "family"], rows)
-
-
-def _family(gain: Gain) -> str:
-    """The family of a comparison, with its measure where that is not accuracy: `mean`, `low` and `high` are of it."""
-    return gain.family if gain.measure == "accuracy" else f"{gain.family} ({gain.measure})"
 
 
 def claims_csv(grid: Grid, claims: Sequence[Claim]) -> str:
@@ -85,7 +80,7 @@ def claims_csv(grid: Grid, claims: Sequence[Claim]) -> str:
             "holm_p": claim.holm,
             "verdict": claim.verdict,
             "condition": claim.gains[0].condition,
-            "family": _family(claim.gains[0]),
+            "family": claim.gains[0].family_told,
         }
         for claim in claims
     ]

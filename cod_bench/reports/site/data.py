@@ -161,7 +161,10 @@ def _answer(shown: Section) -> Headline:
     if not main:
         return Headline("Not asked here: this suite does not compare cod with standard.", "", where)
     n, tasks, seeds = captions.units(grid)
+    of = {gain.method: ", ".join(map(str, gain.ks)) for gain in main}
+    alike = len(set(of.values())) == 1 or not claims.by_asking(grid)
     ks = ", ".join(map(str, dict.fromkeys(k for gain in main for k in gain.ks)))
+    ks = ks if alike else "; ".join(f"{own} ({method})" for method, own in of.items())
     basis = (
         f"Points of accuracy over standard at the same number of labelled texts, mean over k = {ks} and over "
         f"{counted(tasks, 'task')} × {counted(seeds, 'seed')}{captions.each(grid)}. "
