@@ -19,6 +19,7 @@ from cod_bench.reports import beside, captions, floors, frontier, gains, leaderb
 from cod_bench.reports.asked import teachers
 from cod_bench.reports.paper import claims as paper_claims
 from cod_bench.reports.site import charts, evidence, facts, rows
+from cod_bench.reports.site import data as site_data
 from cod_bench.spec import RunSpec
 from tests import asked
 from tests.reports.test_gains import lines, tiny
@@ -153,6 +154,8 @@ def test_the_page_leads_to_the_records_and_files_of_every_teacher(grid: Grid) ->
     there = {f"_reference/{spec.track}/{run.record.reference}.json" for spec, run in grid.runs.items()}
     assert {path for paths in told["references"].values() for path in paths} == there
     assert [len(paths) for paths in told["references"].values()] == [3, 3]
+    (method, _) = facts.methods([site_data.section(grid)], {})
+    assert [recipe.track for recipe in method.recipes] == ["minilm"]  # a teacher's seed is no other recipe
     own = facts.teachers([grid])
     assert [(row[0], row[1], row[5]) for row in own] == [
         (track, task, f"{100 - turn:.1f}")

@@ -124,7 +124,7 @@ def _recipes(sections: Sequence[Section], method: str) -> Iterator[Recipe]:
         for spec, run in shown.grid.runs.items():
             if spec.method == method:
                 identity = run.record.identity["method"]
-                key = (spec.track, str(identity.get("version", NONE)))
+                key = (shown.grid.track, str(identity.get("version", NONE)))  # whatever the teacher's seed
                 told.setdefault(key, {})[spec.k] = identity.get("hparams", {})
     for (track, version), by_k in sorted(told.items()):
         ks = sorted(by_k)
