@@ -204,8 +204,8 @@ class Partnered(Condition):
         """k/2 originals, each with the text of its entry or a substitute."""
         entries: Sequence[Entry] = given
         slots, spare = draw.slots(k), Spare(draw, k)
-        # those without a counterfactual first: conditions whose labels flip alike then take the same rows for them
-        without = {slot.index for slot, entry in zip(slots, entries, strict=True) if entry.cfe is None}
+        # those that are not filled first: conditions whose labels flip alike then take the same rows for them
+        without = {slot.index for slot, entry in zip(slots, entries, strict=True) if not self.fills(slot, entry)}
         partners = {slot.index: spare.next(self._label(slot), slot) for slot in slots if slot.index in without}
         for slot, entry in zip(slots, entries, strict=True):
             if slot.index not in without:
@@ -216,6 +216,10 @@ class Partnered(Condition):
                     else Row(text, self.label(slot, entry), slot.index, "partner", slot.original.id)
                 )
         return TrainingSet(tuple(Pair(Row.of(slot.original, slot.index), partners[slot.index]) for slot in slots))
+
+    def fills(self, slot: Slot, entry: Entry) -> bool:  # noqa: ARG002 - for those that ask for another text
+        """Whether the slot may have a text of its entry: one without a counterfactual has none, in any condition."""
+        return entry.cfe is not None
 
     def made(self, slot: Slot, entry: Entry) -> str | None:  # noqa: ARG002 - for those that make their own of it
         """The partner's text; None where the entry gives none."""

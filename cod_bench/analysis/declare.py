@@ -251,8 +251,10 @@ def _holm(grid: Grid) -> str:
 
 def _more_rules(grid: Grid) -> dict[str, str]:
     """The rules of what not every suite has: several teachers, and measures of comparisons."""
-    measures = {one.measure for method in grid.methods for one, _ in claims.asked(grid, method)}
+    measures = {str(one.measure) for method in grid.methods for one, _ in claims.asked(grid, method)}
     found = {name: rule for name, rule in MEASURES.items() if name in measures}
+    if measures:
+        found["methods"] = "each method has the comparisons that are named for it; none is of their mean"
     return found | ({"teachers": CROSSED} if len(grid.on_teachers) > 1 else {})
 
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cod_bench import device, registry
-from cod_bench.checks import probe_condition, probe_generator
 from cod_bench.checks.facts import TASK, Facts, attempt, load, seed_everything, usable
 from cod_bench.checks.poison import altered, poisoned
+from cod_bench.checks.probes import condition as probe_condition
+from cod_bench.checks.probes import generator as probe_generator
 from cod_bench.counterfactuals import warm
 from cod_bench.data import losses
 from cod_bench.design import suites

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from cod_bench import registry
 from cod_bench.analysis import aggregate, files, grids
-from cod_bench.checks import prepared, rows
+from cod_bench.checks import copies, prepared, rows
 from cod_bench.checks import suites as check_suites
 from cod_bench.checks.merge_base import LARGEST, Changes, changes, lacking, provenance, uncommitted
 from cod_bench.checks.report import Check, Result, first, judge
@@ -272,8 +272,8 @@ def _strangers(found: Folder) -> tuple[dict[str, str], set[str]]:
 
 
 @_once
-def _copies(found: Folder) -> rows.Copies:
-    return rows.copies(found.records)
+def _copies(found: Folder) -> copies.Copies:
+    return copies.copies(found.records)
 
 
 @_once

@@ -142,6 +142,9 @@ def compare(
         say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {ks_told}{some}")
     if apart:
         say(f"  no common unit: {', '.join(apart)}")
+    if any(a[3] != b[3] and "unvalidated" in (a[3], b[3]) for a, b in sides):
+        for told in dict.fromkeys(filter(None, map(captions.selection, grids))):
+            say(told)
     for words in dict.fromkeys(standing.words(grid) for grid in grids):
         say(f"records: {words}")
 

@@ -27,6 +27,7 @@ from cod_bench.runner import plan
 from cod_bench.runner import run as runs
 from cod_bench.runner.run import Tally
 from cod_bench.spec import LOCAL, RunSpec, base_name
+from cod_bench.track import of_teacher
 
 if TYPE_CHECKING:
     from cod_bench.design.filters import Filters
@@ -340,14 +341,19 @@ def _hours(hours: float) -> str:
 
 def spent(made: Plan) -> list[str]:
     """What the teachers of a track of one's own take their time for, and how they would take less."""
-    lines = []
-    for name, task in made.first:
+    lines, groups = [], dict[tuple[str, str], dict[int, float]]()
+    for (name, task), seconds in made.first.items():
+        base, seed = of_teacher(name)
+        groups.setdefault((base, task), {})[seed] = seconds
+    for (name, task), own in groups.items():
         track = tracks.track(name)
         if track.sizes is not None:
             size, epochs = track.sizes[0] / 1e6, track.teacher.epochs
+            which = f"teachers of {task} (seeds {', '.join(map(str, own))})" if len(own) > 1 else f"teacher of {task}"
+            each = " each" if len(own) > 1 else ""
             lines.append(
-                f"teacher of {task}: {size:,.0f} million parameters, {epochs} x the training pool, about "
-                f"{_hours(made.first[name, task] / 3600)} on one core"
+                f"{which}: {size:,.0f} million parameters, {epochs} x the training pool, about "
+                f"{_hours(max(own.values()) / 3600)}{each} on one core"
                 + ("; --teacher-epochs 1 or --recipe embedded takes less" if epochs > 1 else "")
             )
     return lines

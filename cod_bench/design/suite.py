@@ -130,7 +130,7 @@ class Suite:
         return tuple(with_teacher(track, seed) for seed in self.teachers)
 
     def placed(self, track: str) -> str:
-        """The track in whose tables a run on `track` stands: the same, without the seed of a crossed teacher."""
+        """The track in whose tables a run on `track` stands: without the seed of a teacher that they average over."""
         plain_name, seed = of_teacher(track)
         return plain_name if len(self.teachers) > 1 and seed in self.teachers else track
 

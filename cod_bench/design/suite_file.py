@@ -17,6 +17,7 @@ from cod_bench.registry import unfit_name
 from cod_bench.spec import PROTOCOLS, digest
 from cod_bench.split import check_budget
 from cod_bench.store import read_text
+from cod_bench.track import LARGEST_SEED
 
 END = ".toml"
 LARGEST = 1 << 16
@@ -24,7 +25,7 @@ LARGEST = 1 << 16
 MOST = 10_000
 """Values of one list."""
 REQUIRED = ("tasks", "methods", "conditions", "k", "seeds")
-KEYS = (*REQUIRED, "name", "title", "tracks", "track", "primary_k", "generator", "floors", "protocols")
+KEYS = (*REQUIRED, "name", "title", "tracks", "track", "teachers", "primary_k", "generator", "floors", "protocols")
 DEFAULTS: Mapping[str, Any] = {"generator": "substitution", "floors": True, "protocols": ["last"]}
 
 Floors = Callable[[tuple[int, ...], int], tuple[Block, ...]]
@@ -89,17 +90,21 @@ def read(path: Path, *, taken: Sequence[str], tracks_else: Sequence[str], floors
     beside = given.get("floors", DEFAULTS["floors"])
     if not isinstance(beside, bool):
         raise UsageError(f"{where}: floors {beside!r}: write true or false")
+    teachers = _numbers(where, "teachers", given.get("teachers", [0]))
+    if max(teachers) > LARGEST_SEED:
+        raise UsageError(f"{where}: teachers {max(teachers)}: choose seeds of at most {LARGEST_SEED}")
     tasks = tuple(origin.named(task) for task in asked["tasks"])
     declared = {
         "tasks": tasks, "methods": asked["methods"], "conditions": asked["conditions"], "k": ks, "seeds": seeds,
         "primary_k": primary, "tracks": tracked, "generator": generator, "protocols": protocols, "floors": beside,
+        **({} if teachers == (0,) else {"teachers": teachers}),
     }  # fmt: skip
     mark = digest({key: list(value) if isinstance(value, tuple) else value for key, value in declared.items()})
     title = _word(where, "title", given.get("title", "A suite of one's own"))
     made = Suite(
         name=name, title=f"{title}; declared in a file, sha256 {mark}", tracks=tracked, tasks=tasks, seeds=seeds,
         primary_k=primary, blocks=(Block(asked["methods"], asked["conditions"], ks),), generator=generator,
-        protocols=protocols, floors=floors(ks, seeds[0]) if beside else (),
+        protocols=protocols, floors=floors(ks, seeds[0]) if beside else (), teachers=teachers,
     )  # fmt: skip
     return made, text
 

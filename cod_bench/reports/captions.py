@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cod_bench.analysis import stats
+from cod_bench.analysis import quality, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import POOLED
 from cod_bench.records.verdicts import REPRODUCED
 from cod_bench.reports import standing
-from cod_bench.reports.tables import code, counted, escape
+from cod_bench.reports.tables import code, counted, escape, percent
 from cod_bench.spec import LOCAL
 from cod_bench.track import of_teacher
 
@@ -88,6 +88,26 @@ def resting(grid: Grid) -> str:
         f"Averaged over {len(grid.on_teachers)} teachers a task (seeds {own}), conditional on them and on one "
         "generator per task."
     )
+
+
+def selection(grid: Grid) -> str:
+    """That `unvalidated` is a selected sample, and where it is nothing but `cod`, in a sentence each; else empty."""
+    found = quality.selected(grid)
+    if found is None:
+        return ""
+    told, slots = [], found.answers + found.originals
+    if found.originals:
+        told.append(
+            f"`unvalidated` is a selected sample: of its {counted(slots, 'slot')} {percent(found.answers / slots)} % "
+            f"have their first answer and {percent(found.originals / slots)} % an original, as in `cod`, because no "
+            "counterfactual of theirs is valid."
+        )
+    if found.equal:
+        of = "(task, teacher, seed, k)" if grid.crossed else "(task, seed, k)"
+        where = "" if found.equal == found.pairs else f" in {found.equal} of {found.pairs} {of}"
+        told.append(f"Its rows are those of `cod`{where}: the difference of the two says nothing about validation")
+        told[-1] += " there." if where else "."
+    return " ".join(told)
 
 
 def conditional(grid: Grid) -> str:

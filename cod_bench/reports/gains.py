@@ -23,7 +23,7 @@ from cod_bench.analysis.claims import (
 )
 from cod_bench.reports import captions
 from cod_bench.reports.asked import comparisons, expected, teachers
-from cod_bench.reports.captions import ALL_METHODS, conditional, named, pair, units, untested
+from cod_bench.reports.captions import ALL_METHODS, conditional, named, pair, selection, units, untested
 from cod_bench.reports.tables import code, counted, interval, markdown, number, p_value, percent, points
 
 COLLAPSE_REJECTION = 0.11
@@ -75,10 +75,12 @@ def gain_caption(grid: Grid, found: Findings) -> str:
         f"({counted(tasks, 'task')} x {counted(seeds, 'seed')}). Estimate: mean over tasks of the mean over seeds. "
         + (f"*{ALL_METHODS}*: the mean over methods of each unit's differences. " if found.pooled else "")
     )
+    compared = any("unvalidated" in (gain.condition, gain.over) for gain in found.gains)
+    end = " ".join(filter(None, [selection(grid) if compared else "", conditional(grid)]))
     if not grid.complete:
-        return head + "PARTIAL: means over the units that have both sides at every k. " + conditional(grid)
+        return f"{head}PARTIAL: means over the units that have both sides at every k. {end}"
     if not grid.tested:
-        return f"{head}{untested(grid)} {conditional(grid)}"
+        return f"{head}{untested(grid)} {end}"
     df = n - tasks
     exact = "exact" if n <= stats.EXACT_UNITS else f"{stats.DRAWS:,} seeded draws, (b+1)/(m+1)"
     effects = [gain.effect for gain in found.gains if gain.effect is not None]
@@ -96,7 +98,7 @@ def gain_caption(grid: Grid, found: Findings) -> str:
         + _adjustment(grid, found)
         + "Ties are not won. For new tasks: "
         + ("`new_tasks_*` in `significance.csv`. " if new else "not estimable (needs at least 5 tasks). ")
-        + conditional(grid)
+        + end
     )
 
 

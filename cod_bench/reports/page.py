@@ -286,7 +286,17 @@ def counterfactuals(grid: Grid) -> list[str]:
             "teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, slots left without "
             "one; `refused`: texts equal or near to an evaluation row. A slot that is not valid holds an original of "
             "the other class where the partner's label flips, `unvalidated` too, and of its own class in controls that "
-            "keep the label; so does an exhausted slot. "
+            f"keep the label; so does an exhausted slot. {_kept_answers(grid)}"
             f"{MARK}: over 20 % of the slots take an original instead. {conditional(grid)}"
         ),
     ]
+
+
+def _kept_answers(grid: Grid) -> str:
+    """That one condition does otherwise in slots that are not valid; empty where it is not there."""
+    if "first-answer" not in grid.shown:
+        return ""
+    return (
+        "`first-answer` holds its first answer there too, and an original where there is none, it repeats the text or "
+        "may be near an evaluation row. "
+    )

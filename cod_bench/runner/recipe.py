@@ -189,7 +189,8 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     parts = [_INTRODUCTION]
     for track, method in sorted({(row["track"], row["method"]) for row in rows}):
         chosen = choose(rows, track, method)
-        columns = sorted({(row["task"], row["k"]) for row in rows if (row["track"], row["method"]) == (track, method)})
+        own = [row for row in rows if (row["track"], row["method"]) == (track, method)]
+        columns = sorted({(row["task"], row["k"]) for row in own if row["k"] in KS})
         head = ["learning rate", "steps", "mean", *(f"{task} k={k}" for task, k in columns)]
         lines = [f"## {method} on {track}", "", "| " + " | ".join(head) + " |", "|" + " ---: |" * len(head)]
         for (rate, steps), average in settings(rows, track, method).items():
@@ -199,7 +200,23 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
                 shown = [f"**{value}**" for value in shown]
             lines.append("| " + " | ".join([*shown, *cells]) + " |")
         parts.append("\n".join(lines))
+        if above := steps_above(rows, track, method):
+            parts.append(_above(rows, track, method, above))
     return "\n\n".join(parts) + "\n"
+
+
+def _above(rows: Sequence[Mapping[str, Any]], track: str, method: str, above: Mapping[int, int]) -> str:
+    """Every number of steps tried at larger k, the chosen one of each k in bold."""
+    tasks = sorted({row["task"] for row in rows if (row["track"], row["method"]) == (track, method)})
+    head = ["k", "learning rate", "steps", "mean", *tasks]
+    lines = ["| " + " | ".join(head) + " |", "|" + " ---: |" * len(head)]
+    for k, best in above.items():
+        for (rate, steps), average in settings(rows, track, method, (k,)).items():
+            shown = [str(k), f"{rate:g}", str(steps), f"{100 * average:.2f}"]
+            shown = [f"**{value}**" for value in shown] if steps == best else shown
+            cells = [_cell(rows, track, method, rate, steps, task, k) for task in tasks]
+            lines.append("| " + " | ".join([*shown, *cells]) + " |")
+    return "\n".join(lines)
 
 
 def _cell(
@@ -227,6 +244,12 @@ slots), warm-up over a tenth of the steps, linear decay and weight decay 0.01 we
 in percent, mean ± standard deviation over seeds; every single trial is in `recipe.csv`. `cod-bench recipe` repeats or
 continues the search.
 
-Above the largest k tried, steps grow as about 1.25 k (64: 80, 128: 160, 256: 320, 512: 640) with the same learning
-rate: a rule, not a search. `minilm`, the bfloat16 twin of `minilm-fp32`, takes the recipes chosen on
-`minilm-fp32`. Those of the smoke and toy tracks were set by hand so that they take seconds."""
+Above the largest k tried, steps on `minilm-fp32` grow as about 1.25 k (64: 80, 128: 160, 256: 320, 512: 640) with the
+same learning rate: a rule, not a search. `minilm`, the bfloat16 twin of `minilm-fp32`, takes the recipes chosen on
+`minilm-fp32`. Those of the smoke and toy tracks were set by hand so that they take seconds.
+
+On the tracks whose student is a whole model the same rule holds with other settings to choose from: 5e-5, 1e-4, 2e-4
+and 5e-4 with 20 or 40 steps (5e-5 was added when 1e-4 came out best at the edge of the first grid), for lwd and ted,
+which had come out as kd did on the small student, kd's choice and the next larger rate. Then, at the rate chosen, the
+steps of kd at k = 64 (40, 80 or 160) are chosen in the same way. The float32 twins take the recipes that were chosen in
+bfloat16."""

@@ -44,7 +44,8 @@ class Rows:
         self._all_positions = protocol.reference_habits
         # Only a layer loss over padding needs the teacher's states there; position p's state is the same at any length.
         pad_to = max(map(len, self.ids)) if layers and self._all_positions else 0
-        self._teacher = [teacher.outputs(text, pad_to) for text in texts] if asked else []
+        ask = (lambda text: teacher.outputs(text, pad_to)) if layers else teacher.judged
+        self._teacher = [ask(text) for text in texts] if asked else []
         self._unknown = torch.full((teacher.classifier.head.out_features,), torch.nan, device=self._on)
         self._layers = layers
         self._aligned = track.aligned

@@ -145,6 +145,10 @@ class Teacher:
             self._outputs[key] = made
         return self._outputs[key]
 
+    def judged(self, text: str) -> TextOutputs:
+        """The logits of `outputs` without any hidden state, of which a thousand texts fill the memory of a teacher."""
+        return TextOutputs(self._verdict(text), {})
+
     def forget(self) -> None:
         """Drop what is remembered of texts, so that it is computed again; weights and words stay laid out."""
         self._outputs.clear()

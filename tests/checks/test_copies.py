@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cod_bench.checks import rows as check_rows
+from cod_bench import device, registry
+from cod_bench.checks import copies
+from cod_bench.checks.rows import history
 from cod_bench.records.record import Record
 from cod_bench.records.results import Results
+from cod_bench.runner import work
 from cod_bench.spec import RunSpec, stream
 from tests import ROOT
 from tests.samples import sample_cost, sample_record
@@ -37,8 +42,8 @@ def noise(least: int, most: int, name: str = "") -> Any:
     return drawn.integers(least, most + 1, len(RUN)) * drawn.choice([-1, 1], len(RUN))
 
 
-def compared(one: Record, other: Record) -> check_rows.Copies:
-    return check_rows.copies({"one": one, "other": other})
+def compared(one: Record, other: Record) -> copies.Copies:
+    return copies.copies({"one": one, "other": other})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_what_two_runs_may_say_that_never_saw_each_other_is_no_copy(p: Any) -> N
 
 
 def test_two_runs_that_say_one_thing_of_every_row_may_say_the_same() -> None:
-    assert compared(ended("a", np.full(400, 5012)), ended("b", np.full(400, 5012))) == check_rows.Copies()
+    assert compared(ended("a", np.full(400, 5012)), ended("b", np.full(400, 5012))) == copies.Copies()
 
 
 def test_the_same_class_everywhere_is_no_likeness() -> None:
@@ -116,13 +121,13 @@ def test_losses_of_a_run_on_other_rows_are_told(loss: Any, told: str) -> None:
 @pytest.mark.parametrize("loss", [5, None, {"x": 1}, [[1.0]], ["x"], [True]])
 def test_losses_of_another_shape_are_a_sentence(loss: Any) -> None:
     assert compared(ended("a", history={"loss": loss}), ended("b", RUN[::-1], history={"loss": loss})).wrong == {}
-    assert check_rows.history(ended("a", history={"loss": loss})) == "history.loss: must be a list of numbers"
+    assert history(ended("a", history={"loss": loss})) == "history.loss: must be a list of numbers"
 
 
 def test_equal_rows_and_other_teachers_may_end_alike() -> None:
     """A submission may do what another method does; `unvalidated` is `cod` where every first answer is valid."""
-    assert compared(ended("a"), ended("a")) == check_rows.Copies()
-    assert compared(ended("a"), ended("b", teacher_hash="other")) == check_rows.Copies()
+    assert compared(ended("a"), ended("a")) == copies.Copies()
+    assert compared(ended("a"), ended("b", teacher_hash="other")) == copies.Copies()
 
 
 def test_a_method_under_another_name_is_told() -> None:
@@ -131,14 +136,14 @@ def test_a_method_under_another_name_is_told() -> None:
         for method in ("kd", "mine")
         for rows, p in (("a", RUN), ("b", RUN[::-1]))
     }
-    found = check_rows.copies({**runs, "own": ended("c", np.roll(RUN, 7)), "mine": ended("c", np.roll(RUN, 9), "mine")})
+    found = copies.copies({**runs, "own": ended("c", np.roll(RUN, 7)), "mine": ended("c", np.roll(RUN, 9), "mine")})
     assert found.wrong == {}
     assert found.told == "method mine ends as kd on the same rows in 2 of 3 runs"
 
 
 def test_to_methods_that_read_no_row_all_rows_are_equal() -> None:
     one, same = ended("a", method="lexicon", history={}), ended("b", method="lexicon", history={})
-    assert compared(one, same) == check_rows.Copies()
+    assert compared(one, same) == copies.Copies()
     other = ended("b", method="lexicon_median", history={})
     assert compared(one, other).told == "method lexicon_median ends as lexicon on the same rows in 1 of 1 runs"
     assert compared(ended("a", method="probe", history={}), ended("b", method="probe", history={})).wrong
@@ -166,7 +171,7 @@ def test_the_whole_pool_is_the_same_rows_whatever_the_seed() -> None:
 
 def test_runs_that_say_the_same_of_every_row_are_no_copies() -> None:
     runs = [ended(rows, np.full(400, 4998), "majority", history={}) for rows in "ab"]
-    assert compared(*runs) == check_rows.Copies()
+    assert compared(*runs) == copies.Copies()
 
 
 def test_no_two_published_runs_are_alike() -> None:
@@ -174,7 +179,7 @@ def test_no_two_published_runs_are_alike() -> None:
     records = {record.run_id: record for record in Results(ROOT / "results").scan()[0]}
     assert len(records) > 1000
     start = time.process_time()
-    found = check_rows.copies(records)
+    found = copies.copies(records)
     assert found.wrong == {}
     # where the pool's median is the lexicon's own zero
     (told,) = (told for told in found.alike if told.startswith("method"))
@@ -185,3 +190,91 @@ def test_no_two_published_runs_are_alike() -> None:
         assert one.method == other.method
         assert one.method == "tfidf" or {one.condition, other.condition} == {"first-relabelled", "unvalidated"}
     assert time.process_time() - start < 10
+
+
+NEVER = '''"""A generator for tests: its one attempt is near no other class."""
+
+from cod_bench import Answer, Generator
+
+
+class Never(Generator):
+    """Repeats a word."""
+
+    name = "never"
+    version = 1
+    card = "Flips nothing."
+
+    def params(self):
+        return {}
+
+    def prepare(self, train, oracle):
+        return {}
+
+    def answer(self, query, oracle, state):
+        return Answer(f"{query.example.text} {query.example.text.split()[0]}", (), 0)
+
+    def preserve(self, query, counterfactual, oracle, state):
+        return ()
+
+
+GENERATOR = Never()
+'''
+MINE = '''"""A condition for tests: the rows of `standard` under another name."""
+
+from cod_bench.conditions.standard import Standard
+
+
+class Mine(Standard):
+    """What another one does."""
+
+    name = "mine"
+    meaning = "the rows of `standard`"
+
+
+CONDITION = Mine()
+'''
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Iterator[None]:
+    before = dict(registry._plugin_files)
+    device.set_threads()
+    for name, text in {"never": NEVER, "mine": MINE}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        registry.add_plugin(tmp_path / f"{name}.py")
+    yield
+    registry._plugin_files.clear()
+    registry._plugin_files.update(before)
+
+
+def trained(condition: str, generator: str = "", seed: int = 0) -> Record:
+    return work.run_one(RunSpec("last", "toy", "toy", "kd", condition, generator, 8, seed), {})
+
+
+@pytest.mark.usefixtures("plugins")
+def test_conditions_without_a_valid_slot_are_no_copies_of_standard() -> None:
+    """Their substitutes are its partners: the same rows in other roles, and the same student."""
+    runs = {name: trained(name, "never") for name in ("cod", "unvalidated", "first-answer")}
+    runs |= {"standard": trained("standard"), "half": trained("half")}
+    assert runs["cod"].cfe is not None
+    assert (runs["cod"].cfe["valid"], runs["cod"].rows["roles"]) == (0, "os" * 4)
+    assert runs["cod"].rows["hash"] != runs["standard"].rows["hash"]
+    assert runs["cod"].probabilities == runs["standard"].probabilities == runs["unvalidated"].probabilities
+    assert copies.copies(runs) == copies.Copies()
+    assert runs["first-answer"].rows["roles"] == "op" * 4
+    assert copies.trained_on(runs["first-answer"]) == runs["first-answer"].rows["hash"]
+    forged = replace(runs["first-answer"], probabilities=runs["cod"].probabilities)
+    assert set(copies.copies({"cod": runs["cod"], "forged": forged}).wrong) == {"forged"}
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_condition_under_another_name_is_told() -> None:
+    runs = {f"{name}{seed}": trained(name, seed=seed) for name in ("standard", "mine") for seed in (0, 1)}
+    valid = {f"cod{seed}": trained("cod", "substitution", seed) for seed in (0, 1)}
+    none = {f"cod{seed}": trained("cod", "never", seed) for seed in (0, 1)}
+    for others in (valid, none, {}):
+        found = copies.copies({**runs, **others})
+        assert found.wrong == {}
+        assert found.alike == ["condition mine has the rows of standard in 2 of 2 draws"]
+    once = {**runs, "mine1": replace(runs["mine1"], rows=valid["cod1"].rows)}
+    assert copies.copies(once).alike == []

@@ -282,11 +282,11 @@ def test_originals_are_those_of_every_other_condition(name: str) -> None:
 @pytest.mark.parametrize("name", NEW)
 def test_rows_of_another_condition_are_refused(name: str) -> None:
     """But where two have rows of one form: those are told apart by nothing that a record says of its rows."""
-    flipped = {"cod", "near", "far", "words-only", "unvalidated", "split-pairs"}
+    flipped = {"cod", "near", "far", "words-only", "unvalidated", "split-pairs", "first-answer"}
     drawn = {"standard", "nearest-unlike", "shuffled"}
     chosen = {"least-margin", "cfe-only", "whole-pool"}
     alike = {
-        **{one: {*flipped, "first-relabelled"} for one in ("near", "far", "words-only", "split-pairs")},
+        **{one: {*flipped, "first-relabelled"} for one in ("near", "far", "words-only", "split-pairs", "first-answer")},
         "first-relabelled": {*flipped, "random", "label-preserving"},
         **dict.fromkeys(("nearest-unlike", "shuffled"), drawn),
         **dict.fromkeys(chosen, chosen),

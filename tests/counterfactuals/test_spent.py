@@ -115,7 +115,7 @@ def test_cod_costs_labels_of_its_originals_and_the_search() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["unvalidated", "first-relabelled"])
+@pytest.mark.parametrize("name", ["unvalidated", "first-relabelled", "first-answer"])
 def test_first_answers_cost_no_search(name: str) -> None:
     labels, judged = order("cod")
     assert cost(name) == {

@@ -11,6 +11,7 @@ from cod_bench import device
 from cod_bench.design import suites
 from cod_bench.design.filters import Filters, select
 from cod_bench.design.suite import Block, Suite
+from cod_bench.spec import base_name
 
 EMBEDDED = suites.suite("embedded")
 
@@ -95,3 +96,28 @@ def test_every_declared_suite_keeps_to_the_declared_conditions(name: str) -> Non
 
 def test_others_stand_behind_the_declared_conditions_by_name() -> None:
     assert suites.in_order(["zebra", "half", "ape", "cod", "half"]) == ("cod", "half", "ape", "zebra")
+
+
+def test_a_suite_of_several_teachers_runs_everything_with_each_of_them() -> None:
+    one = replace(suites.suite("toy"), teachers=(0, 2))
+    alone = list(suites.suite("toy").expand(track="toy"))
+    specs = list(one.expand(track="toy"))
+    assert specs == [*alone, *(replace(spec, track="toy@2") for spec in alone)]
+    assert list(one.expand(track="toy@2")) == specs[len(alone) :]
+    assert (one.placed("toy@2"), one.placed("toy"), one.placed("toy@1")) == ("toy", "toy", "toy@1")
+    assert suites.suite("toy").placed("toy@2") == "toy@2"
+    assert one.on_tracks(["toy@2", "toy"]) is one
+    assert one.on_tracks(["toy@5"]).tracks == ("toy", "toy@5")
+    assert one.declares(specs[-1])
+    assert [spec.track for spec in select(one, Filters(track="toy"))][:: len(alone)] == ["toy", "toy@2"]
+
+
+def test_confirmation_rests_on_fresh_corpora_seeds_and_three_teachers() -> None:
+    found = suites.suite("confirm")
+    assert not {*map(base_name, found.tasks)} & suites.DEVELOPED
+    assert not {*found.seeds} & suites.DEVELOPED_SEEDS
+    assert (len(found.seeds), found.teachers) == (10, (0, 1, 2))
+    everywhere = {seed for suite in suites.SUITES.values() if suite.seeds != found.seeds for seed in suite.seeds}
+    assert not {*found.seeds} & everywhere
+    for one in found.asked:
+        assert {one.condition, one.over} <= {*found.conditions}

@@ -93,6 +93,8 @@ def test_without_floors_there_are_none(tmp_path: Path, forget: None) -> None:
         ("k = [8, 16]", 'k = [8, 16]\ngenerator = "gpt"', "unknown generator 'gpt'"),
         ("k = [8, 16]", 'k = [8, 16]\nfloors = "no"', "floors 'no': write true or false"),
         ("k = [8, 16]", 'k = [8, 16]\nprotocols = ["first"]', "unknown protocol 'first'"),
+        ("k = [8, 16]", "k = [8, 16]\nteachers = [-1]", r"teachers \[-1\]: write whole numbers"),
+        ("k = [8, 16]", "k = [8, 16]\nteachers = [10000]", "teachers 10000: choose seeds of at most 9999"),
         ("k = [8, 16]", "k = [8, 16", "is no TOML"),
         ("k = [8, 16]", f"k = {'[' * 9000}", "is (nested too deeply|no TOML)"),
         ('name = "trial"', 'name = "con"', "name 'con': is what Windows calls a device"),
@@ -165,3 +167,14 @@ def test_a_file_beside_is_hinted_at(tmp_path: Path, forget: None, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"unknown suite 'mine'.*there is a mine\.toml here: name it with its ending"):
         suites.suite("mine")
+
+
+def test_it_may_cross_teachers_with_its_seeds(tmp_path: Path, forget: None) -> None:
+    path = tmp_path / "trial.toml"
+    path.write_text(f"{SOUND}teachers = [0, 1, 2]\n")
+    found = suites.suite(str(path))
+    assert found.on_teachers("toy") == ("toy", "toy@1", "toy@2")
+    path.write_text(f"{SOUND}teachers = [0]\n")
+    alone = suites.suite(str(path))
+    path.write_text(SOUND)
+    assert suites.suite(str(path)).title == alone.title != found.title

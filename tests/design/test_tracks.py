@@ -272,3 +272,53 @@ def test_a_track_file_of_an_earlier_version_is_read(models: Path, tmp_path: Path
     del kept["sizes"]
     file.write_text(stamped(kept))
     assert tracks.track("mine") == replace(made, sizes=None)
+
+
+def test_the_seed_of_a_teacher_is_part_of_a_tracks_identity_and_of_its_teachers() -> None:
+    plain, other = tracks.track("minilm-fp32"), tracks.track("minilm-fp32@2")
+    assert (other.name, other.teacher_seed, other.base) == ("minilm-fp32@2", 2, "minilm-fp32")
+    assert "teacher_seed" not in plain.identity()
+    assert other.identity() == {**plain.identity(), "teacher_seed": 2}
+    assert other.teacher_name != plain.teacher_name
+    assert tracks.track("deberta-small+paper-c4@3").base == "deberta-small"
+    assert tracks.exists("toy@9999")
+    for name in ("toy@0", "toy@01", "toy@10000", "toy@x", "toy@1@2"):  # one name a teacher
+        assert not tracks.exists(name)
+        with pytest.raises(UsageError, match="unknown track"):
+            tracks.track(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "seed", "found"),
+    [
+        ("toy", "", 1, "toy@1"),
+        ("toy", "", 0, "toy"),
+        ("deberta-small", "paper-c4", 2, "deberta-small+paper-c4@2"),
+        ("deberta-small@2", "paper-c4", None, "deberta-small+paper-c4@2"),
+        ("deberta-small@2", "scripts", None, "deberta-small@2"),
+    ],
+)
+def test_a_command_line_names_the_seed_behind_the_recipe(name: str, recipe: str, seed: int | None, found: str) -> None:
+    assert tracks.chosen(name, "", "", "", None, "", recipe, None, seed) == found
+
+
+@pytest.mark.parametrize(("name", "seed"), [("", 1), ("toy@1", 2), ("toy", 10_000)])
+def test_a_seed_without_its_track_is_a_sentence(name: str, seed: int) -> None:
+    with pytest.raises(UsageError, match=r"^--teacher-seed"):
+        tracks.chosen(name, "", "", "", None, "", "", None, seed)
+
+
+def test_teachers_of_other_seeds_are_other_teachers_and_each_is_the_same_twice(tmp_path: Path) -> None:
+    script = (
+        "from cod_bench.counterfactuals import warm; "
+        "print(*(warm.teacher(name, 'toy').sha256 for name in ('toy', 'toy@1', 'toy@2')))"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "COD_BENCH_HOME": str(tmp_path / home)}, check=True,
+            capture_output=True, text=True,
+        ).stdout.split()
+        for home in ("one", "two")
+    ]  # fmt: skip
+    assert told[0] == told[1]
+    assert len({*told[0]}) == 3

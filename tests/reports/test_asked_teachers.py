@@ -221,3 +221,19 @@ def test_differences_of_the_section_files_are_of_the_same_runs(grid: Grid, found
     by_over = {row["over"]: float(row["mean"]) for row in single if row["condition"] == "cod"}
     own = np.mean([paired.differences(grid, t, "kd", ("cod", "standard"), [32]).units.mean() for t in ("t1", "t2")])
     assert by_over["standard"] == pytest.approx(own, abs=1e-6)
+
+
+def test_rows_of_unvalidated_are_set_beside_those_of_cod_with_the_same_teacher() -> None:
+    def rows(one: Record) -> Record:
+        # the same rows with the second teacher alone; each teacher's own otherwise
+        other = "" if one.spec.track == "minilm@1" else one.spec.condition
+        told = f"{one.spec.task} {one.spec.track} {one.spec.seed} {one.spec.k} {other}"
+        return replace(one, rows={**one.rows, "hash": told, "roles": "op" * (one.spec.k // 2)})
+
+    grid = asked.grid(list(map(rows, asked.records())))
+    # two tasks, five seeds, three budgets; three teachers, one of them alike
+    assert captions.selection(grid) == (
+        "Its rows are those of `cod` in 30 of 90 (task, teacher, seed, k): the difference of the two says nothing "
+        "about validation there."
+    )
+    assert "in 30 of 90 (task, teacher, seed, k)" in gains.gain_caption(grid, claims.findings(grid))

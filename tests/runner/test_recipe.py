@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cod_bench.design import suites, tracks
 from cod_bench.errors import RunError
 from cod_bench.runner import recipe, work
+from cod_bench.track import Recipe
 from tests import ROOT
 
 
@@ -53,6 +55,39 @@ def test_the_tracks_recipes_are_what_the_committed_trials_say() -> None:
         rate, steps = recipe.choose(rows, track.name, method)
         assert (track.recipe_for(method).learning_rate, track.recipe_for(method).steps_at(32)) == (rate, steps)
     assert (ROOT / "docs" / "recipe.md").read_text() == recipe.markdown(rows)
+
+
+@pytest.mark.parametrize("name", ["minilm-whole"])
+def test_recipes_of_whole_students_are_what_the_committed_trials_say(name: str) -> None:
+    rows = recipe.read(ROOT / "docs" / "recipe.csv")
+    track, tasks = tracks.track(name), suites.suite("embedded").tasks
+    tried = sorted({row["method"] for row in rows if row["track"] == name})
+    assert {"kd", "lwd", "ted"} <= {*tried}
+    for method in tried:
+        own = [row for row in rows if (row["track"], row["method"]) == (name, method)]
+        todo = [*recipe.trials(track, [method], tasks), *recipe.trials_above(track, [method], tasks, rows)]
+        made = {tuple(row[column] for column in recipe.COLUMNS[:7]) for row in own}
+        assert {tuple(asdict(trial).values()) for trial in todo} <= made
+        found = track.recipe_for(method)
+        assert (found.learning_rate, found.steps_at(32)) == recipe.choose(rows, name, method)
+        for k, steps in recipe.steps_above(rows, name, method).items():
+            assert found.steps_at(k) == steps
+    twin = tracks.track(f"{name}-fp32")
+    assert (twin.recipe, twin.recipes) == (track.recipe, track.recipes)
+
+
+def test_steps_at_larger_k_are_chosen_there_at_the_rate_of_small_ones() -> None:
+    rows = [row(1e-4, 20, 0.6), row(5e-4, 40, 0.8)]
+    whole = replace(tracks.track("toy"), name="t", recipe=Recipe(None, {4: 20}, above={64: (40, 80)}))
+    todo = recipe.trials_above(whole, ["kd"], ["a"], rows)
+    assert {(trial.learning_rate, trial.steps, trial.k) for trial in todo} == {(5e-4, 40, 64), (5e-4, 80, 64)}
+    assert len(todo) == 2 * len(recipe.SEEDS)
+    larger = [{**row(5e-4, steps, accuracy), "k": 64} for steps, accuracy in ((40, 0.9), (80, 0.9), (160, 0.7))]
+    assert recipe.steps_above([*rows, *larger], "t", "kd") == {64: 40}  # fewer steps on a tie
+    assert recipe.choose([*rows, *larger], "t", "kd") == (5e-4, 40)  # small k alone choose the rate
+    text = recipe.markdown([*rows, *larger])
+    assert "| **64** | **0.0005** | **40** | **90.00** | 90.0 |" in text
+    assert "a k=64" not in text
 
 
 def test_the_search_reads_dev_and_never_the_evaluation_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
