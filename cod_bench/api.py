@@ -204,8 +204,9 @@ def gains(
 ) -> pd.DataFrame:  # fmt: skip
     """One row a declared comparison of two conditions under one method.
 
-    Columns: family (what Holm runs over: `methods`, or one of two families of conditions), method, condition, over (the
-    condition it is set against), k (the budgets it is the mean over, such as "8, 16, 32"), points (accuracy points
+    Columns: family (what Holm runs over: `methods`, one of two families of conditions, or what the suite asks, with the
+    measure in brackets where `points` are no difference in accuracy), method, condition, over (the condition it is set
+    against), k (the budgets it is the mean over, such as "8, 16, 32"), points (accuracy points
     gained, mean over tasks and seeds), low and high (ends of the 95 % interval), p (sign-flip test), holm (p adjusted
     over the family; exploratory: over its budgets too) and n_units (pairs of task and seed that have both sides).
     Before every declared run is there, points, low, high, p and holm are NaN.
@@ -233,7 +234,7 @@ def gains(
         points = [None if share is None else 100 * share for share in shares]
         budgets = gain.ks[0] if exploratory else ", ".join(map(str, gain.ks))
         tested = (None if effect is None else effect.p, gain.holm, gain.pairs)
-        rows.append((gain.family, gain.method, gain.condition, gain.over, budgets, *points, *tested))
+        rows.append((gain.family_told, gain.method, gain.condition, gain.over, budgets, *points, *tested))
     numbers = dict.fromkeys(("points", "low", "high", "p", "holm"), "float64")
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
 

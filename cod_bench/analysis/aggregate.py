@@ -86,6 +86,8 @@ class Grid:
     stale: tuple[Stale, ...]
     teachers: Mapping[str, float]
     """Task -> accuracy of its teacher on the evaluation rows; the mean where a suite crosses several."""
+    each_teacher: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(task, track with one of its teachers) -> that teacher's accuracy."""
     majority: Mapping[str, float] = field(default_factory=dict)
     """Task -> share of the larger class among its evaluation rows."""
     about: Mapping[str, About] = field(default_factory=dict)
@@ -99,7 +101,7 @@ class Grid:
     declared_as: Declared | None = None
     """What a declaration says of it; None where there is none, or nobody looked."""
     by_cell: Mapping[tuple[str, str, str, int], list[Run]] = field(init=False, repr=False, compare=False)
-    """(task, method, condition, k) -> its runs in the order of `runs`, which is the suite's order of seeds."""
+    """(task, method, condition, k) -> its runs in the order of `runs`: the suite's, seeds within teachers."""
 
     def __post_init__(self) -> None:
         found: dict[tuple[str, str, str, int], list[Run]] = {}
@@ -126,6 +128,11 @@ class Grid:
     def on_teachers(self) -> tuple[str, ...]:
         """The names of its track with each of its teachers; one name where there is one."""
         return self.suite.on_teachers(self.track)
+
+    @property
+    def crossed(self) -> bool:
+        """Whether every run is made with several teachers, so that a unit is averaged over them."""
+        return len(self.on_teachers) > 1
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -168,7 +175,7 @@ class Grid:
         return tuple(k for k in self.ks_of(method, *conditions) if k in self.suite.primary_k)
 
     def cell(self, task: str, method: str, condition: str, k: int) -> list[Run]:
-        """The counted runs of one cell, in the suite's order of seeds; may be short or empty."""
+        """The counted runs of one cell, of all its teachers and seeds in the suite's order; may be short or empty."""
         return list(self.by_cell.get((task, method, condition, k), ()))
 
 
@@ -219,17 +226,18 @@ def collect(
     known: dict[str, dict[str, Reference]] = {}
     for spec, run in runs.items():
         known.setdefault(spec.task, {})[spec.track] = references[spec.track, spec.task, run.record.teacher_hash]
-    teachers = {
-        task: float(
-            np.mean([np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)) for r in own.values()])
-        )
+    each = {
+        (task, named): float(np.mean(evaluate.digits(r.gold) == evaluate.digits(r.teacher_predictions)))
         for task, own in known.items()
+        for named, r in own.items()
     }
+    teachers = {task: float(np.mean([each[task, named] for named in own])) for task, own in known.items()}
     golds = {task: next(iter(own.values())).gold for task, own in known.items()}
     majority = {task: float(evaluate.top_share(evaluate.digits(gold)[None], 2)[0]) for task, gold in golds.items()}
     return Grid(
-        suite, protocol, track, declared, runs, missing, tuple(stale), teachers, majority, about or {}, conditions, out
-    )
+        suite, protocol, track, declared, runs, missing, tuple(stale), teachers, each, majority, about or {},
+        conditions, out,
+    )  # fmt: skip
 
 
 _checked: dict[int, tuple[Record, Reference, Run]] = {}
@@ -297,7 +305,8 @@ def _stale_reason(record: Record, expected: str | None, told: AboutCondition) ->
 
 
 def cells(grid: Grid) -> list[dict[str, Any]]:
-    """One entry a declared cell (task, method, condition, k): n, means, spread over seeds; None where no run is."""
+    """One entry a declared cell (task, method, condition, k): n, means and spread over its runs, which are of all seeds
+    and teachers; None where no run is."""
     names = (*METRICS, "collapsed")
     declared = Counter((spec.task, spec.method, spec.condition, spec.k) for spec in grid.declared)
     found = []
@@ -323,13 +332,22 @@ def _cell_keys(grid: Grid) -> Iterator[tuple[str, str, str, int]]:
                     yield task, method, condition, k
 
 
+def by_seed(runs: Iterable[Run], metric: str = "accuracy") -> NDArray[np.float64]:
+    """A metric of one cell's runs by seed, averaged over teachers: what intervals over units are made of [seeds]."""
+    found: dict[int, list[float]] = {}
+    for run in runs:
+        found.setdefault(run.record.spec.seed, []).append(float(run.metrics[metric]))
+    return np.array([np.mean(values) for values in found.values()], dtype=np.float64)
+
+
 def mean_accuracy(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> tuple[float | None, int]:
     """`mean_of` accuracy."""
     return mean_of(grid, "accuracy", method, condition, ks)
 
 
 def mean_of(grid: Grid, metric: str, method: str, condition: str, ks: Sequence[int]) -> tuple[float | None, int]:
-    """Mean over tasks of the mean over seeds and ks, and the number of runs; None while a task has no run at some k."""
+    """Mean over tasks of the mean over seeds, teachers and ks, and the number of runs; None while a task has no run at
+    some k."""
     parts, n = [], 0
     for task in grid.suite.tasks:
         per_k = [[float(r.metrics[metric]) for r in grid.cell(task, method, condition, k)] for k in ks]

@@ -66,6 +66,11 @@ class Gain:
     measure: Measure = "accuracy"
     """What `mean` and `effect` are of; p of an equivalence is that of its two one-sided tests."""
 
+    @property
+    def family_told(self) -> str:
+        """The family as one column tells it: with the measure where that is not accuracy."""
+        return self.family if self.measure == "accuracy" else f"{self.family} ({self.measure})"
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

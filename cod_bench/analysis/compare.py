@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid, Run
 from cod_bench.records.record import Record
 from cod_bench.spec import stream
+from cod_bench.track import of_teacher
 
-Side = Mapping[tuple[str, int, int], Run]
-"""(task, seed, k) -> run."""
+Key = tuple[str, int, int, int]
+"""(task, seed, k, seed of the teacher): runs are paired with the same teacher, or not at all."""
+Side = Mapping[Key, Run]
 Budgets = Mapping[str, Sequence[int]]
 
 
@@ -39,17 +42,17 @@ class Comparison:
     """Of the sign-flip test, not adjusted for anything; None for unpaired sides and for as few units."""
 
 
-def side(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> dict[tuple[str, int, int], Run]:
-    """The counted runs of one method and condition at these budgets."""
+def side(grid: Grid, method: str, condition: str, ks: Sequence[int]) -> dict[Key, Run]:
+    """The counted runs of one method and condition at these budgets, with every teacher."""
     return {
-        (task, run.record.spec.seed, k): run
+        (task, run.record.spec.seed, k, of_teacher(run.record.spec.track)[1]): run
         for task in grid.suite.tasks
         for k in ks
         for run in grid.cell(task, method, condition, k)
     }
 
 
-def minus(left: Side, right: Side) -> dict[tuple[str, int, int], Run]:
+def minus(left: Side, right: Side) -> dict[Key, Run]:
     """Row by row difference of two sides as a side of its own: what an interaction is made of."""
     return {
         key: replace(run, correct=run.correct - right[key].correct, matched=run.matched - right[key].matched)
@@ -67,7 +70,8 @@ def compare(
     left: tuple[str, Side], right: tuple[str, Side], level: float = 0.95, *, test: bool = True,
     budgets: Budgets | None = None,
 ) -> Comparison:  # fmt: skip
-    """The difference of two named sides; a seed without both at every k that either has is left out.
+    """The difference of two named sides; a unit is averaged over teachers and budgets, and a seed without both sides
+    with every teacher at every k that either has is left out.
 
     Args:
         level: of the interval.
@@ -76,21 +80,21 @@ def compare(
     """
     (name, ours), (other, theirs) = left, right
     if budgets is None:
-        every = tuple(sorted({k for _, _, k in (*ours, *theirs)}))
-        budgets = {task: every for task, _, _ in ours}
+        every = tuple(sorted({key[2] for key in (*ours, *theirs)}))
+        budgets = {key[0]: every for key in ours}
     ks = tuple(sorted({k for own in budgets.values() for k in own}))
+    teachers = sorted({key[3] for key in (*ours, *theirs)})
+    cells = {task: tuple(product(own, teachers)) for task, own in budgets.items()}
     seeds: dict[str, list[int]] = {}
-    for task, seed in sorted({(task, seed) for task, seed, _ in ours if task in budgets}):
-        if all((task, seed, k) in found for k in budgets[task] for found in (ours, theirs)):
+    for task, seed in sorted({key[:2] for key in ours if key[0] in budgets}):
+        if all((task, seed, *cell) in found for cell in cells[task] for found in (ours, theirs)):
             seeds.setdefault(task, []).append(seed)
     units = sum(map(len, seeds.values()))
     if not units:
         return Comparison(name, other, 0, 0, ks, False, None, None, None, None)
-    pairs = [(ours[t, seed, k], theirs[t, seed, k]) for t, own in seeds.items() for seed in own for k in budgets[t]]
-    paired = all(_common(a.record) == _common(b.record) for a, b in pairs)
-    found = (
-        _paired(ours, theirs, seeds, budgets, level, test) if paired else _unpaired(ours, theirs, seeds, budgets, level)
-    )
+    keys = [(task, seed, *cell) for task, own in seeds.items() for seed in own for cell in cells[task]]
+    paired = all(_common(ours[key].record) == _common(theirs[key].record) for key in keys)
+    found = _paired(ours, theirs, seeds, cells, level, test) if paired else _unpaired(ours, theirs, seeds, cells, level)
     made = Comparison(name, other, units, len(seeds), ks, paired, *found)
     return made if units >= stats.FEWEST else means_only(made)
 
@@ -101,19 +105,24 @@ def _common(record: Record) -> tuple[Any, ...]:
 
 
 _Found = tuple[float, float | None, float | None, float | None]
+_Cells = Mapping[str, Sequence[tuple[int, int]]]
+"""Task -> the (k, seed of a teacher) that a unit is averaged over."""
 
 
 def _paired(
-    ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], budgets: Budgets, level: float, test: bool
+    ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], cells: _Cells, level: float, test: bool
 ) -> _Found:
     differences, rows = [], []
     for task, own in seeds.items():
-        ks = budgets[task]
+        averaged = cells[task]
         per_row = np.array(
-            [np.sum([ours[task, s, k].correct - theirs[task, s, k].correct for k in ks], axis=0) for s in own]
+            [
+                np.sum([ours[task, s, *cell].correct - theirs[task, s, *cell].correct for cell in averaged], axis=0)
+                for s in own
+            ]
         )
-        rows.append(per_row.mean(axis=0) / len(ks))
-        differences.append(per_row.sum(axis=1) / (per_row.shape[1] * len(ks)))
+        rows.append(per_row.mean(axis=0) / len(averaged))
+        differences.append(per_row.sum(axis=1) / (per_row.shape[1] * len(averaged)))
     units, weights = stats.stacked(differences)
     estimate, se_units, df = float(units @ weights), stats.unit_error(differences), sum(len(d) - 1 for d in differences)
     half = None if se_units is None else stats.half_width(se_units, stats.row_error(rows), df, level)
@@ -122,16 +131,16 @@ def _paired(
     return estimate, low, high, p
 
 
-def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], budgets: Budgets, level: float) -> _Found:
+def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], cells: _Cells, level: float) -> _Found:
     """Means of both sides with their spreads added in squares: other teachers make other problems, pairs mean nothing.
 
     Evaluation rows count on both sides as if drawn apart, which errs on the wide side where they are the same.
     """
     parts = []
     for found in (ours, theirs):
-        units = [np.array([_accuracy(found, task, s, budgets[task]) for s in own]) for task, own in seeds.items()]
+        units = [np.array([_accuracy(found, task, s, cells[task]) for s in own]) for task, own in seeds.items()]
         rows = [
-            np.mean([found[task, s, k].correct for s in own for k in budgets[task]], axis=0)
+            np.mean([found[task, s, *cell].correct for s in own for cell in cells[task]], axis=0)
             for task, own in seeds.items()
         ]
         parts.append((float(np.mean([u.mean() for u in units])), stats.unit_error(units), stats.row_error(rows)))
@@ -143,5 +152,5 @@ def _unpaired(ours: Side, theirs: Side, seeds: Mapping[str, Sequence[int]], budg
     return a - b, a - b - half, a - b + half, None
 
 
-def _accuracy(found: Side, task: str, seed: int, ks: Sequence[int]) -> float:
-    return float(np.mean([found[task, seed, k].correct.mean() for k in ks]))
+def _accuracy(found: Side, task: str, seed: int, cells: Sequence[tuple[int, int]]) -> float:
+    return float(np.mean([found[task, seed, *cell].correct.mean() for cell in cells]))

@@ -19,7 +19,8 @@ TIE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """Chance that a run of `condition` beats one of `over`, any two seeds taken apart (Agarwal et al., 2021)."""
+    """Chance that a run of `condition` beats one of `over`, any two seeds taken apart (Agarwal et al., 2021), with one
+    and the same teacher."""
 
     method: str
     condition: str
@@ -78,9 +79,9 @@ def savings(grid: Grid) -> list[Saving]:
         for method in grid.methods:
             if not {"cod", "standard"} <= set(grid.conditions(method)):
                 continue
-            plain = {k: _of(grid, task, method, "standard", k) for k in grid.ks_of(method, "standard")}
+            plain = {k: _all(grid, task, method, "standard", k) for k in grid.ks_of(method, "standard")}
             for k in grid.ks_of(method, "cod"):
-                own = _of(grid, task, method, "cod", k)
+                own = _all(grid, task, method, "cod", k)
                 if len(own):
                     reached = float(own.mean())
                     enough = [at for at, values in plain.items() if len(values) and values.mean() >= reached - TIE]
@@ -95,8 +96,9 @@ def ranking(grid: Grid) -> list[Rank]:
         for condition in grid.conditions(method):
             ks = grid.primary(method, condition)
             if ks and ks == tuple(k for k in grid.ks if k in grid.suite.primary_k):
-                cells = [[_of(grid, task, method, condition, k) for k in ks] for task in _tasks(grid)]
-                if all(len(values) == len(grid.suite.seeds) for task in cells for values in task):
+                cells = [[_all(grid, task, method, condition, k) for k in ks] for task in _tasks(grid)]
+                whole = len(grid.suite.seeds) * len(grid.on_teachers)
+                if all(len(values) == whole for task in cells for values in task):
                     entries.append((method, condition, [float(np.mean([v.mean() for v in task])) for task in cells]))
     if not entries:
         return []
@@ -129,15 +131,23 @@ def _tasks(grid: Grid) -> tuple[str, ...]:
     return grid.suite.tasks
 
 
-def _of(grid: Grid, task: str, method: str, condition: str, k: int) -> np.ndarray:
+def _all(grid: Grid, task: str, method: str, condition: str, k: int) -> np.ndarray:
     return np.array([run.metrics["accuracy"] for run in grid.cell(task, method, condition, k)], dtype=np.float64)
 
 
-def _beats(ours: np.ndarray, theirs: np.ndarray) -> float | None:
-    if not len(ours) or not len(theirs):
-        return None
-    gap = ours[:, None] - theirs[None, :]
-    return float(np.mean((gap > 0) + 0.5 * (gap == 0)))
+def _of(grid: Grid, task: str, method: str, condition: str, k: int) -> list[np.ndarray]:
+    """Accuracies of a cell, teacher by teacher."""
+    runs = grid.cell(task, method, condition, k)
+    return [
+        np.array([run.metrics["accuracy"] for run in runs if run.record.spec.track == name], dtype=np.float64)
+        for name in grid.on_teachers
+    ]
+
+
+def _beats(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float | None:
+    """Mean over the teachers that both have."""
+    gaps = [own[:, None] - other[None, :] for own, other in zip(ours, theirs, strict=True) if len(own) and len(other)]
+    return float(np.mean([np.mean((gap > 0) + 0.5 * (gap == 0)) for gap in gaps])) if gaps else None
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -96,7 +96,8 @@ def _row(grid: Grid, spec: RunSpec, run: Run) -> dict[str, Any]:
     return (
         {"suite": grid.suite.name, "kind": kind(grid, spec)}
         | {name: getattr(spec, name) for name in COORDINATES}
-        | {"run_id": record.run_id, "teacher_hash": record.teacher_hash, "teacher_accuracy": grid.teachers[spec.task]}
+        | {"run_id": record.run_id, "teacher_hash": record.teacher_hash}
+        | {"teacher_accuracy": grid.each_teacher[spec.task, spec.track]}
         | {name: run.metrics[name] for name in (*METRICS, "collapsed")}
         | {f"cfe_{name}": cfe.get(name) for name in CFE}
         | {name: record.cost.get(name) for name in COSTS}

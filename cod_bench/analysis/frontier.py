@@ -1,9 +1,9 @@
 """Runs of each (method, condition, k) -> accuracy against cost, and which points no other one beats. Pure.
 
-A point is one (method, condition, k): the mean over tasks of the mean over seeds of its accuracy, and the mean over the
-same runs of what one run, which is of one task, cost. A point is on the frontier of a cost when no other point is at
-least as accurate for no more of it and better in one of the two. A cost that one of the runs did not count is none of
-the point's, never 0: the point is on no frontier of it.
+A point is one (method, condition, k): the mean over tasks of the mean over seeds and teachers of its accuracy, and the
+mean over the same runs of what one run, which is of one task, cost. A point is on the frontier of a cost when no other
+point is at least as accurate for no more of it and better in one of the two. A cost that one of the runs did not count
+is none of the point's, never 0: the point is on no frontier of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cod_bench.analysis import stats
-from cod_bench.analysis.aggregate import Grid, Run
+from cod_bench.analysis.aggregate import Grid, Run, by_seed
 
 NOT_COUNTED = "not counted"
 NO_PRICE = "price unknown"
@@ -105,9 +105,9 @@ def cells(grid: Grid, floors: Collection[str] = ()) -> list[Cell]:
 def points(cells: Iterable[Cell], tasks: Sequence[str], *, intervals: bool = True) -> list[Point]:
     """One point a cell that has a run of every task; nothing is imputed for another.
 
-    The 95 % interval is a t interval over units (task, seed), stratified by task, with the evaluation rows fixed: for
-    one task the one of the leaderboard's cells. None where a task has a single seed, and below
-    `stats.FEWEST` units.
+    The 95 % interval is a t interval over units (task, seed), averaged over teachers and stratified by task, with the
+    evaluation rows fixed: for one task the one of the leaderboard's cells. None where a task has a single seed, and
+    below `stats.FEWEST` units.
 
     Args:
         intervals: whether to give any; a partial grid has none.
@@ -118,10 +118,11 @@ def points(cells: Iterable[Cell], tasks: Sequence[str], *, intervals: bool = Tru
         if not by_task or not all(by_task):
             continue
         runs = [run for own in by_task for run in own]
-        values = [np.array([float(run.metrics["accuracy"]) for run in own]) for own in by_task]
-        mean = float(np.mean([own.mean() for own in values]))
-        error = stats.unit_error(values) if intervals and len(runs) >= stats.FEWEST else None
-        half = None if error is None else stats.quantile(len(runs) - len(values)) * error
+        mean = float(np.mean([np.mean([float(run.metrics["accuracy"]) for run in own]) for own in by_task]))
+        values = [by_seed(own) for own in by_task]
+        units = sum(map(len, values))
+        error = stats.unit_error(values) if intervals and units >= stats.FEWEST else None
+        half = None if error is None else stats.quantile(units - len(values)) * error
         spent = {axis: [cost(axis, run.record.cost) for run in runs] for axis in AXES}
         found.append(
             Point(

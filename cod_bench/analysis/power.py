@@ -24,9 +24,11 @@ class Need:
     condition: str
     over: str
     spread: tuple[float, ...]
-    """Standard deviation over seeds of the paired difference (averaged over k), per task, in shares."""
+    """Standard deviation over seeds of the paired difference (averaged over teachers and k), per task, in shares."""
     power_now: float
     """With the seeds that the suite declares, at the level that Holm asks of the first of its family."""
+    family: str
+    """What Holm corrects over, such as `3 methods`."""
     seeds: int | None
     """For 80 % power; None if `MOST_SEEDS` do not do."""
 
@@ -44,7 +46,8 @@ def needs(grid: Grid, effect: float, pair: tuple[str, str] = ("cod", "standard")
         raise UsageError(f"--effect {effect}: is a share of accuracy; choose one above 0 and below 1, such as 0.02")
     found = []
     for method in grid.methods:
-        ks = grid.primary(method, *pair)
+        named = [own for one, own in claims.asked(grid, method) if (one.condition, one.over) == pair]
+        ks = named[0] if named else grid.primary(method, *pair)
         if not ks:
             continue
         units = [paired.differences(grid, task, method, pair, ks).units for task in grid.suite.tasks]
@@ -54,12 +57,21 @@ def needs(grid: Grid, effect: float, pair: tuple[str, str] = ("cod", "standard")
                 f"power: {method} on {short[0]!r} has fewer than two seeds of {pair[0]} and {pair[1]}; run two or more"
             )
         spread = tuple(float(values.std(ddof=1)) for values in units)
-        own = [family for family, _ in claims.families(grid, method)]
-        size = own.count(claims.COD_OVER) if claims.by_conditions(grid) else len(grid.methods)
+        size, noun = _family(grid, method)
         level = ALPHA / max(size, 1)
         enough = next((n for n in range(2, MOST_SEEDS + 1) if power(effect, spread, n, level) >= WANTED), None)
-        found.append(Need(method, *pair, spread, power(effect, spread, len(grid.suite.seeds), level), enough))
+        now = power(effect, spread, len(grid.suite.seeds), level)
+        found.append(Need(method, *pair, spread, now, f"{size} {noun}{'' if size == 1 else 's'}", enough))
     return found
+
+
+def _family(grid: Grid, method: str) -> tuple[int, str]:
+    """How many of what Holm corrects over where a method's gain is tested."""
+    if claims.by_asking(grid):
+        return len(claims.asked(grid, method)), "comparison"
+    if claims.by_conditions(grid):
+        return [family for family, _ in claims.families(grid, method)].count(claims.COD_OVER), "comparison"
+    return len(grid.methods), "method"
 
 
 def power(effect: float, spread: Sequence[float], seeds: int, level: float) -> float:

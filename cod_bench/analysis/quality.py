@@ -15,7 +15,8 @@ REPLACED = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Counterfactuals of one task and budget over all seeds. Shares in 0..1, None where nothing was counted."""
+    """Counterfactuals of one task and budget over all seeds and teachers. Shares in 0..1, None where nothing was
+    counted."""
 
     task: str
     k: int
@@ -25,7 +26,7 @@ class Quality:
     first_flips: float | None
     """Share of slots whose first answer, never checked, flips the teacher."""
     edit_fraction: float | None
-    """Share of words edited, mean over the slots of a seed, then over seeds."""
+    """Share of words edited, mean over the slots of a seed, then over seeds and teachers."""
     margin_before: float | None
     """Teacher's p(target) - p(gold) on the original, mean as above."""
     margin_after: float | None
@@ -48,26 +49,27 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What the rows of `unvalidated` are, over every (task, seed, k) of a grid."""
+    """What the rows of `unvalidated` are, over every (task, seed, k) of a grid, with every teacher."""
 
     answers: int
     """Slots that have their own first answer."""
     originals: int
     """Slots that have an original instead, because they have no valid counterfactual."""
     pairs: int
-    """How many (task, seed, k) have its rows and those of `cod`."""
+    """How many (task, seed, k) have its rows and those of `cod`, with each teacher."""
     equal: int
     """In how many of these the rows are the same, one by one."""
 
 
 def of_condition(grid: Grid, condition: str, task: str, k: int) -> Quality | None:
-    """The counterfactuals behind one condition; methods share them, so each seed counts once. None without any."""
-    per_seed: dict[int, Record] = {}
+    """The counterfactuals behind one condition; methods share them, so each seed counts once with each teacher. None
+    without any."""
+    per_seed: dict[tuple[str, int], Record] = {}
     for method in grid.methods:
         if k in grid.ks_of(method, condition):
             for run in grid.cell(task, method, condition, k):
                 if run.record.cfe is not None:
-                    per_seed.setdefault(run.record.spec.seed, run.record)
+                    per_seed.setdefault((run.record.spec.track, run.record.spec.seed), run.record)
     found = [record.cfe for record in per_seed.values() if record.cfe is not None]
     if not found:
         return None
@@ -102,10 +104,11 @@ def selected(grid: Grid) -> Selected | None:
     return Selected(roles.count("p"), roles.count("s"), len(both), sum(one == other for one, other in both))
 
 
-def _rows_of(grid: Grid, condition: str) -> dict[tuple[str, int, int], Mapping[str, Any]]:
-    """(task, seed, k) -> what the records tell of the rows of a condition, where they do."""
+def _rows_of(grid: Grid, condition: str) -> dict[tuple[str, str, int, int], Mapping[str, Any]]:
+    """(task, track with its teacher's seed, seed, k) -> what the records tell of the rows of a condition, where they
+    do."""
     return {
-        (spec.task, spec.seed, spec.k): run.record.rows
+        (spec.task, spec.track, spec.seed, spec.k): run.record.rows
         for spec, run in grid.runs.items()
         if spec.condition == condition and {"roles", "hash"} <= run.record.rows.keys()
     }

@@ -73,6 +73,8 @@ def figure(
         else:
             if one == "frontier" and (left := figures.uncounted(grid, axis)):
                 say(f"left out of the frontier: {left}")
+            if one == "gains" and (left := figures.undrawn(grid)):
+                say(f"left out of the gains, since they are no gains in accuracy: {left}")
     for path, found in drawn.items():
         figures.save(found, path)
         size = " x ".join(f"{inches:.2f}" for inches in found.get_size_inches())

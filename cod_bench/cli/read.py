@@ -124,8 +124,9 @@ def compare(
             continue
         named = [" ".join(filter(None, side[1:])) for side in (a, b)]
         one, other = (compares.side(grid, method, condition, ks) for grid, _, method, condition in (a, b))
-        if both := {k for _, _, k in one} & {k for _, _, k in other}:  # a part of a suite may lack a budget
-            one, other = ({key: run for key, run in side.items() if key[2] in both} for side in (one, other))
+        # a part of a suite may lack a budget or a teacher
+        if both := {key[2:] for key in one} & {key[2:] for key in other}:
+            one, other = ({key: run for key, run in side.items() if key[2:] in both} for side in (one, other))
         found = compares.compare((named[0], one), (named[1], other), test=whole)
         if not found.units:
             apart.append(f"{found.left} - {found.right}")
@@ -135,7 +136,7 @@ def compare(
             told = f"{points(found.estimate)} {interval(found.low, found.high)}, {how}"
         else:
             told = points(found.estimate) + ("" if found.paired else ", unpaired: other teachers, rows or machines")
-        there = dict.fromkeys(task for task, _, _ in one if any(task == key[0] for key in other))
+        there = dict.fromkeys(key[0] for key in one if any(key[0] == theirs[0] for theirs in other))
         some = "" if len(there) == len(a[0].suite.tasks) else f", on {', '.join(there)} alone"
         ks_told = ", ".join(map(str, found.ks))
         say(f"  {found.left} - {found.right}: {told}, n = {found.units} units, k = {ks_told}{some}")
@@ -163,7 +164,7 @@ def power(
         enough = f"{need.seeds} seeds a task" if need.seeds else f"more than {powers.MOST_SEEDS} seeds a task"
         say(
             f"{need.method}, {need.condition} - {need.over} of {points(effect)} points: {enough} for "
-            f"{powers.WANTED:.0%} power after Holm over {len(grid.methods)} methods; {len(grid.suite.seeds)} seeds "
+            f"{powers.WANTED:.0%} power after Holm over {need.family}; {len(grid.suite.seeds)} seeds "
             f"have {need.power_now:.0%} (points between seeds: {spread})"
         )
     say(f"records: {standing.words(grid)}")

@@ -9,6 +9,7 @@ from cod_bench.analysis import aggregate, compare
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.reports import captions, floors, page, standing
 from cod_bench.reports.tables import NONE, code, escape, interval, markdown, p_value, percent, points
+from cod_bench.spec import RunSpec
 
 ALONE = "No declared method of its suite has a counted run here. "
 
@@ -72,9 +73,10 @@ def figures(own: Grid, declared: Grid | None) -> list[str]:
     headers = ["condition", "method", "records", "its teacher", *(f"k={k}" for k in ks), "mean over k", "n runs"]
     primary = ", ".join(str(k) for k in own.ks if k in own.suite.primary_k) or NONE
     caption = (
-        f"Accuracy in %, mean over tasks of the mean over seeds; `mean over k`: also over k = {primary}. A mean that "
-        f"lacks a task is {NONE}. Declared methods stand with those (task, condition, k, seed) alone that the "
-        f"submission has. `its teacher`: whether the declared methods learnt from the submission's teacher. "
+        f"Accuracy in %, mean over tasks of the mean over {captions.seeds(own)}; `mean over k`: also over k = "
+        f"{primary}. A mean that lacks a task is {NONE}. Declared methods stand with those (task, condition, k, "
+        f"{'teacher, ' if own.crossed else ''}seed) alone that the submission has. `its teacher`: whether the "
+        "declared methods learnt from the submission's teacher. "
         f"{page.states(own)}{'' if declared else ALONE}Track {code(own.track)}, protocol {code(own.protocol)}. "
         f"{escape(standing.words(own))}"
     )
@@ -82,17 +84,16 @@ def figures(own: Grid, declared: Grid | None) -> list[str]:
 
 
 def _on_cells_of(own: Grid, declared: Grid) -> Grid:
-    """The declared grid with those runs alone whose (task, condition, k, seed) every submitted method has: means over
-    other seeds are means over other rows."""
-    cells = [
-        {(spec.task, spec.condition, spec.k, spec.seed) for spec in own.runs if spec.method == method}
-        for method in own.methods
-    ]
-    shared = set[tuple[str, str, int, int]].intersection(*cells)
-    runs = {
-        spec: run for spec, run in declared.runs.items() if (spec.task, spec.condition, spec.k, spec.seed) in shared
-    }
-    return replace(declared, runs=runs)
+    """The declared grid with those runs alone whose (task, condition, k, teacher, seed) every submitted method has:
+    means over other seeds are means over other rows."""
+    cells = [{_cell(spec) for spec in own.runs if spec.method == method} for method in own.methods]
+    shared = set[tuple[object, ...]].intersection(*cells)
+    return replace(declared, runs={spec: run for spec, run in declared.runs.items() if _cell(spec) in shared})
+
+
+def _cell(spec: RunSpec) -> tuple[object, ...]:
+    """A run without its method; its track names its teacher's seed."""
+    return spec.task, spec.condition, spec.k, spec.track, spec.seed
 
 
 def _accuracies(grid: Grid, method: str, condition: str, ks: Iterable[int]) -> list[str]:
@@ -102,9 +103,9 @@ def _accuracies(grid: Grid, method: str, condition: str, ks: Iterable[int]) -> l
     return [*shown, percent(mean), str(aggregate.mean_accuracy(grid, method, condition, have)[1])]
 
 
-def _teachers(grid: Grid) -> dict[str, str]:
-    """Task -> teacher; a grid has one a task."""
-    return {spec.task: run.record.teacher_hash for spec, run in grid.runs.items()}
+def _teachers(grid: Grid) -> dict[tuple[str, str], str]:
+    """(task, track with the seed of a teacher) -> that teacher."""
+    return {(spec.task, spec.track): run.record.teacher_hash for spec, run in grid.runs.items()}
 
 
 def _comparable(own: Grid, declared: Grid, condition: str) -> bool:
@@ -141,7 +142,7 @@ def differences(own: Grid, declared: Grid) -> list[str]:
     caption = (
         "Accuracy of the submission minus that of a declared method under the same condition in points, mean over "
         "tasks of the mean over seeds and the k named; 95 % intervals, p not adjusted. Paired by (task, seed) where "
-        "both had one teacher and the same evaluation rows. "
+        f"both had one teacher and the same evaluation rows{', and averaged over teachers' if own.crossed else ''}. "
     )
     if unpaired:
         caption += (

@@ -9,6 +9,7 @@ from cod_bench.records.verdicts import REPRODUCED
 from cod_bench.reports import standing
 from cod_bench.reports.tables import code, counted, escape, percent
 from cod_bench.spec import LOCAL
+from cod_bench.track import of_teacher
 
 ALL_METHODS = "all methods"
 """How the mean over methods is called in tables."""
@@ -58,6 +59,37 @@ def untested(grid: Grid) -> str:
     return "" if grid.tested else f"No interval, p or claim from {few}: they take {stats.FEWEST}."
 
 
+def teachers(grid: Grid) -> tuple[int, ...]:
+    """Seeds of the teachers that every run is made with."""
+    return tuple(of_teacher(name)[1] for name in grid.on_teachers)
+
+
+def seeds(grid: Grid) -> str:
+    """What the runs of a cell differ in, as captions say what a mean or a spread is over."""
+    return "seeds and teachers" if grid.crossed else "seeds"
+
+
+def averaged(grid: Grid) -> str:
+    """How many teachers a unit is averaged over, to stand before the budgets; empty where there is one."""
+    return f"{len(grid.on_teachers)} teachers and " if grid.crossed else ""
+
+
+def each(grid: Grid) -> str:
+    """That a seed's value is a mean over teachers, behind what is told of seeds; empty where there is one teacher."""
+    return f", each averaged over {len(grid.on_teachers)} teachers" if grid.crossed else ""
+
+
+def resting(grid: Grid) -> str:
+    """Which teachers and generator the numbers are conditional on, in a sentence."""
+    if not grid.crossed:
+        return "Conditional on one teacher and one generator per task."
+    own = ", ".join(map(str, teachers(grid)))
+    return (
+        f"Averaged over {len(grid.on_teachers)} teachers a task (seeds {own}), conditional on them and on one "
+        "generator per task."
+    )
+
+
 def selection(grid: Grid) -> str:
     """That `unvalidated` is a selected sample, and where it is nothing but `cod`, in a sentence each; else empty."""
     found = quality.selected(grid)
@@ -71,7 +103,8 @@ def selection(grid: Grid) -> str:
             "counterfactual of theirs is valid."
         )
     if found.equal:
-        where = "" if found.equal == found.pairs else f" in {found.equal} of {found.pairs} (task, seed, k)"
+        of = "(task, teacher, seed, k)" if grid.crossed else "(task, seed, k)"
+        where = "" if found.equal == found.pairs else f" in {found.equal} of {found.pairs} {of}"
         told.append(f"Its rows are those of `cod`{where}: the difference of the two says nothing about validation")
         told[-1] += " there." if where else "."
     return " ".join(told)
@@ -85,7 +118,6 @@ def conditional(grid: Grid) -> str:
         f" {counted(slices, 'local slice')} ({code('+local-')} in the name): not the canonical data." if slices else ""
     )
     return (
-        "Conditional on one teacher and one generator per task. "
-        f"Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks} "
+        f"{resting(grid)} Protocol {code(grid.protocol)}, track {code(grid.track)}{generator}.{marks} "
         f"Records: {escape(standing.brief(grid))}."
     )

@@ -48,7 +48,7 @@ def _improvement(grid: Grid) -> list[str]:
         return ["The suite declares no such pair."]
     return [
         markdown(["method", "pair", *(f"k={k}" for k in grid.ks)], rows, left=2),
-        CHANCE,
+        f"{CHANCE}{' Both with the same teacher; mean over teachers.' if grid.crossed else ''}",
     ]
 
 
@@ -66,7 +66,7 @@ def _saving(grid: Grid) -> list[str]:
         return ["No run of `cod` where `standard` is declared too."]
     return [
         markdown(["task", "method", "k of `cod`", "its accuracy (%)", "k that `standard` needs"], rows, left=2),
-        SAVED,
+        SAVED.replace("seeds", captions.seeds(grid), 1),
     ]
 
 
@@ -83,7 +83,7 @@ def _ranking(grid: Grid) -> list[str]:
     against = [[name, *(percent(value, 0) for value in own)] for name, own in zip(names, chances, strict=True)]
     return [
         markdown(["place", "method", "condition", "accuracy (%)", "mean rank", "95 % interval"], rows, left=3),
-        RANKED,
+        RANKED.replace("seeds", "seeds, teachers", 1) if grid.crossed else RANKED,
         markdown(["chance (%) that the row beats", *(str(place) for place in range(1, len(found) + 1))], against),
     ]
 

@@ -59,7 +59,7 @@ def significance_csv(grid: Grid, gains: Sequence[Gain]) -> str:
         row |= {"ks": " ".join(map(str, gain.ks)), "mean": gain.mean, "pairs": gain.pairs, "holm_p": gain.holm}
         m = gain.matched
         matched = dict.fromkeys(MATCHED) if m is None else dict(zip(MATCHED, (m.estimate, m.low, m.high), strict=True))
-        row |= matched | {"family": gain.family}
+        row |= matched | {"family": gain.family_told}
         rows.append({**_where(grid), **row, "new_tasks_low": low, "new_tasks_high": high})
     columns = ["suite", "protocol", "track", "method", "condition", "over", "scope", "ks", "mean", "pairs", *fields]
     return csv_text([*columns, "holm_p", "new_tasks_low", "new_tasks_high", *MATCHED, "family"], rows)
@@ -80,7 +80,7 @@ def claims_csv(grid: Grid, claims: Sequence[Claim]) -> str:
             "holm_p": claim.holm,
             "verdict": claim.verdict,
             "condition": claim.gains[0].condition,
-            "family": claim.gains[0].family,
+            "family": claim.gains[0].family_told,
         }
         for claim in claims
     ]

@@ -15,6 +15,7 @@ from cod_bench.analysis import compare
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.compare import Comparison
 from cod_bench.design import suites
+from cod_bench.reports import captions
 from cod_bench.reports.captions import conditional, named
 from cod_bench.reports.tables import NONE, code, counted, csv_text, escape, interval, markdown, percent, points
 
@@ -97,7 +98,7 @@ def _ceiling(grid: Grid, method: str, tasks: Sequence[str]) -> Line:
 
 
 def _mean(grid: Grid, metric: str, method: str, name: str, ks: Sequence[int], tasks: Sequence[str]) -> float | None:
-    """Mean over tasks of the mean over seeds and ks; None while a cell is empty."""
+    """Mean over tasks of the mean over seeds, teachers and ks; None while a cell is empty."""
     cells = [[grid.cell(task, method, name, k) for k in ks] for task in tasks]
     if not all(cell for own in cells for cell in own):
         return None
@@ -161,11 +162,11 @@ def caption(grid: Grid) -> str:
     """What the numbers are."""
     tasks, first = counted(len(grid.suite.tasks), "task"), escape(grid.methods[0]) if grid.methods else NONE
     return (
-        f"Mean over {tasks} of the mean over seeds, as in the table of accuracies. *floor*: a method without a "
-        f"gradient loop, on the rows of the condition named; {code(SAME)}: the same at every k, shown once, since it "
-        f"sees no labelled row. *student*: {first}, for comparison. *ceiling*: on the whole training pool with its "
-        f"labels, one seed, not at any k; *teacher*: on the evaluation rows. A mean that lacks a task is {NONE}; "
-        f"nothing is imputed. {conditional(grid)}"
+        f"Mean over {tasks} of the mean over {captions.seeds(grid)}, as in the table of accuracies. *floor*: a method "
+        f"without a gradient loop, on the rows of the condition named; {code(SAME)}: the same at every k, shown once, "
+        f"since it sees no labelled row. *student*: {first}, for comparison. *ceiling*: on the whole training pool "
+        f"with its labels, one seed{' with each teacher' if grid.crossed else ''}, not at any k; *teacher*: on the "
+        f"evaluation rows. A mean that lacks a task is {NONE}; nothing is imputed. {conditional(grid)}"
     )
 
 
@@ -227,7 +228,8 @@ def against(grid: Grid) -> list[str]:
         markdown(headers, rows, left=2),
         (
             "Exploratory: in no family of claims, no p, no correction and no verdict. Paired by (task, seed), averaged "
-            f"over the k named, mean over tasks of the mean over seeds; interval: {how}.{apart} {conditional(grid)}"
+            f"over {captions.averaged(grid)}the k named, mean over tasks of the mean over seeds; interval: "
+            f"{how}.{apart} {conditional(grid)}"
         ),
     ]
 

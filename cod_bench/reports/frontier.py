@@ -183,7 +183,8 @@ def caption(grid: Grid) -> str:
     """The estimators, once for all tables and figures."""
     return (
         f"A point is one method, condition and k. Accuracy: mean over {counted(len(grid.suite.tasks), 'task')} of the "
-        "mean over seeds, with a 95 % t interval over seeds, evaluation rows fixed, unpaired. Where two intervals "
+        f"mean over {captions.seeds(grid)}, with a 95 % t interval over seeds"
+        f"{captions.each(grid)}, evaluation rows fixed, unpaired. Where two intervals "
         "overlap, a paired comparison may still tell them apart: see the table of gains. Cost: mean over the same "
         "runs of what one run, which is of one task, counted: rows whose gold label had to be known; texts that the "
         "teacher was asked about, the generator's word survey shared out over the pool's texts; dollars paid for a "

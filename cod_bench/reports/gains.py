@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cod_bench.analysis import stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import (
     ALPHA,
+    ASKED,
     CLAIMS,
     COD_OVER,
     MEANINGS,
@@ -17,8 +18,11 @@ from cod_bench.analysis.claims import (
     Findings,
     Gain,
     above,
+    by_asking,
     by_conditions,
 )
+from cod_bench.reports import captions
+from cod_bench.reports.asked import comparisons, expected, teachers
 from cod_bench.reports.captions import ALL_METHODS, conditional, named, pair, selection, units, untested
 from cod_bench.reports.tables import code, counted, interval, markdown, number, p_value, percent, points
 
@@ -32,14 +36,16 @@ STATISTICS = ("95 % interval", "p", "Holm p", "se units", "se rows", "n units", 
 def main_parts(grid: Grid, found: Findings, *, level: int) -> list[str]:
     """What stands under the accuracies: gains, what remains of them in matched accuracy, claims."""
     hashes, told = "#" * level, list(found.gains)
-    if by_conditions(grid):
-        title = f"{hashes} What each condition is worth (accuracy points)"
-        parts = [title, *worth(grid, found), gain_caption(grid, found)] if told else []
-        return [*parts, *matched_parts(grid, found, level=level)]
+    by_teacher, matched = teachers.parts(grid, told, level=level), matched_parts(grid, found, level=level)
+    if by_conditions(grid) or by_asking(grid):
+        title = "What each condition is worth (accuracy points)" if by_conditions(grid) else "What the suite asks"
+        own = worth(grid, found) if by_conditions(grid) else comparisons.parts(grid, found.claims)
+        parts = [f"{hashes} {title}", *own, gain_caption(grid, found)] if told else []
+        return [*parts, *by_teacher, *matched]
     parts = []
     if told:
         parts += [f"{hashes} Gains (accuracy points)", gain_table(grid, found), gain_caption(grid, found)]
-        parts += matched_parts(grid, found, level=level)
+        parts += [*by_teacher, *matched]
     return [*parts, f"{hashes} Claims", *claim_parts(grid, found.claims)]
 
 
@@ -65,7 +71,7 @@ def gain_caption(grid: Grid, found: Findings) -> str:
     tried = ", ".join(code(name) for name in grid.suite.tried)
     head = (
         (f"Exploratory: no suite declares {tried}, and no claim is made of it. " if tried else "")
-        + f"Paired differences of accuracy. Unit: (task, seed), averaged over the primary k named; n = {n} units "
+        + f"{_differences(grid)}averaged over {captions.averaged(grid)}the {_budgets(grid)} named; n = {n} units "
         f"({counted(tasks, 'task')} x {counted(seeds, 'seed')}). Estimate: mean over tasks of the mean over seeds. "
         + (f"*{ALL_METHODS}*: the mean over methods of each unit's differences. " if found.pooled else "")
     )
@@ -83,7 +89,8 @@ def gain_caption(grid: Grid, found: Findings) -> str:
         head
         + f"Interval: stratified t over units ({df} df) and the evaluation-row bootstrap (normal), half-widths added "
         "in squares; both standard errors stand beside it. p: sign-flip of whole units, two-sided "
-        f"({exact}); the smallest p that this design can reach is {p_value(stats.smallest_p(n))}. The test holds the "
+        f"({exact}){_one_sided(found)}; the smallest p that this design can reach is {p_value(stats.smallest_p(n))}. "
+        "The test holds the "
         "evaluation rows fixed and the interval does not, so that either may speak against 0 where the other does "
         "not. Its null is that the two sides are exchangeable within a unit, not that the mean gain is 0: where one "
         "side alone collapses by 15 points in a fifth of the units and the mean gain is 0, it rejects in "
@@ -95,6 +102,22 @@ def gain_caption(grid: Grid, found: Findings) -> str:
     )
 
 
+def _differences(grid: Grid) -> str:
+    """What the numbers are of, and what a unit is."""
+    of = "of what `measure` says" if by_asking(grid) else "of accuracy"
+    return f"Paired differences {of}. Unit: (task, seed), "
+
+
+def _one_sided(found: Findings) -> str:
+    """That p of an equivalence is of other tests; empty where none is asked for."""
+    there = any(gain.measure == "equivalence" for gain in found.gains)
+    return ", of an equivalence that of its two one-sided tests" if there else ""
+
+
+def _budgets(grid: Grid) -> str:
+    return "k" if by_asking(grid) else "primary k"
+
+
 def _adjustment(grid: Grid, found: Findings) -> str:
     """What Holm's p is over, and how far the methods repeat each other."""
     if by_conditions(grid):
@@ -102,6 +125,8 @@ def _adjustment(grid: Grid, found: Findings) -> str:
             "Holm p: over the conditions of a table, method by method. All comparisons of a table share one side; Holm "
             "holds however they depend on each other. `cod` - `standard` is one test that stands in both. "
         )
+    if by_asking(grid):
+        return "Holm p: over the comparisons that the suite names, method by method; whatever is not named is in none. "
     text = "Holm p: over the declared methods that have the comparison, not over comparisons or claims. "
     if found.pooled:
         text += (
@@ -150,10 +175,12 @@ def _claimed(grid: Grid, found: Findings) -> list[Gain]:
     asked = [
         gain
         for gain in (*found.pooled, *found.gains)
-        if by_conditions(grid) or (gain.condition == "cod" and gain.over in every)
+        if by_conditions(grid)
+        or (by_asking(grid) and gain.measure == "accuracy")
+        or (not by_asking(grid) and gain.condition == "cod" and gain.over in every)
     ]
-    one = {(gain.method, gain.condition, gain.over): gain for gain in reversed(asked)}
-    return [gain for gain in asked if one[gain.method, gain.condition, gain.over] is gain]
+    one = {(gain.method, gain.condition, gain.over, gain.ks): gain for gain in reversed(asked)}
+    return [gain for gain in asked if one[gain.method, gain.condition, gain.over, gain.ks] is gain]
 
 
 def shifted(gain: Gain) -> bool:
@@ -171,7 +198,7 @@ def _remaining(grid: Grid, told: Sequence[Gain]) -> list[str]:
         if moved:
             names = "; ".join(f"{named(grid, gain.method)}: {_both(gain)}" for gain in moved)
             found.append(f"The gain of {over} may be a shift of threshold ({names}).")
-        elif not by_conditions(grid):
+        elif not (by_conditions(grid) or by_asking(grid)):
             whose = f"{named(grid, own[0].method)} " if own[0].method == POOLED else ""
             found.append(f"What remains of {over}: {whose}{_both(own[0])}.")
     return found
@@ -248,65 +275,35 @@ def worth(grid: Grid, found: Findings) -> list[str]:
         lines = [claim for claim in found.claims if claim.gains[0].family == family]
         if not lines:
             continue
-        rows = [[*_row(grid, claim.gains[0]), *_told(grid, claim)] for claim in lines]
+        rows = [[*_row(grid, claim.gains[0]), *expected.cells(grid, claim)] for claim in lines]
         size = max(sum(claim.method == method for claim in lines) for method in grid.methods)
         title = f"*{family}*".replace("cod", "`cod`").replace("standard", "`standard`")
         parts.append(f"{title}, {counted(size, 'comparison')}:")
         headers = [*COORDINATES, *([*STATISTICS, "verdict"] if grid.tested else ["n units"])]
-        headers += ["expected"] if _expected(grid) else []
+        headers += ["expected"] if expected.of(grid) else []
         parts.append(markdown(headers, rows, left=3))
     if grid.tested and parts:
         parts.append(f"{_verdicts('over the conditions of its table')}")
-    return [*parts, *_leads(grid, found.claims)] if parts else []
+    return [*parts, *expected.words(grid, found.claims)] if parts else []
 
 
-def _told(grid: Grid, claim: Claim) -> list[str]:
-    """A comparison's verdict, where there is one, and what was expected of it, where the suite expects anything."""
-    found = [f"**{claim.verdict}**"] if claim.verdict else []
-    signs = {(one["condition"], one["over"]): one["sign"] for one in _expected(grid)}
+def ahead_of_cod(claim: Claim) -> bool:
+    """Whether a verdict says that another condition is more accurate than `cod`."""
     gain = claim.gains[0]
-    return [*found, signs.get((gain.condition, gain.over), "nothing")] if signs else found
-
-
-def _expected(grid: Grid) -> Sequence[Mapping[str, str]]:
-    """What was declared to be expected of its comparisons; nothing where the declaration was not kept."""
-    told = grid.declared_as
-    return told.expected if told is not None and not told.departs else ()
-
-
-def _leads(grid: Grid, claims: Sequence[Claim]) -> list[str]:
-    """What was expected of comparisons, what that rested on, and which of it was not shown, in sentences."""
-    by_lead: dict[str, list[str]] = {}
-    for one in _expected(grid):
-        by_lead.setdefault(one["lead"], []).append(f"{code(one['condition'])} {one['sign']} {code(one['over'])}")
-    if not by_lead:
-        return []
-    told = "; ".join(f"{', '.join(pairs)} ({lead})" for lead, pairs in by_lead.items())
-    words = f"`expected`: what was declared to be expected, and why: {told}. The tests are two-sided all the same."
-    return [words + _disappointed(grid, claims)]
-
-
-def _disappointed(grid: Grid, claims: Sequence[Claim]) -> str:
-    """Which expectations were not shown, or came out the other way round; empty before the grid is complete."""
-    if not grid.tested:
-        return ""
-    signs = {"shown": "above", "reversed": "below"}
-    came = {(claim.gains[0].condition, claim.gains[0].over): signs.get(claim.verdict or "", "") for claim in claims}
-    asked = {(one["condition"], one["over"]): one["sign"] for one in _expected(grid)}
-    failed = [pair for pair, sign in asked.items() if came.get(pair) != sign]
-    told = "; not shown so: " + ", ".join(f"{code(a)} {asked[a, b]} {code(b)}" for a, b in failed) if failed else ""
-    return f" {len(asked) - len(failed)} of {len(asked)} were shown{told}."
+    asked = gain.family == ASKED and gain.condition == "cod" and gain.measure == "accuracy"
+    return claim.verdict == "reversed" and (gain.family == COD_OVER or asked)
 
 
 def rivals(shown: Iterable[tuple[Grid, Sequence[Claim]]], mark: Callable[[str], str] = code) -> str:
-    """What is ahead of `cod` by the verdict of a suite that asks over conditions, in sentences; empty if nothing is.
+    """What is ahead of `cod` by the verdict of a suite that asks over conditions or by name, in sentences; empty if
+    nothing is.
 
     Args:
         mark: how a name is set off from words.
     """
     told = []
     for grid, own in shown:
-        lost = [claim.gains[0] for claim in own if claim.verdict == "reversed" and claim.gains[0].family == COD_OVER]
+        lost = [claim.gains[0] for claim in own if ahead_of_cod(claim)]
         for method in dict.fromkeys(gain.method for gain in lost):
             ahead = ", ".join(_behind(grid, gain, mark) for gain in lost if gain.method == method)
             told.append(f"Ahead of {mark('cod')} in suite {mark(grid.suite.name)} ({method}): {ahead}.")
@@ -320,4 +317,9 @@ def _behind(grid: Grid, gain: Gain, mark: Callable[[str], str]) -> str:
         return mark(gain.over)
     about = grid.conditions_about.get(gain.over)
     unequal = "" if about is None or about.equal_k else ", not at equal k"
-    return f"{mark(gain.over)} by {points(-e.estimate)} {interval(-e.high, -e.low)} points{unequal}"
+    at = "" if gain.ks == grid.primary(gain.method, gain.condition, gain.over) else f" at k = {_ks(gain)}"
+    return f"{mark(gain.over)} by {points(-e.estimate)} {interval(-e.high, -e.low)} points{at}{unequal}"
+
+
+def _ks(gain: Gain) -> str:
+    return ", ".join(map(str, gain.ks))

@@ -21,6 +21,7 @@ from cod_bench.reports.gains import rivals
 from cod_bench.reports.tables import code, counted, escape, interval, markdown, p_value, percent, points
 from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
+from cod_bench.track import of_teacher
 
 States = Callable[[Grid], Mapping[str, str]]
 
@@ -123,20 +124,25 @@ def section(grid: Grid, asked: Findings, *, bad: Sequence[BadFile] = (), figures
 def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
     """What is missing, stale or unreadable."""
     parts = [f"# Incomplete: {captions.heading(grid)}"]
-    groups: dict[tuple[str, str, str, int], list[int]] = {}
+    groups: dict[tuple[str, str, str, int, str], list[int]] = {}
     for spec in grid.missing:
-        groups.setdefault((spec.task, spec.method, spec.condition, spec.k), []).append(spec.seed)
+        teacher = str(of_teacher(spec.track)[1])
+        groups.setdefault((spec.task, spec.method, spec.condition, spec.k, teacher), []).append(spec.seed)
     if groups:
         rows = [
-            [escape(task), escape(method), code(condition), str(k), ", ".join(map(str, seeds)), str(len(seeds))]
-            for (task, method, condition, k), seeds in groups.items()
-        ]
-        table = markdown(["task", "method", "condition", "k", "missing seeds", "n"], rows, left=3)
+            [
+                escape(task), escape(method), code(condition), str(k), *([teacher] if grid.crossed else []),
+                ", ".join(map(str, seeds)), str(len(seeds)),
+            ]
+            for (task, method, condition, k, teacher), seeds in groups.items()
+        ]  # fmt: skip
+        names = ["task", "method", "condition", "k", *(["teacher's seed"] if grid.crossed else [])]
+        table = markdown([*names, "missing seeds", "n"], rows, left=3)
         parts += [f"{len(grid.missing)} of {len(grid.declared)} runs are missing; none is imputed.", table]
     else:
         parts.append(f"Nothing: all {len(grid.declared)} runs are there.")
     if grid.stale:
-        rows = [[escape(s.spec.label), code(s.run_id), escape(s.reason)] for s in grid.stale]
+        rows = [[escape(_label(grid, s.spec)), code(s.run_id), escape(s.reason)] for s in grid.stale]
         parts += ["## Stale records, not counted", markdown(["run", "run id", "reason"], rows, left=3)]
     if bad:
         # The reason may quote the file's content, and the folder stays private.
@@ -144,6 +150,11 @@ def incomplete(grid: Grid, bad: Sequence[BadFile] = ()) -> str:
         rows = [[escape(plain(file.path.name)), escape(plain(file.reason))] for file in found]
         parts += ["## Unreadable files, not counted", markdown(["file", "reason"], rows, left=2)]
     return "\n\n".join(parts) + "\n"
+
+
+def _label(grid: Grid, spec: RunSpec) -> str:
+    """A run's label, with its teacher where there are several."""
+    return f"{spec.label} teacher={of_teacher(spec.track)[1]}" if grid.crossed else spec.label
 
 
 def main_figure(grid: Grid, found: Findings | None = None, *, methods: Sequence[str] = ()) -> list[str]:
@@ -178,7 +189,8 @@ def main_figure(grid: Grid, found: Findings | None = None, *, methods: Sequence[
             lines.append(f"{method}: {points(gain.mean)}, n = {gain.pairs} of {n} units, k = {ks}{state}")
             continue
         bounds = interval(e.low, e.high)
-        design = f"n = {e.units} units ({counted(tasks, 'task')} x {counted(seeds, 'seed')})"
+        design = f"n = {e.units} units ({counted(tasks, 'task')} x {counted(seeds, 'seed')}"
+        design += f", each averaged over {len(grid.on_teachers)} teachers)" if grid.crossed else ")"
         adjusted = "one test" if whole else f"Holm {p_value(gain.holm)}"
         lines.append(
             f"{method}: {points(e.estimate)}, 95 % interval {bounds}, p = {p_value(e.p)} "
@@ -241,7 +253,7 @@ def asked_figure(grid: Grid, asked: Sequence[RunSpec]) -> list[str]:
 
 
 def _mean(specs: Sequence[RunSpec], shares: Mapping[RunSpec, float]) -> float:
-    """Mean over tasks of the mean over seeds."""
+    """Mean over tasks of the mean over seeds and teachers."""
     of_task: dict[str, list[float]] = {}
     for spec in specs:
         of_task.setdefault(spec.task, []).append(shares[spec])

@@ -29,9 +29,10 @@ def page(grid: Grid, found: Findings, figures: Sequence[str]) -> str:
     parts += costs(grid)
     parts.append("## Learning curves")
     parts.append(
-        "Accuracy against k; whiskers: 95 % t intervals over seeds, evaluation rows fixed (unpaired: the paired "
-        "comparison is the table of gains). A partial grid has no whiskers. Grey without markers: floors, the "
-        "teacher's and the best ceiling's accuracy; in panels of single conditions also `standard` and `cod`."
+        f"Accuracy against k; whiskers: 95 % t intervals over seeds{captions.each(grid)}, evaluation rows fixed "
+        "(unpaired: the paired comparison is the table of gains). A partial grid has no whiskers. Grey without "
+        "markers: floors, the teacher's and the best ceiling's accuracy; in panels of single conditions also "
+        "`standard` and `cod`."
     )
     parts += [f"![Learning curves: {escape(name.removesuffix('.svg'))}]({quote(name)})" for name in figures]
     parts.append("## Conditions")
@@ -139,9 +140,10 @@ def accuracy_caption(grid: Grid) -> str:
     primary = ", ".join(str(k) for k in grid.ks if k in grid.suite.primary_k) or NONE
     tasks = f"{counted(len(grid.suite.tasks), 'task')} ({', '.join(escape(t) for t in grid.suite.tasks)})"
     return (
-        f"Mean over {tasks} of the mean over seeds; `mean over k`: also over k = {primary}. A mean that lacks a "
-        f"task is {NONE}; nothing is imputed. `matched`: `mean over k` of the accuracy with the threshold at the "
-        "evaluation prior, so that as many rows are called class 1 as gold has, those with the highest p(class 1). "
+        f"Mean over {tasks} of the mean over {captions.seeds(grid)}; `mean over k`: also over k = {primary}. A mean "
+        f"that lacks a task is {NONE}; nothing is imputed. `matched`: `mean over k` of the accuracy with the threshold "
+        "at the evaluation prior, so that as many rows are called class 1 as gold has, those with the highest "
+        "p(class 1). "
         "`agreement`: `mean over k` of the share of rows on which student and teacher name the same class. "
         "`collapsed`: runs whose most predicted class exceeds its gold share by more than 30 points (on balanced rows: "
         "over 80 % of the predictions). "
@@ -181,6 +183,7 @@ def per_task(grid: Grid) -> list[str]:
             cells = [_task_cell(grid, task, method, k, marks) for k in ks]
             rows.append([escape(task), named(grid, method), *cells])
     what = "mean over seeds (standard error over seeds; seeds won)" if grid.tested else "mean over seeds (n seeds)"
+    what += captions.each(grid)
     return [
         "## Per task: `cod` - `standard` (accuracy points)",
         markdown(["task", "method", *(f"k={k}" for k in ks)], rows, left=2),
@@ -189,6 +192,13 @@ def per_task(grid: Grid) -> list[str]:
             f"verdict. {MARK}: over 20 % of the slots had no valid counterfactual. {conditional(grid)}"
         ),
     ]
+
+
+def _slots(grid: Grid) -> str:
+    """What the figures of counterfactuals are over."""
+    if not grid.crossed:
+        return "Counts over all seeds' slots; `words edited` and margins: means over seeds"
+    return "Counts over the slots of all seeds and teachers; `words edited` and margins: means over seeds and teachers"
 
 
 def _task_cell(grid: Grid, task: str, method: str, k: int, marks: frozenset[tuple[str, int]]) -> str:
@@ -215,8 +225,8 @@ def own_tables(grid: Grid) -> list[str]:
         parts += [f"## {escape(task)} by {METRIC_NAMES[metric]}", _own_table(grid, task, metric)]
         order = "Best mean over the primary k first" if grid.complete else "PARTIAL, so not ranked"
         parts.append(
-            f"Mean {METRIC_NAMES[metric]} over seeds; `mean over k`: over the primary k. {order}; no verdict is drawn "
-            f"from it, and accuracy counts in every mean over tasks. {conditional(grid)}"
+            f"Mean {METRIC_NAMES[metric]} over {captions.seeds(grid)}; `mean over k`: over the primary k. {order}; no "
+            f"verdict is drawn from it, and accuracy counts in every mean over tasks. {conditional(grid)}"
         )
     return parts
 
@@ -270,7 +280,7 @@ def counterfactuals(grid: Grid) -> list[str]:
         "## Counterfactuals",
         markdown([*headers, "redraws", "exhausted", "refused"], rows, left=2),
         (
-            "Counts over all seeds' slots; `words edited` and margins: means over seeds of the means over slots. "
+            f"{_slots(grid)} of the means over slots. "
             "`valid`: there is a counterfactual that the teacher gives the other class; `first answer flips`: before "
             "any check; `words edited`, `margin after`: of the condition's own texts in valid slots; `margin`: the "
             "teacher's p(target) - p(gold); `redraws`, `exhausted`: control texts turned down, slots left without "

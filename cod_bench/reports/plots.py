@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cod_bench.analysis import stats
+from cod_bench.analysis import aggregate, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
 from cod_bench.reports import floors
@@ -96,27 +96,27 @@ def levels(grid: Grid, *tasks: str, called: Callable[[str], str] = str, whose: b
 
 
 def means(grid: Grid, task: str, method: str, condition: str) -> tuple[tuple[int, float], ...]:
-    """(k, mean accuracy over seeds in %) wherever there is a run."""
+    """(k, mean accuracy over seeds and teachers in %) wherever there is a run."""
     return tuple((int(spot.at), spot.mean) for spot in curve(grid, (task,), method, condition))
 
 
 def curve(grid: Grid, tasks: Sequence[str], method: str, condition: str) -> tuple[Spot, ...]:
-    """Accuracy in % at each k at which every task has a run: mean over tasks of the mean over seeds.
+    """Accuracy in % at each k at which every task has a run: mean over tasks of the mean over seeds and teachers.
 
-    With 95 % t intervals over seeds, stratified by task, evaluation rows fixed; none before the grid is complete, and
-    none of fewer than `stats.FEWEST` units.
+    With 95 % t intervals over seeds, averaged over teachers, stratified by task, evaluation rows fixed; none before the
+    grid is complete, and none of fewer than `stats.FEWEST` units.
     """
     found = []
     for k in grid.ks_of(method, condition):
         cells = [grid.cell(task, method, condition, k) for task in tasks]
         if not cells or not all(cells):
             continue
-        values = [100 * np.array([float(run.metrics["accuracy"]) for run in runs]) for runs in cells]
-        n = sum(map(len, values))
-        mean = float(np.mean([own.mean() for own in values]))
-        enough = grid.tested and n >= stats.FEWEST
-        error = stats.unit_error(values) if enough else None
-        half = None if error is None else stats.quantile(n - len(values)) * error
+        every = [100 * np.array([float(run.metrics["accuracy"]) for run in runs]) for runs in cells]
+        mean, n = float(np.mean([own.mean() for own in every])), sum(map(len, every))
+        values = [100 * aggregate.by_seed(runs) for runs in cells]
+        units = sum(map(len, values))
+        error = stats.unit_error(values) if grid.tested and units >= stats.FEWEST else None
+        half = None if error is None else stats.quantile(units - len(values)) * error
         found.append(Spot(k, mean, None if half is None else mean - half, None if half is None else mean + half, n))
     return tuple(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from cod_bench.design.suite import Block, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.record import digest
 from cod_bench.spec import RunSpec
-from tests import ROOT
+from tests import ROOT, asked
 
 made = runpy.run_path(str(ROOT / "tests" / "golden" / "regenerate.py"))
 
@@ -273,3 +274,32 @@ def test_counterfactuals_count_each_seed_once_and_mark_cells():
     assert quality.marked(grid) == {("rt_quotes", 8)}
     assert np.isclose(cells["brand_tweets", 16].edit_fraction, 0.08)
     assert quality.table(grid, "standard") == []
+
+
+def test_accuracies_of_teachers_are_told_one_by_one_and_averaged():
+    grid = asked.grid(asked.by_hand(), asked.TWO)
+    assert grid.crossed
+    assert grid.each_teacher == {
+        (task, name): 1 - turn / 100 for task in asked.TWO.tasks for turn, name in enumerate(("minilm", "minilm@1"))
+    }
+    assert grid.teachers == pytest.approx(dict.fromkeys(asked.TWO.tasks, 0.995))
+    assert not collect(hand_records()).crossed
+
+
+def test_cells_hold_the_runs_of_all_teachers_and_units_are_averaged_over_them():
+    grid = asked.grid(asked.by_hand(), asked.TWO)
+    cells = {(c["task"], c["condition"]): c for c in aggregate.cells(grid)}
+    cell = cells["t1", "cod"]
+    # 60, 52 with the first teacher, 80, 60 with the second
+    assert (cell["n"], cell["declared"], cell["accuracy"]) == (4, 4, pytest.approx(0.63))
+    assert cell["accuracy_sd"] == pytest.approx(np.std([0.6, 0.52, 0.8, 0.6], ddof=1))
+    assert aggregate.by_seed(grid.cell("t1", "kd", "cod", 8)) == pytest.approx([0.7, 0.56])
+    assert aggregate.mean_accuracy(grid, "kd", "cod", [8])[1] == 8
+    assert Counter(spec.track for spec in grid.runs) == {"minilm": 8, "minilm@1": 8}
+
+
+def test_counterfactuals_count_once_a_seed_and_teacher():
+    grid = asked.grid()
+    (cell,) = [cell for cell in quality.table(grid, "cod") if (cell.task, cell.k) == ("t1", 16)]
+    # five seeds and three teachers of 8 slots, although two methods have them; of seed 1 half of them are valid
+    assert (cell.slots, cell.valid) == (5 * 3 * 8, pytest.approx(0.9))

@@ -11,6 +11,7 @@ import pytest
 from cod_bench.analysis import aggregate, claims, paired, power, stats
 from cod_bench.design.suite import Block, Suite
 from cod_bench.spec import RunSpec
+from tests import asked
 from tests.analysis.test_aggregate import HAND, collect, hand_record, hand_records, made
 
 WHY = Suite(
@@ -213,3 +214,102 @@ def test_power_is_asked_at_the_level_of_the_family():
     units = [paired.differences(grid, task, "kd", claims.MAIN_PAIR, (8, 16)).units for task in WHY.tasks]
     spread = [float(np.std(own, ddof=1)) for own in units]
     assert need.power_now == pytest.approx(power.power(0.05, spread, 5, claims.ALPHA / 5))
+
+
+def test_a_suite_that_names_its_comparisons_is_one_family_of_each_method():
+    grid = asked.grid()
+    found = claims.findings(grid)
+    told = [(g.method, g.condition, g.over, g.measure, g.ks) for g in found.gains]
+    assert told == [
+        ("kd", "cod", "standard", "accuracy", (8, 16)),
+        ("kd", "cod", "unvalidated", "matched", (8, 16)),
+        ("kd", "cod", "standard", "trend", (8, 16, 32)),
+        ("kd", "cod", "standard", "equivalence", (32,)),
+        ("kd", "cod", "half", "accuracy", (32,)),
+        ("lwd", "cod", "standard", "accuracy", (16,)),  # it has k = 16 alone, so that no trend is asked of it
+    ]
+    assert {gain.family for gain in found.gains} == {claims.ASKED}
+    own = sorted((gain.effect.p, place) for place, gain in enumerate(found.gains[:5]))
+    holm, largest = {}, 0.0
+    for turn, (p, place) in enumerate(own):
+        largest = max(largest, min(1.0, p * (5 - turn)))
+        holm[place] = largest
+    assert [gain.holm for gain in found.gains[:5]] == pytest.approx([holm[place] for place in range(5)])
+    assert found.gains[5].holm == found.gains[5].effect.p  # a family of one
+    assert (found.pooled, found.correlations) == ((), {})
+    assert [claim.gains for claim in found.claims] == [(gain,) for gain in found.gains]
+    assert [claim.name for claim in found.claims] == [
+        "cod over standard",
+        "cod over unvalidated in matched accuracy",
+        "gain of cod over standard falls with k",
+        "cod within a point of standard at k = 32",
+        "cod over half",
+        "cod over standard",
+    ]
+
+
+def test_each_asked_comparison_is_measured_by_its_own_measure():
+    grid = asked.grid()
+    plain, matched, trend, equal, half, _ = claims.gains(grid)
+
+    def mean(how: Callable[[str], paired.Differences]) -> float:
+        return float(np.mean([how(task).units.mean() for task in grid.suite.tasks]))
+
+    pair = ("cod", "standard")
+    assert plain.effect.estimate == pytest.approx(mean(lambda t: paired.differences(grid, t, "kd", pair, (8, 16))))
+    own = ("cod", "unvalidated")
+    told = mean(lambda t: paired.mean_differences(grid, t, ("kd",), own, (8, 16), "matched"))
+    assert matched.effect.estimate == pytest.approx(told)
+    assert trend.effect.estimate == pytest.approx(mean(lambda t: paired.trends(grid, t, "kd", pair, (8, 16, 32))))
+    e = equal.effect
+    assert e.estimate == pytest.approx(mean(lambda t: paired.differences(grid, t, "kd", pair, (32,))))
+    assert e.p == stats.equivalence(e.estimate, e.se_units, e.se_rows, e.df, 0.01)
+    assert (plain.matched is None, trend.matched, matched.matched) == (False, None, None)
+    assert half.ks == (32,)
+
+
+def test_verdicts_of_a_trend_and_of_an_equivalence():
+    grid = asked.grid()
+    told = {claim.name: claim.verdict for claim in claims.findings(grid).claims if claim.method == "kd"}
+    assert told["gain of cod over standard falls with k"] == "shown"  # it is 15 points less at k = 32
+    assert told["cod within a point of standard at k = 32"] == "not shown"  # the rows tell too little
+    same = asked.records(make=lambda spec, target: asked.right(spec, target, 60))
+    found = {claim.name: claim for claim in claims.findings(asked.grid(same)).claims if claim.method == "kd"}
+    equal = found["cod within a point of standard at k = 32"]
+    assert (equal.verdict, equal.holm) == ("shown", pytest.approx(0, abs=1e-12))
+    assert found["gain of cod over standard falls with k"].verdict == "not shown"
+    grows = asked.records(
+        make=lambda spec, target: asked.right(spec, target, 50 + (spec.condition == "cod") * (spec.k + spec.seed))
+    )
+    found = {claim.name: claim for claim in claims.findings(asked.grid(grows)).claims if claim.method == "kd"}
+    trend = found["gain of cod over standard falls with k"]
+    assert trend.gains[0].effect.estimate < 0
+    assert (trend.verdict, trend.p) == ("reversed", 2 / 1024)
+
+
+def test_the_headlines_gain_is_the_asked_difference_in_accuracy():
+    found = claims.findings(asked.grid())
+    main = claims.main_gains(found.gains)
+    assert [(gain.method, gain.measure, gain.ks) for gain in main] == [
+        ("kd", "accuracy", (8, 16)), ("lwd", "accuracy", (16,)),
+    ]  # fmt: skip
+    verdicts = claims.main_verdicts(found.claims)
+    assert verdicts == {"kd": found.claims[0].verdict, "lwd": found.claims[5].verdict}
+
+
+def test_a_partial_grid_that_asks_has_means_and_no_verdict():
+    grid = asked.grid(asked.records()[:-1])
+    found = claims.findings(grid)
+    assert all(gain.effect is None and gain.holm is None for gain in found.gains)
+    assert {claim.verdict for claim in found.claims} == {None}
+    assert found.gains[2].mean is not None
+
+
+def test_a_variant_that_tries_a_condition_asks_nothing_by_name():
+    tried = asked.ASKING.variant(tried=("mine",))
+    grid = asked.grid(
+        asked.records(tried, lambda spec, target: made["record"](spec, target, chance=lambda _: 0.6)), tried
+    )
+    assert not claims.by_asking(grid)
+    assert {gain.family for gain in claims.gains(grid)} == {claims.METHODS}
+    assert claims.asked(grid, "kd") == []

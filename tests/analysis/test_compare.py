@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from cod_bench.analysis import compare
+from cod_bench.analysis import claims, compare
 from cod_bench.design.suite import Block
+from tests import asked
 from tests.analysis.test_aggregate import HAND, collect, hand_record, hand_records
 
 
@@ -65,3 +67,34 @@ def test_budgets_may_differ_between_tasks():
     assert found.estimate == pytest.approx(((0.1 + 0.4) / 2 + 0.3) / 2)
     assert (found.units, found.ks) == (4, (8, 16))
     assert compare.compare(*sides).estimate == pytest.approx((0.25 + (0.3 - 0.5) / 2) / 2)
+
+
+def test_runs_of_two_teachers_are_paired_with_their_own_and_averaged():
+    grid = asked.grid(asked.by_hand(), asked.TWO)
+    found = compare.compare(side(grid, "kd", "cod"), side(grid, "kd", "standard"))
+    units = [[asked.mean_of(task, seed) for seed in (0, 1)] for task in asked.TWO.tasks]
+    assert (found.paired, found.units, found.tasks) == (True, 4, 2)
+    assert found.estimate == pytest.approx(np.mean(units))
+    (gain,) = claims.gains(grid)
+    assert (found.low, found.high, found.p) == pytest.approx((gain.effect.low, gain.effect.high, gain.effect.p))
+
+
+def test_a_seed_without_one_of_the_teachers_is_no_common_unit():
+    grid = asked.grid(asked.by_hand(), asked.TWO)
+    name, runs = side(grid, "kd", "standard")
+    assert len(runs) == 8  # two tasks, seeds and teachers: no run takes another's place
+    short = {key: run for key, run in runs.items() if key != ("t1", 0, 8, 1)}
+    found = compare.compare(side(grid, "kd", "cod"), (name, short))
+    assert found.units == 3
+    one = [{key: run for key, run in own.items() if key[3] == 1} for _, own in (side(grid, "kd", "cod"), (name, runs))]
+    alone = compare.compare(("cod", one[0]), (name, one[1]))
+    assert alone.estimate == pytest.approx(np.mean([asked.MORE[t, s, 1] for t in ("t1", "t2") for s in (0, 1)]) / 100)
+
+
+def test_row_by_row_differences_keep_their_teachers():
+    grid = asked.grid(asked.by_hand(), asked.TWO)
+    (_, ours), (_, theirs) = side(grid, "kd", "cod"), side(grid, "kd", "standard")
+    found = compare.minus(ours, theirs)
+    assert {key: int(run.correct.sum()) for key, run in found.items()} == {
+        (task, seed, 8, teacher): more for (task, seed, teacher), more in asked.MORE.items()
+    }

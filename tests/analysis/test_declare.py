@@ -12,7 +12,7 @@ from cod_bench import registry
 from cod_bench.analysis import claims, declare, grids
 from cod_bench.design import suites
 from cod_bench.design.identity import run_ids
-from cod_bench.design.suite import Expected, Suite
+from cod_bench.design.suite import Asked, Block, Expected, Suite
 from cod_bench.errors import UsageError
 from cod_bench.records.declarations import Committed, Declaration
 from cod_bench.spec import digest
@@ -208,3 +208,76 @@ def test_what_a_generator_got_from_its_user_is_that_of_the_records(
     assert kept(found, own[:10], suite=human) == ""
     assert kept(found, others, suite=human).startswith("versions.generators.replay.params was declared as")
     assert kept(found, [], suite=human).startswith("it cannot be made again here: generator 'replay': no pairs")
+
+
+ASKING = replace(
+    TOY, families="asked", teachers=(0, 1, 2), blocks=(Block(("kd", "lwd"), ("standard", "cod", "random"), (8, 16)),),
+    primary_k=(8, 16), floors=(),
+    asked=(
+        Asked("cod", "standard"), Asked("cod", "standard", "trend"), Asked("cod", "random", "matched"),
+        Asked("cod", "standard", "equivalence", (16,)),
+    ),
+)  # fmt: skip
+
+
+def test_teachers_and_named_comparisons_are_declared_and_kept() -> None:
+    found = toy(ASKING)
+    specs = list(ASKING.expand(track="toy"))
+    assert {spec.track for spec in specs} == {"toy", "toy@1", "toy@2"}
+    assert (found.track, found.grid["runs"]) == ("toy", len(specs))
+    assert (found.teacher["seeds"], found.teacher["crossed"]) == (3, [0, 1, 2])
+    assert found.rules["teachers"] == declare.CROSSED
+    assert {name: found.rules[name] for name in declare.MEASURES} == declare.MEASURES
+    assert found.rules["multiplicity"] == declare.HOLM["asked"]
+    (kd, lwd) = found.families
+    assert kd["name"] == "what the suite asks, kd"
+    assert kd["comparisons"] == [
+        ["kd", "cod", "standard", [8, 16], "accuracy"],
+        ["kd", "cod", "standard", [8, 16], "trend"],
+        ["kd", "cod", "random", [8, 16], "matched"],
+        ["kd", "cod", "standard", [16], "equivalence"],
+    ]
+    assert lwd["comparisons"] == [["lwd", *one[1:]] for one in kd["comparisons"]]
+    own = records(commit=LATER, suite=ASKING)
+    assert len({record.spec.track for record in own}) == 3
+    told = declare.kept(found, ASKING, own)
+    assert (told.departs, told.teachers, told.records) == ("", 3, len(own))
+
+
+@pytest.mark.parametrize(
+    ("changes", "departs"),
+    [
+        ({"teachers": (0, 1)}, "grid.runs was declared as"),
+        ({"teachers": (0, 1, 3)}, "teacher.crossed[2] was declared as 2 and is 3"),
+        ({"teachers": (0,)}, "grid.runs was declared as"),
+        ({"asked": ASKING.asked[:3]}, "families was declared as"),
+        ({"asked": (*ASKING.asked[:2], Asked("cod", "random"), ASKING.asked[3])}, "families was declared as"),
+        ({"asked": (*ASKING.asked[:3], Asked("cod", "standard", "equivalence", (8,)))}, "families was declared as"),
+        ({"families": "methods"}, "families was declared as"),
+    ],
+)
+def test_other_teachers_or_measures_depart(changes: dict[str, Any], departs: str) -> None:
+    told = kept(toy(ASKING), suite=replace(ASKING, **changes))
+    assert told.startswith(departs.partition("[")[0].partition(" was")[0])
+    assert " was declared as " in told
+
+
+def test_records_of_some_teachers_keep_it_and_the_track_of_another_teacher_declares_that_one_alone() -> None:
+    own = [record for record in records(commit=LATER, suite=ASKING) if record.spec.track != "toy@2"]
+    told = declare.kept(toy(ASKING), ASKING, own)
+    assert (told.departs, told.records) == ("", len(own))  # what is missing is told by the grid, not here
+    alone = declare.declaration(ASKING, track="toy@5", protocol="last", date=DAY, version="1", commit=COMMIT)
+    assert (alone.track, alone.teacher["seeds"], alone.grid["runs"]) == ("toy@5", 1, toy(ASKING).grid["runs"] / 3)
+    assert "crossed" not in alone.teacher
+    assert alone.rules["teachers"] == declare.RULES["teachers"]
+
+
+@pytest.mark.parametrize("name", ["confirm", "strong", "curve"])
+def test_the_declared_suites_declare_what_they_ask(name: str) -> None:
+    suite = suites.suite(name)
+    found = declare.declaration(suite, track="minilm-fp32", protocol="last", date=DAY, version="1", commit=COMMIT)
+    own = {family["name"]: family["comparisons"] for family in found.families}
+    asked = own["what the suite asks, kd"]
+    assert [(a, b, measure) for _, a, b, _, measure in asked] == [(o.condition, o.over, o.measure) for o in suite.asked]
+    assert found.teacher.get("crossed") == (list(suite.teachers) if len(suite.teachers) > 1 else None)
+    assert {(one["condition"], one["over"]) for one in found.expected} <= {(a, b) for _, a, b, _, _ in asked}

@@ -9,6 +9,7 @@ import pytest
 from cod_bench.analysis import explore
 from cod_bench.design.suite import Block, Suite
 from cod_bench.reports import exploratory as explore_page
+from tests import asked
 from tests.analysis.test_aggregate import collect, hand_record, hand_records, made
 
 
@@ -93,3 +94,22 @@ def test_a_partial_grid_renders():
     text = explore_page.text(part)
     assert "PARTIAL" in text
     assert "Nothing is complete over the primary budgets yet." in text
+
+
+def test_runs_of_several_teachers_meet_those_of_their_own_teacher_alone():
+    crossed = asked.grid(asked.by_hand(), asked.TWO)
+    found = explore.improvements(crossed)
+    # t1: with the first teacher 60, 52 above 50, 50, with the second 80, 60 above 60, 60 but for one tie;
+    # t2: 46, 56 and 68, 66. The second teacher's 60s never meet the first one's.
+    assert [entry.probability for entry in found] == [pytest.approx(((1 + 0.75) / 2 + (0.5 + 1) / 2) / 2)]
+    ranked = explore.ranking(crossed)
+    assert [(entry.condition, entry.rank) for entry in ranked] == [("cod", 1.0), ("standard", 2.0)]
+    (first, second) = explore.matrix(crossed, ranked)
+    assert first[1] == pytest.approx(found[0].probability)
+    assert second[0] == pytest.approx(1 - found[0].probability)
+    gone = [record for record in asked.by_hand() if record.spec.track != "minilm@1" or record.spec.seed]
+    assert explore.ranking(asked.grid(gone, asked.TWO)) == []  # not complete
+    text = explore_page.text(crossed)
+    assert "Both with the same teacher; mean over teachers." in text
+    assert "means over seeds and teachers, without their noise" in text
+    assert "teacher" not in explore_page.text(collect(hand_records()))

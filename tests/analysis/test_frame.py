@@ -10,6 +10,7 @@ import pytest
 from cod_bench.analysis import frame
 from cod_bench.errors import UsageError
 from cod_bench.records import evaluate
+from tests import asked
 from tests.analysis.test_aggregate import REFERENCES, collect, hand_records
 
 
@@ -68,3 +69,11 @@ def test_files_are_read_back_as_they_were(table: pd.DataFrame, suffix: str, tmp_
 def test_another_ending_is_told(table: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in \.csv or \.parquet"):
         frame.write(table, tmp_path / "runs.xlsx")
+
+
+def test_runs_of_several_teachers_tell_their_track_and_the_accuracy_of_their_own() -> None:
+    told = frame.frame([asked.grid(asked.by_hand(), asked.TWO)])
+    assert len(told) == 16
+    assert told.groupby("track")["teacher_accuracy"].unique().map(list).to_dict() == {
+        "minilm": [1.0], "minilm@1": [0.99],
+    }  # fmt: skip

@@ -17,7 +17,7 @@ from cod_bench.analysis.aggregate import Run
 from cod_bench.analysis.frontier import AXES, NO_PRICE, NOT_COUNTED, Cell, Point
 from cod_bench.design.suite import Suite
 from cod_bench.spec import RunSpec
-from tests import ROOT
+from tests import ROOT, asked
 from tests.samples import sample_cost, sample_record
 
 made = runpy.run_path(str(ROOT / "tests" / "golden" / "regenerate.py"))
@@ -179,3 +179,13 @@ def test_the_points_of_a_grid_are_its_declared_cells_with_the_means_of_its_table
     partial = frontier.of(collected(records[:-1]))
     assert len(partial) == 19
     assert all(one.low is None for one in partial)
+
+
+def test_the_interval_of_several_teachers_is_over_seeds_averaged_over_them() -> None:
+    grid = asked.grid(asked.by_hand(), asked.TWO)
+    (found,) = [one for one in frontier.of(grid) if one.condition == "cod"]
+    units = [np.array([0.7, 0.56]), np.array([0.57, 0.61])]
+    # t1: 60, 52 | 80, 60; t2: 46, 56 | 68, 66
+    half = stats.quantile(2) * stats.unit_error(units)
+    assert (found.runs, found.accuracy) == (8, pytest.approx(0.61))
+    assert (found.low, found.high) == pytest.approx((0.61 - half, 0.61 + half))

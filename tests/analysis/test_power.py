@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cod_bench.analysis import power, stats
+from cod_bench.analysis import paired, power, stats
 from cod_bench.errors import UsageError
 from cod_bench.spec import stream
+from tests import asked
 from tests.analysis.test_aggregate import collect, hand_records
 
 
@@ -46,3 +47,17 @@ def test_needs_are_told_per_method_from_the_spread_in_records():
 def test_an_effect_that_is_no_share_is_a_users_mistake():
     with pytest.raises(UsageError, match="share"):
         power.needs(collect(hand_records()), 2.0)
+
+
+def test_a_suite_that_names_its_comparisons_needs_power_over_these_at_their_budgets():
+    grid = asked.grid()
+    kd, lwd = power.needs(grid, 0.05)
+    assert (kd.family, lwd.family) == ("5 comparisons", "1 comparison")
+    units = [paired.differences(grid, task, "kd", ("cod", "standard"), (8, 16)).units for task in grid.suite.tasks]
+    assert kd.spread == pytest.approx([own.std(ddof=1) for own in units])  # of seeds averaged over teachers
+    assert kd.power_now == power.power(0.05, kd.spread, 5, 0.05 / 5)
+    assert lwd.power_now == power.power(0.05, lwd.spread, 5, 0.05)
+    (half, *_) = power.needs(grid, 0.05, ("cod", "half"))
+    units = [paired.differences(grid, task, "kd", ("cod", "half"), (32,)).units for task in grid.suite.tasks]
+    assert half.spread == pytest.approx([own.std(ddof=1) for own in units])
+    assert [need.family for need in power.needs(collect(hand_records()), 0.05)] == ["2 methods", "2 methods"]

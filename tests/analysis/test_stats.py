@@ -141,3 +141,65 @@ def test_mean_interval_of_a_cell():
     low, high = stats.mean_interval(np.array([0.6, 0.8, 0.6, 0.8]))
     # sd 0.115470, t(0.975, 3) = 3.182446, half-width 0.183739.
     assert (low, high) == pytest.approx((0.7 - 0.183739, 0.7 + 0.183739), abs=1e-5)
+
+
+SHARES = st.floats(1e-4, 0.05)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(-0.03, 0.03), SHARES, st.floats(0, 0.05), st.integers(1, 60), st.floats(0.002, 0.05))
+def test_an_equivalence_is_at_the_level_where_the_interval_lies_within_the_margin(estimate, units, rows, df, margin):
+    p = stats.equivalence(estimate, units, rows, df, margin)
+    assert 0 <= p <= 1
+    for level in (0.9, 0.95, 0.8):
+        half = stats.half_width(units, rows, df, level)
+        within = estimate - half >= -margin and estimate + half <= margin
+        if abs(margin - abs(estimate) - half) > 1e-9:
+            assert (p <= (1 - level) / 2) == within
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0, 0.02), SHARES, st.floats(0, 0.02), st.integers(1, 60))
+def test_an_equivalence_has_no_side_and_falls_with_the_margin(estimate, units, rows, df):
+    one, other = (stats.equivalence(sign * estimate, units, rows, df, 0.01) for sign in (1, -1))
+    assert one == other
+    assert stats.equivalence(estimate, units, rows, df, 0.02) <= one + 1e-12
+    assert stats.equivalence(estimate, units * 2, rows, df, 0.01) >= one - 1e-12
+
+
+def test_an_equivalence_by_hand():
+    # t(0.975, 10) = 2.228139: with a standard error of 1/2.228139 points the estimate of 0 just lies within 1 point
+    assert stats.equivalence(0.0, 0.01 / 2.228139, 0.0, 10, 0.01) == pytest.approx(0.025, abs=1e-6)
+    # scipy's own one-sided t test of each side, the larger p
+    from scipy import stats as scipy_stats
+
+    values = rng(4).normal(0.002, 0.01, 12)
+    sides = [
+        scipy_stats.ttest_1samp(values, -0.01, alternative="greater").pvalue,
+        scipy_stats.ttest_1samp(values, 0.01, alternative="less").pvalue,
+    ]
+    error = stats.unit_error([values])
+    assert stats.equivalence(float(values.mean()), error, 0.0, 11, 0.01) == pytest.approx(max(sides), abs=1e-9)
+
+
+def test_an_estimate_beyond_the_margin_or_without_an_error_is_never_equivalent():
+    assert stats.equivalence(0.01, 1e-9, 0.0, 10, 0.01) == 1
+    assert stats.equivalence(-0.02, 1e-9, 0.0, 10, 0.01) == 1
+    assert stats.equivalence(0.0, None, 0.0, 10, 0.01) == 1
+
+
+@pytest.mark.parametrize(("spread", "rows"), [(0.005, 0.0), (0.02, 0.0), (0.005, 0.002)])
+def test_at_the_margin_equivalence_is_shown_in_one_of_twenty_at_most(spread: float, rows: float):
+    # two tasks of ten seeds; where the spread is small beside the margin the level is reached, rows make it stricter
+    random, draws = rng(17), 2_000
+    means = random.normal(0, rows, draws) if rows else np.zeros(draws)
+    units = 0.01 + means[:, None, None] + random.normal(0, spread, (draws, 2, 10))
+    shown = 0
+    for own in units:
+        error = stats.unit_error([*own])
+        shown += stats.equivalence(float(own.mean()), error, rows, 18, 0.01) <= 0.05
+    assert shown / draws <= 0.06
+    assert shown / draws >= (0.04 if not rows and spread < 0.01 else 0.0)
+    within = random.normal(0, spread / 4, (200, 2, 10))
+    told = [stats.equivalence(float(own.mean()), stats.unit_error([*own]), rows / 4, 18, 0.01) for own in within]
+    assert np.mean(np.array(told) <= 0.05) > 0.9  # and where there is no difference it is seen

@@ -41,7 +41,7 @@ def test_the_folders_that_the_script_names_are_those_of_the_records() -> None:
         path = Results.name(spec, run.record.run_id)
         where = f"{told['protocol']}/{told['track']}/{spec.task}/{spec.method}/{told['folders'][spec.condition]}/"
         assert path.startswith(f"{where}k{spec.k:03d}-")
-        assert told["references"][spec.task] == f"{REFERENCE}/minilm/{run.record.reference}.json"
+        assert told["references"][spec.task] == [f"{REFERENCE}/minilm/{run.record.reference}.json"]
 
 
 def test_a_variant_s_command_names_the_declared_suite_and_the_generator() -> None:

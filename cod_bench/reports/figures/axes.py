@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cod_bench.analysis import claims, grids
 from cod_bench.analysis import frontier as frontiers
-from cod_bench.analysis import grids
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, Axis, Point
 from cod_bench.design import tracks
@@ -21,6 +21,7 @@ from cod_bench.errors import UsageError, unknown
 from cod_bench.records.results import results_folder
 from cod_bench.reports import frontier as spent
 from cod_bench.reports import plots
+from cod_bench.reports.asked.expected import OF_DIFFERENCES
 from cod_bench.reports.figures import costs, curves, forest, sheets, titles
 from cod_bench.spec import PROTOCOLS, base_name
 from cod_bench.store import write_atomic
@@ -212,6 +213,14 @@ def save(figure: Figure, path: str | Path) -> Path:
 def uncounted(grid: Grid, cost: str = "queries") -> str:
     """For which points a cost is not known, as a sentence; empty if it is for all."""
     return " ".join(spent.unknown_costs(frontiers.of(grid), AXES[cost]))
+
+
+def undrawn(grid: Grid) -> str:
+    """What a suite asks that the figure of gains leaves out, since it is no gain in accuracy; empty if nothing."""
+    if not claims.by_asking(grid):
+        return ""
+    left = [one for one in claims.claims(grid, claims.gains(grid)) if one.gains[0].measure not in OF_DIFFERENCES]
+    return "; ".join(f"{one.name} ({one.method})" for one in left)
 
 
 def inches(width: str | float) -> float:

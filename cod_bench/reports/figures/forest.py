@@ -10,6 +10,7 @@ from cod_bench.analysis import claims
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import ALPHA, POOLED, Gain
 from cod_bench.reports import plots
+from cod_bench.reports.asked.expected import OF_DIFFERENCES
 from cod_bench.reports.figures.limits import Limits, Spot, beyond, limits
 
 if TYPE_CHECKING:
@@ -31,35 +32,40 @@ class Row:
 
 
 def of(grid: Grid, *, methods: Sequence[str] = (), conditions: Sequence[str] = ()) -> list[Gain]:
-    """The gains that a grid's tables have, each once: those of the mean over methods first.
+    """The gains in accuracy that a grid's tables have, each once: those of the mean over methods first. A trend or an
+    equivalence that a suite asks for is none.
 
     Args:
         methods: only these, and no mean over methods; all if empty.
         conditions: only comparisons among these, or all of one condition where one is named; all if empty.
     """
     found = claims.findings(grid)
-    one: dict[tuple[str, str, str], Gain] = {}
+    one: dict[tuple[object, ...], Gain] = {}
     for gain in (*(() if methods else found.pooled), *found.gains):
         pair = {gain.condition, gain.over}
         named = not conditions or pair <= {*conditions} or (len(conditions) == 1 and conditions[0] in pair)
-        if named and (not methods or gain.method in methods):
+        if named and (not methods or gain.method in methods) and gain.measure in OF_DIFFERENCES:
             # over conditions two families have `cod` - `standard`
-            one.setdefault((gain.method, gain.condition, gain.over), gain)
+            key = (gain.measure, gain.ks) if claims.by_asking(grid) else ()
+            one.setdefault((gain.method, gain.condition, gain.over, *key), gain)
     return [*one.values()]
 
 
 def rows(gains: Sequence[Gain], *, condition: Callable[[str], str] = str) -> list[Row]:
     """The lines from top to bottom: first `cod` minus each condition, then each condition minus another."""
-    groups: dict[str, dict[tuple[str, str], list[Gain]]] = {}
+    groups: dict[str, dict[tuple[str, str, str], list[Gain]]] = {}
+    several = len({gain.ks for gain in gains if gain.family == claims.ASKED}) > 1
     for gain in gains:
         ours = gain.condition == claims.MAIN_PAIR[0]
         head = f"{condition(gain.condition)} minus" if ours else f"minus {condition(gain.over)}"
-        groups.setdefault(head, {}).setdefault((gain.condition, gain.over), []).append(gain)
+        told = " (matched accuracy)" if gain.measure == "matched" else ""
+        told += f", k = {', '.join(map(str, gain.ks))}" if several else ""
+        groups.setdefault(head, {}).setdefault((gain.condition, gain.over, told), []).append(gain)
     found = []
     for head, pairs in groups.items():
         found.append(Row(head))
-        for (one, other), own in pairs.items():
-            found.append(Row(condition(other if one == claims.MAIN_PAIR[0] else one), tuple(own)))
+        for (one, other, told), own in pairs.items():
+            found.append(Row(condition(other if one == claims.MAIN_PAIR[0] else one) + told, tuple(own)))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from cod_bench.analysis.compare import Comparison
 from cod_bench.design import suites
 from cod_bench.reports.paper import tables as paper
 from cod_bench.reports.paper.tables import base_name
+from cod_bench.track import of_teacher
 
 FEW = (8, 16, 32, 64)
 """What the paper's text calls few-shot when it claims a gain."""
@@ -181,7 +183,11 @@ def _difference(
     if kind == "interaction":  # (with CoD - without) of one method, minus the same of the other
         plain = [_side(grid, (method, "none"), reading, names, ks) for method, _ in (part.plus, part.minus)]
         sides = [compare.minus(side, base) for side, base in zip(sides, plain, strict=True)]
-    wanted = {(name, seed, k) for name, own in budgets.items() for seed in grid.suite.seeds for k in own}
+    wanted = {
+        (name, seed, k, teacher)
+        for name, own in budgets.items()
+        for seed, k, teacher in product(grid.suite.seeds, own, _teachers(grid))
+    }
     if not wanted or not all(wanted <= side.keys() for side in sides):
         return None
     labels = [
@@ -192,12 +198,17 @@ def _difference(
 
 def _side(
     grid: Grid, side: tuple[str, str], reading: str, names: Sequence[str], ks: Sequence[int]
-) -> dict[tuple[str, int, int], Run]:
+) -> dict[compare.Key, Run]:
     method, variant = side
     condition = reading if variant == "cod" else "standard"
     if method not in grid.methods or condition not in grid.conditions(method):
         return {}
     return {key: run for key, run in compare.side(grid, method, condition, ks).items() if key[0] in names}
+
+
+def _teachers(grid: Grid) -> list[int]:
+    """Seeds of the teachers that its runs are made with."""
+    return [of_teacher(name)[1] for name in grid.on_teachers]
 
 
 def _seconds(
@@ -211,7 +222,7 @@ def _seconds(
     for k in ks:
         for found, side in zip(means, (part.plus, part.minus), strict=True):
             runs = _side(grid, side, reading, names, (k,))
-            if not names or len(runs) < len(names) * len(grid.suite.seeds):
+            if not names or len(runs) < len(names) * len(grid.suite.seeds) * len(grid.on_teachers):
                 return None
             found.append(float(np.mean([run.record.cost["seconds"] for run in runs.values()])))
     steps = np.diff(means[0]) if kind == "growth" else np.array(means[0]) - np.array(means[1])

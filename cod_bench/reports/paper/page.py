@@ -8,7 +8,7 @@ from typing import Any
 
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.design import suites
-from cod_bench.reports import standing
+from cod_bench.reports import captions, standing
 from cod_bench.reports.paper import analogues as paper_analogues
 from cod_bench.reports.paper.analogues import Analogues, Answers, contrast, figure, size, without
 from cod_bench.reports.paper.claims import Answer, Claim, suite_of
@@ -56,7 +56,7 @@ def caption(table: Table, grids: Sequence[Grid]) -> list[str]:
         named = (
             f"Ours: suite {code(grid.suite.name)}, track {code(grid.track)}, protocol {code(grid.protocol)} ({ranked})"
         )
-        n = f"{len(grid.runs)} of {len(grid.declared)} runs, mean ± standard deviation over seeds"
+        n = f"{len(grid.runs)} of {len(grid.declared)} runs, mean ± standard deviation over {captions.seeds(grid)}"
         kind = (
             "the published pair on canonical data"
             if direct(table, grid)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cod_bench.analysis import stats
+from cod_bench.analysis import aggregate, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import ALPHA, Gain
 from cod_bench.reports import plots
@@ -229,17 +229,19 @@ def _chance(grid: Grid, task: str) -> list[plots.Level]:
 
 
 Mean = tuple[int, float, float | None, float | None, int]
-"""k, mean, low and high in %, number of seeds."""
+"""k, mean, low and high in %, number of runs."""
 
 
 def _means(grid: Grid, task: str, method: str, condition: str) -> list[Mean]:
-    """Wherever there is a run; the t interval over seeds only in a complete grid."""
+    """Wherever there is a run; the t interval over seeds, averaged over teachers, only in a complete grid."""
     found = []
     for k in grid.ks_of(method, condition):
-        values = np.array([float(run.metrics["accuracy"]) for run in grid.cell(task, method, condition, k)]) * 100
-        if len(values):
-            low, high = (stats.mean_interval(values) if grid.tested else None) or (None, None)
-            found.append((k, float(values.mean()), low, high, len(values)))
+        runs = grid.cell(task, method, condition, k)
+        if runs:
+            values = np.array([float(run.metrics["accuracy"]) for run in runs]) * 100
+            own = aggregate.by_seed(runs) * 100
+            low, high = (stats.mean_interval(own) if grid.tested else None) or (None, None)
+            found.append((k, float(values.mean()), low, high, len(runs)))
     return found
 
 

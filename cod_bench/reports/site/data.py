@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 from cod_bench.analysis import claims
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.analysis.claims import Claim, Gain
+from cod_bench.analysis.claims import Claim, Findings, Gain
 from cod_bench.records.results import BadFile
 from cod_bench.records.verdicts import REPRODUCED
 from cod_bench.reports import captions, floors, leaderboard, page, standing
 from cod_bench.reports import gains as gain_tables
+from cod_bench.reports.asked import comparisons, teachers
+from cod_bench.reports.asked.expected import OF_DIFFERENCES
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import limits
 from cod_bench.reports.site.charts import Forest, Panel
@@ -32,7 +34,7 @@ class Section:
     answer: Forest
     """What `cod` gains over `standard`, a row a method: of the reproduced ones if there are any."""
     groups: tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]
-    """Every comparison, in titled groups: (condition, over, a row a method), all on one scale."""
+    """Every difference, in titled groups: (condition, over, a row a method), all on one scale."""
     panels: tuple[tuple[Panel, ...], ...]
     conditions: tuple[str, ...]
     parts: Mapping[str, str]
@@ -71,20 +73,20 @@ class Headline:
 def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] = ()) -> Section:
     """What one grid gives to the page, which shows these conditions besides its own."""
     found = claims.findings(grid)
-    told, worth = gain_tables.gain_caption(grid, found), claims.by_conditions(grid)
+    told, asking = gain_tables.gain_caption(grid, found), claims.by_asking(grid)
+    table = comparisons.table(grid, found.claims) if asking else gain_tables.gain_table(grid, found)
     parts = {
         "heading": captions.heading(grid),
         "state": page.state(grid),
         "floors": "\n\n".join(floors.main_parts(grid, level=3)[1:]),
         "accuracy": f"{page.accuracy(grid)}\n\n{page.accuracy_caption(grid)}",
-        "gains": f"{gain_tables.gain_table(grid, found)}\n\n{told}"
-        if found.gains and not (worth and grid.tested)
+        "gains": f"{table}\n\n{told}"
+        if found.gains and not (grid.tested and (asking or claims.by_conditions(grid)))
         else "",
-        "gain caption": told,
+        "gain caption": " ".join(filter(None, [comparisons.undrawn(grid, found.gains), told])),
+        "teachers": "\n\n".join(teachers.parts(grid, found.gains, level=3)[1:]),
         "matched": "\n\n".join(gain_tables.matched_parts(grid, found, level=3)[1:]),
-        "claims": "\n\n".join(
-            gain_tables.worth(grid, found) if worth and grid.tested else gain_tables.claim_parts(grid, found.claims)
-        ),
+        "claims": "\n\n".join(_claims(grid, found)),
         "per task": "\n\n".join(page.per_task(grid)[1:]),
         "counterfactuals": "\n\n".join(page.counterfactuals(grid)[1:]),
         "incomplete": "" if grid.complete and not grid.stale and not bad else leaderboard.incomplete(grid, bad),
@@ -99,21 +101,35 @@ def section(grid: Grid, bad: Sequence[BadFile] = (), conditions: Sequence[str] =
     )  # fmt: skip
 
 
+def _claims(grid: Grid, found: Findings) -> list[str]:
+    """The table of verdicts with its words, or why there is none."""
+    if claims.by_asking(grid):
+        return comparisons.parts(grid, found.claims) if grid.tested else [captions.untested(grid)]
+    if claims.by_conditions(grid) and grid.tested:
+        return gain_tables.worth(grid, found)
+    return gain_tables.claim_parts(grid, found.claims)
+
+
 def _main(grid: Grid, gains: Sequence[Gain]) -> list[Gain]:
     """What the headline is made of."""
     return standing.headed(grid, claims.main_gains(gains))
 
 
 def _groups(grid: Grid, gains: Sequence[Gain]) -> tuple[tuple[str, tuple[tuple[str, str, Forest], ...]], ...]:
-    whole = site_charts.forest(gains)
+    drawn = [gain for gain in gains if gain.measure in OF_DIFFERENCES]
+    whole = site_charts.forest(drawn)
+    keys = [(gain.condition, gain.over, gain.measure, gain.ks if claims.by_asking(grid) else ()) for gain in drawn]
     found: dict[str, list[tuple[str, str, Forest]]] = {}
-    for condition, over in dict.fromkeys((gain.condition, gain.over) for gain in gains):
-        every = {row.method: row for row in whole.rows[::-1] if (row.condition, row.over) == (condition, over)}
-        own = tuple(row for row in whole.rows if every.get(row.method) is row)  # two families may have the same gain
+    for key in dict.fromkeys(keys):
+        condition, over, measure, _ = key
+        rows = [row for row, other in zip(whole.rows, keys, strict=True) if other == key]
+        every = {row.method: row for row in rows[::-1]}
+        own = tuple(row for row in rows if every[row.method] is row)  # two families may have the same gain
         title = "Over half as many labelled texts, trained as long" if over == HALF else "At the same k"
         told = (grid.conditions_about.get(name) for name in (condition, over))
         if over != HALF and not all(one is None or one.equal_k for one in told):
             title = "Not at the same k"
+        title += ", in matched accuracy" if measure == "matched" else ""
         found.setdefault(title, []).append((condition, over, replace(whole, rows=own)))
     return tuple((title, tuple(forests)) for title, forests in found.items())
 
@@ -145,12 +161,15 @@ def _answer(shown: Section) -> Headline:
     if not main:
         return Headline("Not asked here: this suite does not compare cod with standard.", "", where)
     n, tasks, seeds = captions.units(grid)
+    of = {gain.method: ", ".join(map(str, gain.ks)) for gain in main}
+    alike = len(set(of.values())) == 1 or not claims.by_asking(grid)
     ks = ", ".join(map(str, dict.fromkeys(k for gain in main for k in gain.ks)))
+    ks = ks if alike else "; ".join(f"{own} ({method})" for method, own in of.items())
     basis = (
         f"Points of accuracy over standard at the same number of labelled texts, mean over k = {ks} and over "
-        f"{counted(tasks, 'task')} × {counted(seeds, 'seed')}. "
+        f"{counted(tasks, 'task')} × {counted(seeds, 'seed')}{captions.each(grid)}. "
     )
-    ending = f"Conditional on one teacher and one generator per task. {where}"
+    ending = f"{captions.resting(grid)} {where}"
     others = [m for m in grid.methods if grid.primary(m, *MAIN_PAIR) and all(gain.method != m for gain in main)]
     left_out = f" Not in this headline: {', '.join(others)}. {standing.words(grid, others)}" if others else ""
     if not grid.complete:

@@ -17,8 +17,9 @@ REFERENCE = "_reference"
 def of(grid: Grid) -> dict[str, Any]:
     """One section as JSON: the page's script makes links and commands of it, so that no line repeats them.
 
-    `folders`: condition -> its records' folder under `<protocol>/<track>/<task>/<method>/`; `tasks`: task -> the name
-    that a command line takes; `references`: task -> its teacher's file; `states`: method -> what re-runs found.
+    `folders`: condition -> its records' folder under `<protocol>/<track>/<task>/<method>/`; `teachers`: the names under
+    which the track's records lie, one a teacher; `tasks`: task -> the name that a command line takes; `references`:
+    task -> its teachers' files; `states`: method -> what re-runs found.
     """
     declared = suites.SUITES.get(grid.suite.family)
     folders: dict[str, str] = {}
@@ -29,6 +30,7 @@ def of(grid: Grid) -> dict[str, Any]:
         "suite": grid.suite.name,
         "track": grid.track,
         "protocol": grid.protocol,
+        "teachers": list(grid.on_teachers),
         "run": grid.suite.family if declared is not None else f"{grid.suite.family}.toml",
         "generator": grid.suite.generator if other else "",
         "local": LOCAL,
@@ -47,8 +49,9 @@ def _data(task: str) -> str:
     return f"{name}=FILE" if name in registry.value_names("task") else "DIR"
 
 
-def _references(grid: Grid) -> dict[str, str]:
-    """Task -> path of its teacher's file under the records' folder."""
-    return {
-        spec.task: f"{REFERENCE}/{spec.track}/{run.record.reference}.json" for spec, run in grid.runs.items()
-    }  # fmt: skip
+def _references(grid: Grid) -> dict[str, list[str]]:
+    """Task -> paths of its teachers' files under the records' folder."""
+    found: dict[str, dict[str, None]] = {}
+    for spec, run in grid.runs.items():
+        found.setdefault(spec.task, {})[f"{REFERENCE}/{spec.track}/{run.record.reference}.json"] = None
+    return {task: [*paths] for task, paths in found.items()}

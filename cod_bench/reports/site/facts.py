@@ -124,7 +124,7 @@ def _recipes(sections: Sequence[Section], method: str) -> Iterator[Recipe]:
         for spec, run in shown.grid.runs.items():
             if spec.method == method:
                 identity = run.record.identity["method"]
-                key = (spec.track, str(identity.get("version", NONE)))
+                key = (shown.grid.track, str(identity.get("version", NONE)))  # whatever the teacher's seed
                 told.setdefault(key, {})[spec.k] = identity.get("hparams", {})
     for (track, version), by_k in sorted(told.items()):
         ks = sorted(by_k)
@@ -200,7 +200,7 @@ def teachers(grids: Sequence[Grid]) -> list[tuple[str, ...]]:
             r = run.record
             found[spec.track, spec.task, r.teacher_hash, r.eval_hash, r.train_hash] += 1
     accuracy = {
-        (spec.track, spec.task, run.record.teacher_hash): grid.teachers[spec.task]
+        (spec.track, spec.task, run.record.teacher_hash): grid.each_teacher[spec.task, spec.track]
         for grid in grids
         for spec, run in grid.runs.items()
     }

@@ -9,7 +9,8 @@ import numpy as np
 
 from cod_bench.analysis import claims, paired, stats
 from cod_bench.analysis.aggregate import Grid
-from cod_bench.analysis.claims import COD_OVER, Claim
+from cod_bench.analysis.claims import Claim
+from cod_bench.reports.gains import ahead_of_cod
 from cod_bench.reports.tables import counted, interval, points
 from cod_bench.spec import RunSpec
 
@@ -34,7 +35,7 @@ def of(shown: Sequence[tuple[Grid, Sequence[Claim]]]) -> list[Limit]:
 
     A task is named where the mean over methods, over the primary budgets, has an interval that holds 0 or lies below;
     under four seeds, which have no interval, where not every seed gains. Single tasks carry no verdict. Where a suite
-    sets a method against ablations of it, that method alone speaks.
+    sets a method against ablations of it, or names its comparisons one by one, its first method alone speaks.
     """
     whole = [(g, own) for g, own in shown if g.complete and not (g.suite.submitted or g.suite.tried)]
     found = [limit for grid, own in whole for limit in _rivals(grid, own)]
@@ -50,7 +51,7 @@ def _rivals(grid: Grid, own: Sequence[Claim]) -> Iterator[Limit]:
     for claim in own:
         gain = claim.gains[0]
         e = gain.effect
-        if claim.verdict != "reversed" or gain.family != COD_OVER or e is None or e.low is None or e.high is None:
+        if not ahead_of_cod(claim) or e is None or e.low is None or e.high is None:
             continue
         about = grid.conditions_about.get(gain.over)
         unequal = "" if about is None or about.equal_k else "; not at equal k"
@@ -65,7 +66,7 @@ def _tasks(grid: Grid, seen: set[RunSpec], gains: dict[str, list[str]]) -> Itera
         gains: task -> suites whose interval lies above 0; added to.
     """
     have = [method for method in grid.methods if grid.primary(method, *claims.MAIN_PAIR)]
-    methods = have if grid.suite.pooled else have[:1]
+    methods = have if grid.suite.pooled and not claims.by_asking(grid) else have[:1]
     ks = [k for k in grid.ks if all(k in grid.primary(method, *claims.MAIN_PAIR) for method in methods)]
     for task in grid.suite.tasks if methods and ks else ():
         cells = [grid.cell(task, m, c, k) for m in methods for c in claims.MAIN_PAIR for k in ks]

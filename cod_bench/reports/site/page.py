@@ -136,12 +136,23 @@ def page(
         examples=examples, examples_shown=max((e.place + 1 for e in examples), default=0),
         teachers=site_facts.teachers(grids), environments=site_facts.environments(grids),
         generators=site_facts.generators(grids), runs=len({spec for grid in grids for spec in grid.runs}),
-        published=published, repository=repository, records=records, docs=docs, beside=beside,
+        resting=_resting(grids), published=published, repository=repository, records=records, docs=docs, beside=beside,
         citations=[part.strip() for part in _own("cite.bib").split("\n\n")], policy=_policy(theme, script),
         theme_script=_trusted(theme), script=_trusted(script),
         style=_trusted(_own("style.css") + _colours(styles) + _numbers()),
     )  # fmt: skip
     return text
+
+
+def _resting(grids: Sequence[Grid]) -> str:
+    """Which teachers and generators the page's numbers are conditional on."""
+    several = dict.fromkeys(grid.suite.name for grid in grids if grid.crossed)
+    if not several:
+        return "Conditional on one teacher and one generator per task."
+    return (
+        f"Conditional on one generator and one teacher per task; runs of {', '.join(several)} are made with several "
+        "teachers, and each seed is averaged over them."
+    )
 
 
 def _filters(rows: Sequence[Row]) -> list[Filter]:

@@ -40,9 +40,10 @@ class Row:
     declared: int
     accuracy: float | None
     bounds: Bounds = None
-    """95 % t interval over seeds of the line's own mean, evaluation rows fixed; None under four units."""
+    """95 % t interval over seeds, averaged over teachers, of the line's own mean, evaluation rows fixed; None under
+    four units."""
     sd: float | None = None
-    """Standard deviation over seeds of the line's own mean."""
+    """Standard deviation over seeds, averaged over teachers, of the line's own mean."""
     gain: float | None = None
     """Over `standard`, paired."""
     gain_bounds: Bounds = None
@@ -135,14 +136,14 @@ def _bounds(
 def _seeds(
     grid: Grid, method: str, condition: str, ks: Sequence[int], tasks: Sequence[str]
 ) -> list[stats.Floats]:  # fmt: skip
-    """Per task the accuracies of the seeds that have every budget of a line, averaged over these."""
-    found = []
+    """Per task the accuracies of the seeds that have every budget and teacher of a line, averaged over these."""
+    found, whole = [], len(ks) * len(grid.on_teachers)
     for task in tasks:
         of: dict[int, list[float]] = {}
         for k in ks:
             for run in grid.cell(task, method, condition, k):
                 of.setdefault(run.record.spec.seed, []).append(float(run.metrics["accuracy"]))
-        found.append(np.array([np.mean(values) for values in of.values() if len(values) == len(ks)]))
+        found.append(np.array([np.mean(values) for values in of.values() if len(values) == whole]))
     return found
 
 
@@ -153,5 +154,6 @@ def _spread(grid: Grid, method: str, condition: str, ks: Sequence[int], tasks: S
         for k in ks:
             for run in grid.cell(task, method, condition, k):
                 of_seed.setdefault(run.record.spec.seed, []).append(float(run.metrics["accuracy"]))
-    means = [np.mean(values) for values in of_seed.values() if len(values) == len(tasks) * len(ks)]
+    whole = len(tasks) * len(ks) * len(grid.on_teachers)
+    means = [np.mean(values) for values in of_seed.values() if len(values) == whole]
     return float(np.std(means, ddof=1)) if len(means) > 1 else None

@@ -39,9 +39,9 @@ function evidence(i) {
   const found = made("div", "", { className: "evidence" });
   const list = made("ul", "");
   tasks.forEach((task) => {
-    const path = isLevel(fact) ? known.references[task]
-      : `${known.protocol}/${known.track}/${task}/${method}/${known.folders[condition]}`;
-    if (path) list.appendChild(made("li", "")).append(pathTo(path));
+    const paths = isLevel(fact) ? known.references[task] ?? []
+      : known.teachers.map((track) => `${known.protocol}/${track}/${task}/${method}/${known.folders[condition]}`);
+    paths.forEach((path) => list.appendChild(made("li", "")).append(pathTo(path)));
   });
   const ks = k === NONE ? [] : /^\d+$/.test(k) ? [k] : known.ks;
   const files = ks.map((one) => `k${String(one).padStart(3, "0")}-…`).join(", ");
