@@ -54,6 +54,8 @@ CROSSED = (
     "from teacher to teacher is told beside and is in no interval"
 )
 """In place of the rule of teachers where a suite has several."""
+NAMED = "each method has the comparisons that are named for it; none is of their mean"
+"""In place of the rule of methods where a suite names its comparisons."""
 MEASURES: Mapping[str, str] = {
     "matched": "where a comparison says so, its difference is in matched accuracy",
     "trend": "where a comparison says so, a unit is the slope of its gains over log2 k by least squares, times -1: how "
@@ -254,7 +256,7 @@ def _more_rules(grid: Grid) -> dict[str, str]:
     measures = {str(one.measure) for method in grid.methods for one, _ in claims.asked(grid, method)}
     found = {name: rule for name, rule in MEASURES.items() if name in measures}
     if measures:
-        found["methods"] = "each method has the comparisons that are named for it; none is of their mean"
+        found["methods"] = NAMED
     return found | ({"teachers": CROSSED} if len(grid.on_teachers) > 1 else {})
 
 

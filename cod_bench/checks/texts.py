@@ -23,6 +23,8 @@ NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,140}")
 DIGITS = re.compile(r"[0-9]*")
 SENTENCE = re.compile(r"[A-Za-z0-9 ,.:;'?()=+-]{0,240}")
 """What a declaration says in words of its own."""
+_RULES = (declare.RULES, declare.MEASURES, {"teachers": declare.CROSSED, "methods": declare.NAMED})
+"""What a declaration may say of each rule."""
 FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("predictions",): DIGITS,
     ("gold",): DIGITS,
@@ -35,12 +37,17 @@ FIELDS: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("provenance", "energy"): re.compile(r"codecarbon [0-9a-z.]{1,20}: estimate"),
     ("verdicts", "cells", "verdict"): re.compile("|".join((verdicts.ELSEWHERE, verdicts.CONTRADICTED, "reproduced"))),
     ("title",): re.compile(r"[A-Za-z0-9 ,.:;'?()=+-]{0,120}"),
-    ("families", "name"): re.compile(r"[a-z0-9-]+( [a-z0-9-]+){0,3}(, mean of methods)?"),
+    ("families", "name"): re.compile(
+        r"[a-z0-9-]+( [a-z0-9-]+){0,3}(, mean of methods)?|" + re.escape(f"{claims.ASKED}, ") + NAME.pattern
+    ),
     ("families", "comparisons"): re.compile(f"{NAME.pattern}|{re.escape(claims.POOLED)}"),
     ("expected", "lead"): SENTENCE,
     ("seen",): SENTENCE,
     ("families", "direction"): re.compile(declare.DIRECTION),
-    **{("rules", name): re.compile(re.escape(told)) for name, told in declare.RULES.items()},
+    **{
+        ("rules", name): re.compile("|".join(re.escape(own[name]) for own in _RULES if name in own))
+        for name in {name for own in _RULES for name in own}
+    },
     ("rules", "multiplicity"): re.compile("|".join(map(re.escape, declare.HOLM.values()))),
 }
 """Fields, without places in lists, whose strings are of another form."""

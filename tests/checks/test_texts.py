@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cod_bench.analysis import declare
 from cod_bench.checks.texts import colliding, text_in, unfit_path
+from cod_bench.design import suites
+from cod_bench.records import declarations
 from cod_bench.records.record import to_json
 from cod_bench.spec import RunSpec
 from tests.samples import sample_record, sample_reference
@@ -82,3 +86,15 @@ def test_names_that_only_some_systems_tell_apart_are_told() -> None:
     assert colliding(["a/kd/x.json", "a/KD/y.json"]) == {"a/KD/y.json": told.format("a/kd")}
     assert colliding(["a/KD/y.json"], ["a/kd/x.json"]) == {"a/KD/y.json": told.format("a/kd")}
     assert colliding(["x\u00e9.json", "xe\u0301.json"]) == {"xe\u0301.json": told.format("x\u00e9.json")}
+
+
+@pytest.mark.parametrize("name", ["why", "confirm", "curve"])
+def test_what_declarations_of_every_kind_of_family_say_is_no_text(name: str) -> None:
+    made = declare.declaration(
+        suites.suite(name), track="minilm-fp32", protocol="last", date="2026-01-01", version="0.1.0", commit="a" * 40
+    )
+    assert text_in(declarations.to_json(made)) == ""
+    odd = replace(made, families=[{**made.families[0], "name": "what the suite asks, some text of a corpus"}])
+    assert "families.name" in text_in(declarations.to_json(odd))
+    odd = replace(made, rules={**made.rules, "teachers": "some text of a corpus that nobody may publish"})
+    assert "rules.teachers" in text_in(declarations.to_json(odd))
