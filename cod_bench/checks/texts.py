@@ -21,7 +21,7 @@ from cod_bench.spec import TOO_DEEP
 NAME = re.compile(r"[A-Za-z0-9._+:/@=~-]{0,140}")
 """What a string may be wherever nothing else is said: no blank, no comma, no letter outside ASCII."""
 DIGITS = re.compile(r"[0-9]*")
-SENTENCE = re.compile(r"[A-Za-z0-9 ,.:;'?()=+-]{0,240}")
+SENTENCE = re.compile(r"[A-Za-z0-9_ ,.:;'?()<=+-]{0,240}")
 """What a declaration says in words of its own."""
 _RULES = (declare.RULES, declare.MEASURES, {"teachers": declare.CROSSED, "methods": declare.NAMED})
 """What a declaration may say of each rule."""
