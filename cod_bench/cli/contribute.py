@@ -84,6 +84,11 @@ def declare(
         what = "is in no git checkout" if code is None else "has changes that are in no commit"
         raise UsageError(f"declare {suite}: the code {what}, so nobody could tell what was declared; commit it first")
     track = chosen.choose_track(track)
+    if chosen.placed(track) != track:
+        raise UsageError(
+            f"--track {track}: suite {suite!r} averages over its teachers, so a part of them cannot be declared; name "
+            f"{chosen.placed(track)}"
+        )
     if not tracks.track(track).pinned:
         raise UsageError(f"track {track!r}: its models are not pinned yet; run it once, then `cod-bench lock`")
     if loose := [name for name in chosen.tasks if not origin.find(name).pinned]:

@@ -86,6 +86,10 @@ def test_a_declaration_that_was_never_there_is_told(called: Caller, tmp_path: Pa
         (["toy", "--protocol", "first"], "unknown protocol 'first'"),
         (["toy", "--out", "results"], "--out results: readers look in _declared of a results folder"),
         (["paper", "--out", OUT], "track 'deberta-small': its models are not pinned yet"),
+        (
+            ["confirm", "--track", "minilm@1", "--out", OUT],
+            "--track minilm@1: suite 'confirm' averages over its teachers",
+        ),
     ],
     ids=str,
 )
