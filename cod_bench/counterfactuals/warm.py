@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cod_bench import registry
 from cod_bench.design import tracks
 from cod_bench.store import Artifacts
+from cod_bench.track import of_teacher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,12 +42,16 @@ def corpus(task: str) -> Corpus:
     return stand_ins[task] if task in stand_ins else prepared(task)
 
 
-@cache
 def base(track: str, task: str, side: str = "teacher") -> Pretrained:
     """The pretrained `teacher` or `student` of a track, one and the same where they start from one checkpoint.
 
     `task` is empty unless the track builds its vocabulary from a task's texts.
     """
+    return _base(of_teacher(track)[0], task, side)  # no seed of a teacher has touched it
+
+
+@cache
+def _base(track: str, task: str, side: str) -> Pretrained:
     from cod_bench.training.pretrained import load
 
     found = tracks.pin(track)
@@ -58,7 +63,7 @@ def base(track: str, task: str, side: str = "teacher") -> Pretrained:
 
 def encoder(track: str, task: str, side: str) -> Frozen:
     """The frozen pretrained backbone of a track's `student` or `teacher`; one for all tasks where it is loaded."""
-    return _encoder(track, texts_of(track, task), side)
+    return _encoder(of_teacher(track)[0], texts_of(track, task), side)
 
 
 @cache
@@ -66,6 +71,8 @@ def _encoder(track: str, task: str, side: str) -> Frozen:
     from cod_bench.training.frozen import Frozen
 
     found = tracks.track(track)
+    if side == "teacher" and found.student_side == found.teacher_side:
+        return _encoder(track, task, "student")
     if side == "student":
         return Frozen(partial(base, track, task, side), found.student_side, max_length=found.max_length)
     return Frozen(partial(base, track, task), found.teacher_side, max_length=found.max_length)

@@ -34,6 +34,7 @@ from cod_bench.errors import UsageError
 from cod_bench.runner import energy
 from cod_bench.runner import fit as fits
 from cod_bench.spec import PROTOCOLS, Protocol, RunSpec, digest
+from cod_bench.track import of_teacher
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +80,7 @@ def _run_bytes(track: str, task: str) -> int:
         return 0
     from cod_bench.runner.placement import estimate
 
-    found, (model, _) = tracks.track(track), _student(track, task)
+    found, (model, _) = tracks.track(track), _student(of_teacher(track)[0], task)
     config: Any = model.backbone.config
     return estimate(
         teacher=_count(teacher(track, task).classifier), student=_count(model), trained=_count(model, trained=True),
@@ -325,7 +326,7 @@ def resolve(spec: RunSpec) -> Resolved:
 
 def fresh_student(spec: RunSpec) -> Classifier:
     """The untrained student; its head is a function of (task, seed) alone, so that methods start alike."""
-    model, pristine = _student(spec.track, spec.task)
+    model, pristine = _student(of_teacher(spec.track)[0], spec.task)  # one for all seeds of teachers
     model.load_state_dict(pristine)
     model.draw("init", spec.task, spec.seed)
     for parameter in model.parameters():

@@ -27,7 +27,7 @@ SPEC = RunSpec("last", "toy", "toy", "kd", "cod", "substitution", 16, 0)
 def forget() -> None:
     """What a process keeps warm, so that the cache folder is read again."""
     warm._teachers.clear()
-    for kept in (warm.corpus, warm.base, warm.reference, warm.draw, warm.near_evaluation, warm.pool):
+    for kept in (warm.corpus, warm._base, warm.reference, warm.draw, warm.near_evaluation, warm.pool):
         kept.cache_clear()
     for kept in (work._student, work._token_ids):
         kept.cache_clear()
@@ -204,3 +204,12 @@ def test_a_teacher_whose_answers_differ_is_another_one(cache: Path, undisturbed:
     assert undisturbed[1].rests_on is not None
     assert record.teacher_hash == undisturbed[1].teacher_hash
     assert record.rests_on["teacher"] != undisturbed[1].rests_on["teacher"]
+
+
+def test_what_no_seed_of_a_teacher_touches_is_kept_once() -> None:
+    assert warm.base("toy@1", "toy") is warm.base("toy", "toy")
+    assert warm.encoder("toy@1", "toy", "student") is warm.encoder("toy", "toy", "student")
+    assert warm.encoder("minilm-whole", "toy", "teacher") is warm.encoder("minilm-whole@2", "toy", "student")
+    assert warm.encoder("minilm", "toy", "teacher") is not warm.encoder("minilm", "toy", "student")
+    specs = [RunSpec("last", track, "toy", "kd", "standard", "", 8, 0) for track in ("toy", "toy@1")]
+    assert work.fresh_student(specs[0]) is work.fresh_student(specs[1])
