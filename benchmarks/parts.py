@@ -203,7 +203,6 @@ def _fit(classifier: Classifier, tokenizer: Any, track: Track, name: str) -> Lin
 _PLAN = """
 import json, resource, sys, time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from cod_bench.design import suites
 from cod_bench.design.filters import Filters
