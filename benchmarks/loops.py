@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cod_bench import device, registry
 from cod_bench.condition import Pair, Role, Row, TrainingSet
 from cod_bench.counterfactuals import warm
+from cod_bench.data import assets
 from cod_bench.design import tracks
 from cod_bench.device import supports_bf16
 from cod_bench.spec import RunSpec
@@ -29,7 +30,9 @@ BATCH = 8
 KS = (8, 64, 512)
 TIMED_K = 64
 """The budget whose batches are timed: eight steps an epoch."""
-FLOORS = {"minilm": (15.0, 3.5, 2.0), "deberta": (25.0, 6.0, 2.5)}
+FLOORS = {
+    **dict.fromkeys(("minilm", "minilm-whole", "mpnet-minilm"), (15.0, 3.5, 2.0)), "deberta": (25.0, 6.0, 2.5),
+}  # fmt: skip
 PAPER_FLOOR = 1.3
 ROUNDED, PAPER_FLOOR_ROUNDED = 1.4, 1.7
 """What bfloat16 adds to a floor, and its own floor where every epoch is evaluated."""
@@ -67,6 +70,44 @@ def minilm() -> Setting:
     track = replace(tracks.pin("minilm-fp32"))
     base = warm.base(track.name, "")
     return _setting("minilm", track, models.teacher(base, track, classes=2), base, base.tokenizer)
+
+
+def minilm_whole() -> Setting:
+    """The same teacher with all of its layers as student: the track `minilm-whole-fp32`."""
+    from cod_bench.training import model as models
+
+    track = tracks.pin("minilm-whole-fp32")
+    base = warm.base(track.name, "")
+    return _setting("minilm-whole", track, models.teacher(base, track, classes=2), base, base.tokenizer)
+
+
+def mpnet_minilm() -> Setting:
+    """MPNet -> the whole MiniLM as `mpnet-minilm-fp32` has them, each with its tokenizer; teacher not fine-tuned."""
+
+    track, small = tracks.track("mpnet-minilm-fp32"), warm.base("minilm-whole-fp32", "")
+    teacher, tokenizer = mpnet(track)
+    return _setting("mpnet-minilm", track, teacher, small, small.tokenizer, tokenizer)
+
+
+def mpnet(track: Track) -> tuple[Classifier, Any]:
+    """MPNet as a teacher before it is fitted, and its tokenizer; random weights of its size where the asset is not.
+
+    405 MB are not fetched for a bench. Random weights read MiniLM's tokens, which are cut as MPNet's are.
+    """
+    import torch
+    from transformers import MPNetConfig, MPNetModel
+
+    from cod_bench.training import model as models
+    from cod_bench.training.pretrained import Pretrained
+
+    if assets.state("mpnet") == "ready":
+        base = warm.base(track.name, "")
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made = MPNetModel(MPNetConfig(), add_pooling_layer=False).eval()
+        base = Pretrained(made, warm.base("minilm-whole-fp32", "").tokenizer)
+    return models.teacher(base, track, classes=2), base.tokenizer
 
 
 def deberta() -> Setting:
@@ -137,7 +178,10 @@ class Spread:
         return {"input_ids": spread[0] if one else spread}
 
 
-def _setting(name: str, track: Track, teacher: Classifier, base: Any, tokenizer: Any) -> Setting:
+def _setting(
+    name: str, track: Track, teacher: Classifier, base: Any, tokenizer: Any, teacher_tokenizer: Any = None
+) -> Setting:
+    """`teacher_tokenizer` is the student's if None."""
     from cod_bench.training import model as models
     from cod_bench.training.teacher import Teacher
 
@@ -145,7 +189,8 @@ def _setting(name: str, track: Track, teacher: Classifier, base: Any, tokenizer:
     teacher.draw("teacher-head", TASK)
     student = models.student(base, track, classes=2)
     student.draw("init", TASK, 0)
-    made = Teacher(teacher, tokenizer, track=track, sha256="0" * 64, about={})
+    own = tokenizer if teacher_tokenizer is None else teacher_tokenizer
+    made = Teacher(teacher, own, track=track, sha256="0" * 64, about={})
     return Setting(name, track, made, student, tokenizer)
 
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cod_bench import device, registry
 from cod_bench.counterfactuals import warm
@@ -28,12 +29,22 @@ from cod_bench.store import Artifacts, home
 from . import loops
 from .report import Clock, Cost, Line
 
+if TYPE_CHECKING:
+    from cod_bench.counterfactuals.pool import Pool
+    from cod_bench.split import Draw
+    from cod_bench.task import Example
+    from cod_bench.track import Track
+    from cod_bench.training.model import Classifier
+    from cod_bench.training.teacher import Teacher
+
 TASK = loops.TASK
 SMOKE, SMOKE_ROUNDED = "minilm-smoke-fp32", "minilm-smoke"
 FULL, ROUNDED = "minilm-fp32", "minilm"
 PLANNED, PLANNED_QUICK = 100_000, 10_000
 READ, READ_QUICK = 10_000, 1_000
 SEARCHED, SEARCHED_QUICK = 32, 8
+MPNET_RATE = 1e-4
+"""Of the teacher that MPNet becomes on the smoke track's rows."""
 
 
 @contextmanager
@@ -102,23 +113,27 @@ def _plain_smoke(spec: RunSpec, rows: int | None) -> Cost:
 def search(quick: bool) -> list[Line]:
     """Counterfactual search on quotes, text by text: what a worker does, on one core, in each precision."""
     names = [(FULL, SMOKE, "search"), *([(ROUNDED, SMOKE_ROUNDED, "search-bf16")] if device.supports_bf16() else [])]
-    return [_search(whole if _fitted(whole) else small, name, quick) for whole, small, name in names]
+    found = []
+    for whole, small, name in names:
+        device.set_threads()
+        track = whole if _fitted(whole) else small
+        draw, pool = warm.draw(track, TASK, 0, False), warm.pool(track, TASK, "substitution")
+        count = SEARCHED_QUICK if quick else SEARCHED
+        found.append(_search(draw, pool, name, count, f"teacher of {track}", {"CFEs a CPU second": 4}))
+    return found
 
 
-def _search(track: str, name: str, quick: bool) -> Line:
-    device.set_threads()
-    draw = warm.draw(track, TASK, 0, False)
-    pool = warm.pool(track, TASK, "substitution")
+def _search(draw: Draw, pool: Pool, name: str, count: int, whose: str, promised: dict[str, float]) -> Line:
     pool.state()
-    slots = draw.first_slots(SEARCHED_QUICK if quick else SEARCHED)
+    slots = draw.first_slots(count)
     answers, controls, valid, passes = Clock(), Clock(), 0, 0
     for slot in slots:
-        warm.teacher(track, TASK).forget()
+        pool.teacher.forget()
         with answers.of():
             answer, cfe, _ = pool.answer(slot)
         valid += cfe is not None
         passes += answer.teacher_passes
-        warm.teacher(track, TASK).forget()
+        pool.teacher.forget()
         with controls.of():
             pool._entry(slot, 0)
     extra = {
@@ -126,10 +141,10 @@ def _search(track: str, name: str, quick: bool) -> Line:
         "teacher passes a text": passes / len(slots),
         "with its control texts, CPU s": controls.cost.cpu * 100 / len(slots),
     }  # fmt: skip
-    told = f"{len(slots)} quotes, {valid} valid, teacher of {track}"
+    told = f"{len(slots)} quotes, {valid} valid, {whose}"
     return Line(
         name, "CFE search for 100 texts", answers.cost * (100 / len(slots)), measured=told, extra=extra,
-        promised={"CFEs a CPU second": 4},
+        promised=promised,
     )  # fmt: skip
 
 
@@ -143,16 +158,22 @@ def _fitted(track: str) -> bool:
 
 def teacher(quick: bool) -> list[Line]:
     """Fitting a teacher on a part of the pool, and the share of the time that is inside forward and backward."""
-    import torch
-
     from cod_bench.training import model as models
-    from cod_bench.training.teacher import fit
 
     device.set_threads()
-    data, base = warm.corpus(TASK), warm.base(FULL, "")
-    count = 160 if quick else 480
+    base, count = warm.base(FULL, ""), 160 if quick else 480
     track = replace(tracks.pin(FULL), teacher=replace(tracks.track(FULL).teacher, rows=count))
-    classifier = models.teacher(base, track, classes=2)
+    return [_fit(models.teacher(base, track, classes=2), base.tokenizer, track, "teacher")]
+
+
+def _fit(classifier: Classifier, tokenizer: Any, track: Track, name: str) -> Line:
+    """Fit it on as many rows as the track's teacher takes, scaled to an epoch of all."""
+    import torch
+
+    from cod_bench.training.teacher import fit
+
+    data = warm.corpus(TASK)
+    count = track.teacher.rows or len(data.train)
     classifier.draw("teacher-head", TASK)
     whole, inside = Clock(), Clock()
     own_forward, own_backward = classifier.forward, torch.Tensor.backward
@@ -168,15 +189,15 @@ def teacher(quick: bool) -> list[Line]:
     torch.Tensor.backward = timed(own_backward)  # type: ignore[method-assign]
     try:
         with whole.of():
-            fit(classifier, base.tokenizer, track, data)
+            fit(classifier, tokenizer, track, data)
     finally:
         torch.Tensor.backward = own_backward  # type: ignore[method-assign]
         del classifier.forward
     share = inside.cost.cpu / whole.cost.cpu
     extra = {"share inside forward and backward": share}
     scaled = whole.cost * (len(data.train) / count)
-    what, promised = f"one epoch on {len(data.train)} rows", dict.fromkeys(extra, 0.8)
-    return [Line("teacher", what, scaled, measured=f"{count} rows", extra=extra, promised=promised)]
+    what, promised = f"one epoch on {len(data.train)} rows, {track.precision}", dict.fromkeys(extra, 0.8)
+    return Line(name, what, scaled, measured=f"{count} rows", extra=extra, promised=promised)
 
 
 _PLAN = """
@@ -287,15 +308,55 @@ def deberta(quick: bool) -> list[Line]:
     return [*loops.measure(setting, quick=quick), *loops.means(setting, quick=quick)]
 
 
+def minilm_whole(quick: bool) -> list[Line]:
+    """Both loops on the track `minilm-whole-fp32`; its teacher and its searches are those of `minilm-fp32`."""
+    return loops.measure(loops.minilm_whole(), quick=quick)
+
+
+def mpnet_minilm(quick: bool) -> list[Line]:
+    """Both loops on the track `mpnet-minilm-fp32`, and MPNet's fitting and searches."""
+    return [*loops.measure(loops.mpnet_minilm(), quick=quick), *_mpnet()]
+
+
+def _mpnet() -> list[Line]:
+    """MPNet fitted on the smoke track's few rows, in bfloat16 where the CPU has it, and led by in each precision."""
+    from cod_bench.counterfactuals.pool import Pool
+    from cod_bench.split import Draw
+    from cod_bench.training.teacher import Teacher
+
+    names = {"mpnet-minilm-fp32": "mpnet-minilm-search"}
+    if device.supports_bf16():
+        names["mpnet-minilm"] = "mpnet-minilm-search-bf16"
+    few = replace(tracks.track(SMOKE).teacher, learning_rate=MPNET_RATE)
+    track = replace(tracks.track([*names][-1]), teacher=few)
+    classifier, tokenizer = loops.mpnet(track)
+    lines, data = [_fit(classifier, tokenizer, track, "mpnet-minilm-teacher")], warm.corpus(TASK)
+    for name, line in names.items():
+        judge = Teacher(classifier, tokenizer, track=tracks.track(name), sha256="0" * 64, about={})
+        right = partial(_right, judge)
+        draw = Draw(data.train, task=TASK, classes=2, seed=0, says=judge.says, eligible=right)
+        with tempfile.TemporaryDirectory() as folder:
+            plugin, artifacts = registry.load("generator", "substitution"), Artifacts(Path(folder))
+            pool = Pool(data, judge, plugin, artifacts, warm.near_evaluation(TASK))
+            lines.append(_search(draw, pool, line, SEARCHED_QUICK, f"teacher fitted on {few.rows} rows", {}))
+    return lines
+
+
+def _right(judge: Teacher, example: Example) -> bool:
+    return judge.predict(example.text) == example.label
+
+
 PARTS: Mapping[str, Callable[[bool], list[Line]]] = {
-    "minilm": minilm, "deberta": deberta, "smoke": smoke, "search": search, "teacher": teacher, "plan": planning,
-    "readers": readers, "workers": workers,
+    "minilm": minilm, "minilm-whole": minilm_whole, "mpnet-minilm": mpnet_minilm, "deberta": deberta, "smoke": smoke,
+    "search": search, "teacher": teacher, "plan": planning, "readers": readers, "workers": workers,
 }  # fmt: skip
 """Name -> what measures it, given whether to be quick."""
 
 ABOUT: Mapping[str, str] = {
     "minilm": "a step, an evaluation, a run at k = 8, 64, 512 and each means on minilm-fp32",
-    "deberta": "the same at DeBERTa-v3's real dimensions, random weights; 5 GB of memory",
+    "minilm-whole": "the same without the means on minilm-whole-fp32",
+    "mpnet-minilm": "the same on mpnet-minilm-fp32, and MPNet's fitting and searches; random weights without the asset",
+    "deberta": "as minilm, at DeBERTa-v3's real dimensions, random weights; 5 GB of memory",
     "smoke": "the smoke grid", "search": "counterfactual search", "teacher": "teacher fitting",
     "plan": "plan on 100,000 specs", "readers": "leaderboard and page from 10,000 records",
     "workers": "two workers against one",

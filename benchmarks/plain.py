@@ -67,6 +67,8 @@ class Loop:
         self.ids = _tokens(tokenizer, self.texts, track.max_length)
         self.labels = torch.tensor([row.label for row in training.rows])
         self.pad_id: int = tokenizer.pad_token_id
+        same = tokenizer is teacher.tokenizer
+        self.teacher_ids = self.ids if same else _tokens(teacher.tokenizer, self.texts, track.max_length)
         self.given = teacher_outputs == "once a text"
         self.steps = int(hparams["steps"])
         self.batches, self.epoch = batches_of(training, spec, int(hparams["batch_size"]), self.steps)
@@ -115,18 +117,23 @@ class Loop:
     def batch(self, rows: Sequence[int]) -> Batch:
         """Training rows padded to the longest, with the teacher's outputs."""
         ids, mask = (part.to(self.student.device) for part in _padded([self.ids[i] for i in rows], self.pad_id))
-        logits, hidden = self._given(rows, ids.shape[1]) if self.given else self._asked(ids, mask)
+        logits, hidden = self._given(rows, ids.shape[1]) if self.given else self._asked(rows)
         everywhere = torch.ones_like(mask)
         return Batch(
             rows=rows, ids=ids, mask=mask, labels=self.labels[list(rows)].to(ids.device), teacher_logits=logits,
             teacher_hidden=hidden, layer_mask=everywhere if self.habits else mask, teacher_mask=mask,
         )  # fmt: skip
 
-    def _asked(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+    def _asked(self, rows: Sequence[int]) -> tuple[Tensor, dict[int, Tensor]]:
         layers = sorted({pair[1] for pair in self.track.layer_map}) if self.distiller.needs_layers else []
         with torch.no_grad():
-            out = self.teacher.classifier(ids, mask, layers)
+            out = self.teacher.classifier(*self._for_teacher(rows), layers)
         return out.logits, out.hidden
+
+    def _for_teacher(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The batch as the teacher's own tokenizer numbers it."""
+        ids, mask = _padded([self.teacher_ids[i] for i in rows], self.teacher.tokenizer.pad_token_id)
+        return ids.to(self.student.device), mask.to(self.student.device)
 
     def _given(self, rows: Sequence[int], length: int) -> tuple[Tensor, dict[int, Tensor]]:
         pad_to = max(map(len, self.ids)) if self.distiller.needs_layers and self.habits else 0
@@ -162,8 +169,9 @@ class Loop:
 
         def states(batch: Batch) -> dict[int, Tensor]:
             model.train()
+            ids, mask = self._for_teacher(batch.rows) if side else (batch.ids, batch.mask)
             with torch.no_grad():
-                hidden: dict[int, Tensor] = model(batch.ids, batch.mask, layers).hidden
+                hidden: dict[int, Tensor] = model(ids, mask, layers).hidden
             model.eval()
             return hidden
 

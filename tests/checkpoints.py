@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,37 @@ def save(folder: Path, family: str, *, layers: int = 4, width: int = 32, seed: i
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+RESPELLED = {"[PAD]": "<pad>", "[UNK]": "<unk>", "[CLS]": "<s>", "[SEP]": "</s>"}
+
+
+def renumber(source: Path, target: Path) -> Path:
+    """Write a BERT folder to `target` with other ids and other special tokens: the same model of the same pieces."""
+    from safetensors.torch import load_file, save_file
+    from transformers import PreTrainedTokenizerFast
+
+    target.mkdir(parents=True)
+    rules = json.loads((source / "tokenizer.json").read_text())
+    size = len(rules["model"]["vocab"])
+    moved = [int(i) for i in torch.randperm(size, generator=torch.Generator().manual_seed(3))]
+    ids = {RESPELLED.get(piece, piece): moved[i] for piece, i in rules["model"]["vocab"].items()}
+    rules["model"] |= {"vocab": ids, "unk_token": "<unk>"}
+    for one in rules["added_tokens"]:
+        one["content"] = RESPELLED[one["content"]]
+        one["id"] = ids[one["content"]]
+    ends = {"sep": ["</s>", ids["</s>"]], "cls": ["<s>", ids["<s>"]], "trim_offsets": True, "add_prefix_space": False}
+    rules["post_processor"] = {"type": "RobertaProcessing", **ends}
+    (target / "tokenizer.json").write_text(json.dumps(rules))
+    names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_file=str(target / "tokenizer.json"), **names).save_pretrained(target)
+    config = json.loads((source / "config.json").read_text())
+    (target / "config.json").write_text(json.dumps({**config, "pad_token_id": ids["<pad>"]}))
+    weights = load_file(source / "model.safetensors")
+    table = weights["embeddings.word_embeddings.weight"]
+    weights["embeddings.word_embeddings.weight"] = torch.empty_like(table).index_copy_(0, torch.tensor(moved), table)
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    return target
 
 
 def make_model(family: str, vocabulary: int, layers: int, width: int, **changes: Any) -> Any:

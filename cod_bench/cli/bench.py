@@ -36,7 +36,7 @@ def bench_(
             "with --parts, which measures nothing", "only", "quick", "out", "compare", "gpu", "workers_per_device"
         )
         for name, about in timed.ABOUT.items():
-            say(f"  {name:9} {about}")
+            say(f"  {name:12} {about}")
         return
     if gpu:
         given.only("with --gpu, which is one part of its own", "only")

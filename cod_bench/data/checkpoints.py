@@ -197,11 +197,6 @@ def pooling_of(found: Path) -> Pooling:
     return "mean" if (found / "modules.json").exists() else "first"
 
 
-def same_tokens(one: Path, other: Path) -> bool:
-    """Whether two folders certainly cut texts alike: equal tokenizer rules, whatever else the files say."""
-    return bool(_tokenizer(one) == _tokenizer(other))
-
-
 def fingerprint(found: Path, *, anew: bool = False) -> str:
     """sha256 over names and sha256 of every file of FILES in a folder; large files are hashed once and remembered.
 
@@ -266,18 +261,6 @@ def _sums(files: list[Path], anew: bool) -> dict[str, str]:
     if new and not anew:
         write_atomic(memory, stamped({**_remembered(memory), **new}))
     return sums
-
-
-def _tokenizer(found: Path) -> Any:
-    """What decides on token ids: the rules in tokenizer.json without padding and truncation, else vocabulary files."""
-    file = found / "tokenizer.json"
-    if file.is_file():
-        rules = json.loads(file.read_text(encoding="utf-8"))
-        return {name: value for name, value in rules.items() if name not in ("padding", "truncation", "version")}
-    files = sorted(
-        {f for pattern in ("vocab*", "merges.txt", "*.model", "tokenizer_config.json") for f in found.glob(pattern)}
-    )
-    return [[f.name, hashlib.sha256(f.read_bytes()).hexdigest()] for f in files]
 
 
 def _with_safetensors(name: str) -> Path:

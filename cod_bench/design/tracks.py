@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cod_bench.data import checkpoints as sources
-from cod_bench.data import locks
+from cod_bench.data import locks, tokens
 from cod_bench.design.built_in import DEFAULT_RECIPE, TRACKS, _by_family
 from cod_bench.errors import RunError, UsageError, plain, unknown
 from cod_bench.registry import NAME
@@ -102,7 +102,7 @@ def define(
     sides = sources.side_of(teacher, "--teacher"), sources.side_of(student, "--student")
     folders = [sources.folder(side) for side in sides]
     depths = [sources.layers_of(folder) for folder in folders]
-    aligned = sides[0].same_model(sides[1]) or sources.same_tokens(*folders)
+    aligned = sides[0].same_model(sides[1]) or tokens.same(*folders)
     pairs = _pairs(layer_map, teacher=depths[0], student=depths[1], aligned=aligned)
     values = {
         "title": f"{folders[0].name if sides[0].weights == 'local' else teacher} -> "

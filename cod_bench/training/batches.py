@@ -49,8 +49,12 @@ class Rows:
         self._unknown = torch.full((teacher.classifier.head.out_features,), torch.nan, device=self._on)
         self._layers = layers
         self._aligned = track.aligned
-        if layers and self._aligned and tokenizer is not teacher.tokenizer:
-            _demand_alignment(self.ids, models.tokenise(teacher.tokenizer, texts, track.max_length), track)
+        self._teacher_ids, self._teacher_pad_id = self.ids, self._pad_id
+        if tokenizer is not teacher.tokenizer:
+            self._teacher_ids = models.tokenise(teacher.tokenizer, texts, track.max_length)
+            self._teacher_pad_id = teacher.tokenizer.pad_token_id
+            if layers and self._aligned:
+                _demand_alignment(cut(tokenizer, self.ids), cut(teacher.tokenizer, self._teacher_ids), track)
         self._layer_map = track.layer_map
 
     def batch(self, rows: Sequence[int]) -> Batch:
@@ -68,6 +72,10 @@ class Rows:
             teacher_hidden=hidden,
             layer_mask=torch.ones_like(mask) if self._all_positions else mask, teacher_mask=teacher_mask,
         )  # fmt: skip
+
+    def for_teacher(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Ids and mask of a batch's texts as the teacher's own tokenizer numbers them."""
+        return models.pad([self._teacher_ids[i] for i in batch.rows], self._teacher_pad_id, on=self._on)
 
     def initial_states(self, student: Classifier) -> Callable[[Batch], dict[int, Tensor]]:
         """Evaluation-mode states of the student as it is now, each row alone and only if somebody asks for it."""
@@ -107,9 +115,24 @@ def _own_length(states: Sequence[Mapping[int, Tensor]]) -> tuple[dict[int, Tenso
     return _stack(states, longest), device.send(mask, one_each[0].device)
 
 
-def _demand_alignment(own: Sequence[Sequence[int]], other: Sequence[Sequence[int]], track: Track) -> None:
+def cut(tokenizer: Any, rows: Sequence[Sequence[int]]) -> list[list[tuple[str, str]]]:
+    """Each row's tokens by what they stand for, not by id, as (kind, spelling): special ones are spelled by nobody."""
+    special = dict.fromkeys(tokenizer.all_special_ids, ("special", ""))
+    if tokenizer.unk_token_id is not None:
+        special[tokenizer.unk_token_id] = ("unknown", "")
+
+    def of(row: Sequence[int]) -> list[tuple[str, str]]:
+        spelled = tokenizer.convert_ids_to_tokens(row)
+        return [special.get(i, ("piece", word)) for i, word in zip(row, spelled, strict=True)]
+
+    return [of(row) for row in rows]
+
+
+def _demand_alignment(
+    own: Sequence[Sequence[tuple[str, str]]], other: Sequence[Sequence[tuple[str, str]]], track: Track
+) -> None:
     """Whether two tokenizers of a track that says so cut every training row alike."""
-    differing = sum(list(one) != list(two) for one, two in zip(own, other, strict=True))
+    differing = sum(one != two for one, two in zip(own, other, strict=True))
     if differing:
         raise RunError(
             f"track {track.name!r}: its two tokenizers cut {differing} of {len(own)} texts differently, so states "

@@ -144,10 +144,11 @@ def _setup(
         layers = sorted({pair[side] for pair in track.layer_map})
 
         def compute(batch: Batch) -> dict[int, Tensor]:
+            ids, mask = rows.for_teacher(batch) if side else (batch.ids, batch.mask)
             model.train()
             try:
                 with torch.no_grad():
-                    hidden: dict[int, Tensor] = model(batch.ids, batch.mask, layers).hidden
+                    hidden: dict[int, Tensor] = model(ids, mask, layers).hidden
             finally:
                 model.eval()  # the teacher outlives the run
             return hidden

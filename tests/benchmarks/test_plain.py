@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cod_bench import device, registry
+from cod_bench.benchmarks import loops
 from cod_bench.benchmarks.plain import Loop, TeacherOutputs, Texts
 from cod_bench.condition import TrainingSet
 from cod_bench.counterfactuals import warm
@@ -20,11 +21,12 @@ from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import identify
 from cod_bench.design.suites import CLAIMED
 from cod_bench.distiller import brings_fit
+from cod_bench.errors import RunError, UsageError
 from cod_bench.runner import work
 from cod_bench.spec import RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track
 from cod_bench.training.distil import train
-from tests.checkpoints import save
+from tests.checkpoints import renumber, save
 
 METHODS = tuple(name for name in registry.names("baseline") if not brings_fit(name))
 FAMILIES = ("bert", "deberta-v2", "qwen2")
@@ -45,6 +47,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]
             track = tracks.define(f"plain-{family}", str(teacher), str(student), max_length=32)
             teacher_recipe = TeacherRecipe(epochs=6, learning_rate=3e-3)
             found[family] = replace(track, teacher=teacher_recipe, recipe=RECIPE, recipes={}, precision="float32")
+        other = tracks.define(
+            "plain-renumbered", str(root / "bert-teacher"),
+            str(renumber(root / "bert-student", root / "renumbered-student")), max_length=32,
+        )  # fmt: skip
+        found["renumbered"] = replace(other, teacher=found["bert"].teacher, recipe=RECIPE, recipes={})
         found["frozen"] = replace(tracks.track("toy"), recipe=RECIPE, recipes={}, name="plain-frozen")
         found["decay"] = replace(found["bert"], recipe=replace(RECIPE, weight_decay=0.01), name="plain-decay")
         for family in (*FAMILIES, "frozen"):
@@ -138,6 +145,44 @@ def test_the_untouched_plain_loop_has_the_same_losses_to_a_ten_thousandth(
     wanted = spec(made[f"{family}, longer"], method, "cod")
     loop = plain(wanted, "in the batch", fused=False)
     np.testing.assert_allclose(Fast(wanted).losses, loop.done.losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["last", "paper"])
+@pytest.mark.parametrize("method", ["kd", "lwd", "ted"])
+def test_each_side_reads_with_its_own_tokenizer(made: dict[str, Track], method: str, protocol: str) -> None:
+    wanted = spec(made["renumbered"], method, "standard", protocol)
+    fast = Fast(wanted)
+    assert_equal(fast, plain(wanted, "once a text", fused=True))
+    loop = plain(wanted, "in the batch", fused=False)
+    np.testing.assert_allclose(fast.losses, loop.done.losses, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", ["lwd", "ted"])
+def test_layers_of_mpnet_teach_those_of_minilm_token_by_token(method: str) -> None:
+    try:
+        warm.base("mpnet-minilm-fp32", "")
+        warm.corpus(loops.TASK)
+    except (RunError, UsageError) as error:
+        pytest.skip(f"an asset cannot be had: {error}")
+    setting = loops.mpnet_minilm()
+    assert setting.tokenizer is not setting.teacher.tokenizer
+    wanted = replace(setting.spec(), method=method, k=8)
+    distiller, hparams = registry.load("baseline", method), setting.track.hparams(method, 8)
+    hparams = {**hparams, "steps": 3, "learning_rate": 1e-4}
+    training = loops.rows(8)
+    loop = Loop(
+        wanted, setting.track, training, distiller(), hparams, copy.deepcopy(setting.student), setting.teacher,
+        setting.tokenizer, teacher_outputs="in the batch",
+    )  # fmt: skip
+    loop.run(Texts())
+    done = train(
+        wanted, setting.track, training, distiller(), hparams, copy.deepcopy(setting.student), setting.teacher, None,
+        setting.tokenizer,
+    )  # fmt: skip
+    np.testing.assert_allclose(done.losses["loss"], loop.done.losses, rtol=1e-3)
+    assert done.losses["layers"][-1] < done.losses["layers"][0]
 
 
 def accuracy(logits: Sequence[Sequence[float]] | Any, labels: Sequence[int]) -> float:

@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 from cod_bench import device, registry
+from cod_bench.condition import Pair, Row, TrainingSet
 from cod_bench.counterfactuals import warm
 from cod_bench.design import built_in, tracks
 from cod_bench.design.identity import expected, not_applicable, run_id
 from cod_bench.design.suites import CLAIMED
 from cod_bench.distiller import brings_fit
-from cod_bench.errors import UsageError
+from cod_bench.errors import RunError, UsageError
 from cod_bench.records.record import record_from_json, to_json
 from cod_bench.runner import work
-from cod_bench.spec import RunSpec, needs_generator
+from cod_bench.spec import PROTOCOLS, RunSpec, needs_generator
 from cod_bench.track import Recipe, TeacherRecipe, Track
-from tests.checkpoints import FAMILIES, save
+from cod_bench.training.batches import Rows
+from cod_bench.training.model import tokenise
+from tests.checkpoints import FAMILIES, renumber, save
 
 METHODS = tuple(name for name in registry.names("baseline") if not brings_fit(name))
 SHORT = Recipe(learning_rate=3e-3, steps={4: 3}, filter_epochs=2)
@@ -38,6 +41,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Track]]
             teacher = save(root / f"{family}-teacher", family)
             student = save(root / f"{family}-student", family, layers=2, width=16, seed=1)
             found[family] = define(patch, f"tiny-{family}", teacher, student)
+        renumbered = renumber(root / "bert-student", root / "renumbered-student")
+        found["renumbered"] = define(patch, "tiny-renumbered", root / "bert-teacher", renumbered)
         found["across"] = define(patch, "tiny-across", root / "qwen2-teacher", root / "bert-student")
         yield found
 
@@ -100,6 +105,31 @@ def test_a_teacher_of_every_family_learns_and_is_edited(made: dict[str, Track], 
         warm.draw(made[family].name, "toy", 0, False), 8
     )
     assert any(entry.cfe for entry in entries)
+
+
+@pytest.mark.parametrize("protocol", ["last", "paper"])
+@pytest.mark.parametrize("method", ["kd", "lwd", "ted"])
+def test_a_student_whose_tokens_have_other_ids_learns_what_it_would_have(
+    made: dict[str, Track], method: str, protocol: str
+) -> None:
+    own, other = made["bert"], made["renumbered"]
+    assert other.aligned
+    assert other.layer_map == own.layer_map
+    teacher, student = warm.teacher(other.name, "toy").tokenizer, work.student_tokenizer(spec(other, method))
+    ids = [tokenise(tokenizer, ["great lamp"], 32)[0] for tokenizer in (teacher, student)]
+    assert ids[0] != ids[1]
+    wanted, found = (work.run_one(spec(track, method, "standard", protocol), {}) for track in (own, other))
+    assert found.history == wanted.history
+    assert found.predictions == wanted.predictions
+
+
+def test_a_text_that_names_a_special_token_of_one_side_is_told(made: dict[str, Track]) -> None:
+    track = made["renumbered"]
+    judge, tokenizer = warm.teacher(track.name, "toy"), work.student_tokenizer(spec(track, "lwd"))
+    first, second = (Row(text, i, 0, "original", "r") for i, text in enumerate(("great lamp", "great <s> lamp")))
+    training = TrainingSet((Pair(first, second),))
+    with pytest.raises(RunError, match="cut 1 of 2 texts differently"):
+        Rows(training, judge, tokenizer, track, PROTOCOLS["last"], layers=True)
 
 
 def test_across_families_each_side_reads_with_its_own_tokenizer(made: dict[str, Track]) -> None:
