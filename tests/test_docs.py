@@ -100,7 +100,7 @@ def test_most_of_it_is_carried_out() -> None:
     done = [words for block in ALL if block.run for words in docs.commands(block.text)]
     left = [words for block in LOOKED_UP for words in docs.commands(block.text)]
     assert len(done) > 70
-    assert len(left) < 35
+    assert len(left) < len(done) / 2
     assert {docs.split(words)[0] for words in done} >= {"run", "plan", "new", "check", "compare", "site", "merge"}
 
 
