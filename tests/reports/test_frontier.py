@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cod_bench.analysis import aggregate
@@ -221,6 +221,7 @@ def test_amounts_have_the_digits_that_tell_something(spent: float, text: str) ->
 
 
 @given(st.lists(st.floats(0, 1e6).map(lambda v: round(v, 6)), min_size=1, max_size=20))
+@example([1e-06])
 def test_costs_keep_their_order_on_the_axis_and_ticks_stand_inside(costs: list[float]) -> None:
     axis = scale.of_costs(costs)
     places = [axis.at(cost) for cost in sorted(costs)]

@@ -53,7 +53,7 @@ def amount(spent: float) -> str:
         return f"{spent:,.0f}"
     if spent >= 1:
         return f"{spent:.1f}".removesuffix(".0")
-    return f"{spent:.{min(6, 1 - math.floor(math.log10(spent)))}f}".rstrip("0").removesuffix(".")
+    return f"{spent:.{min(9, 1 - math.floor(math.log10(spent)))}f}".rstrip("0").removesuffix(".")
 
 
 def of_costs(costs: Iterable[float]) -> Scale:
