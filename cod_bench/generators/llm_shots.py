@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cod_bench.generators._llm.ledger import Request
     from cod_bench.task import Task
 
-SAMPLES, ROUNDS = 4, 2
+SAMPLES, ROUNDS = 4, 3
 """Answers drawn at once, and how often at most."""
 TEMPERATURE = 0.7
 
@@ -36,8 +36,9 @@ class LlmShots(Llm):
     tokens: ClassVar[tuple[float, int]] = (0.5, 32)
     card: ClassVar[str] = (
         "As llm, by a chat with worked examples of the very task: four samples in one request, of which the valid one "
-        "with the fewest edits is taken; if none is, once more with the teacher's verdicts. Made for small models on "
-        "one's own machine. Weak: the examples, which are made up, steer what is edited; first answers are sampled."
+        "with the fewest edits is taken; if none is, up to twice more with the teacher's verdicts. Made for small "
+        "models on one's own machine. Weak: the examples, which are made up, steer what is edited; first answers are "
+        "sampled."
     )
 
     def params(self) -> dict[str, Any]:

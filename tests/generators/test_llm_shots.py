@@ -76,10 +76,11 @@ def test_only_where_none_is_valid_a_second_round_is_told_what_became_of_the_firs
     assert (again, len(server.sent)) == (found, 2)
 
 
-def test_after_two_rounds_it_ends_and_faults_are_no_attempts(server: Server) -> None:
-    found = answer(server, choices("bad", "", "", ""), choices(TEXT, "good", "it was great", "the film"), choices(FLIP))
+def test_after_three_rounds_it_ends_and_faults_are_no_attempts(server: Server) -> None:
+    none = choices("bad", "", "", ""), choices(TEXT, "good", "it was great", "the film"), choices("", "", "", "")
+    found = answer(server, *none, choices(FLIP))
     assert found == Answer("bad", (), 0)
-    assert len(server.sent) == 2
+    assert len(server.sent) == 3
 
 
 def test_an_endpoint_that_gives_one_answer_at_a_time_is_asked_for_the_others(server: Server) -> None:
@@ -127,7 +128,7 @@ def test_its_params_tell_samples_examples_and_rounds_and_leave_those_of_llm_alon
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = LlmShots().params()
-    wanted = {"samples": 4, "attempts": 2, "temperature": 0.7, "tokens": [0.5, 32], "shortest": 0.5, "prompt": "shots"}
+    wanted = {"samples": 4, "attempts": 3, "temperature": 0.7, "tokens": [0.5, 32], "shortest": 0.5, "prompt": "shots"}
     assert wanted.items() <= params.items()
     assert not {"samples", "shortest"} & Llm().params().keys()
     monkeypatch.setenv("COD_BENCH_LLM_SAMPLES", "2")
@@ -146,7 +147,7 @@ def test_what_is_gathered_is_all_that_answers_need_and_its_lines_name_the_genera
     server.script = [choices(*[f"{TEXT} {i}".replace("dull", "great")] * 4) for i in range(3)]
     generator, told = LlmShots(), list[str]()
     bill = generator.quote(asks, Linear())
-    assert (bill.texts, bill.least, bill.most) == (3, 3, 6)
+    assert (bill.texts, bill.least, bill.most) == (3, 3, 9)
     assert bill.seconds > 0
     bought = generator.gather(asks, Linear(), Terms(concurrency=1, tell=told.append))
     assert bought.requests == len(server.sent) == 3
