@@ -196,8 +196,8 @@ SUITES: Mapping[str, Suite] = {
             families="asked",
             asked=tuple(Asked("cod", other) for other in ("standard", "random", "shuffled", "unvalidated")),
             expected=(
-                Expected("cod", "standard", "above", "exploratory trial, llm_v3, 42 quotes: +3.2 [1.4, 5.1]"),
-                Expected("cod", "random", "above", "the same trial: +5.5 [3.2, 7.8]"),
+                Expected("cod", "standard", "above", "exploratory trial, llm_v3, 42 quotes: +3.2 (1.4 to 5.1)"),
+                Expected("cod", "random", "above", "the same trial: +5.5 (3.2 to 7.8)"),
             ),
             seen="that trial, and which share of 50 dev texts has a valid counterfactual; of seeds 210 to 214 nothing",
         ),
