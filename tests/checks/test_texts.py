@@ -88,7 +88,7 @@ def test_names_that_only_some_systems_tell_apart_are_told() -> None:
     assert colliding(["x\u00e9.json", "xe\u0301.json"]) == {"xe\u0301.json": told.format("x\u00e9.json")}
 
 
-@pytest.mark.parametrize("name", ["why", "confirm", "curve"])
+@pytest.mark.parametrize("name", ["why", "confirm", "strong", "curve", "embedded-llm"])
 def test_what_declarations_of_every_kind_of_family_say_is_no_text(name: str) -> None:
     made = declare.declaration(
         suites.suite(name), track="minilm-fp32", protocol="last", date="2026-01-01", version="0.1.0", commit="a" * 40
