@@ -51,7 +51,7 @@ def test_a_script_is_installed_and_shown(shell: str, tmp_path: Path) -> None:
         ("cod-bench ru", "run"),
         ("cod-bench plan --prot", "--protocol"),
         ("cod-bench cfe insp", "inspect"),
-        ("cod-bench run --suite embedded-", "embedded-full"),
+        ("cod-bench run --suite embedded-f", "embedded-full"),
         ("cod-bench run --method kd,lw", "kd,lwd"),
         ("cod-bench plan --task rt_", "rt_quotes"),
         ("cod-bench plan --condition shuf", "shuffled"),
