@@ -360,7 +360,13 @@ def spent(made: Plan) -> list[str]:
 
 
 def bills(made: Plan) -> list[str]:
-    """What `plan` says of paid counterfactuals: a line a generator."""
+    """What `plan` says of paid counterfactuals: a line a generator, and one where it cannot answer as things are."""
     missing = [planned.spec for planned in made.runs if planned.state != "done"]
     found = cfe.forecast(missing)
-    return [f"counterfactuals by {name} if none were bought yet: {cfe.told(bill)}" for name, bill in found.items()]
+    lines = [f"counterfactuals by {name} if none were bought yet: {cfe.told(bill)}" for name, bill in found.items()]
+    for name in found:
+        try:
+            registry.load("generator", name).ready({spec.task for spec in missing if spec.generator == name})
+        except UsageError as unready:
+            lines.append(f"run would end at once: {plain(unready)}")
+    return lines

@@ -126,8 +126,13 @@ def test_a_plan_tells_requests_and_dollars(
     said = capsys.readouterr().out
     assert "counterfactuals by llm if none were bought yet: 320 texts, 320 to 1,280 requests" in said
     assert "$" in said
+    assert "run would end at once: generator 'llm': nothing for brand_tweets, rt_quotes is among" in said
+    assert cod_bench(monkeypatch, "plan", "--suite", "toy", *where, "--generator", "llm_shots") == 0
+    assert "run would end at once: " in (said := capsys.readouterr().out)
+    assert "example" in said
     assert cod_bench(monkeypatch, "plan", "--suite", "embedded", *where) == 0
-    assert "counterfactuals" not in capsys.readouterr().out
+    assert "counterfactuals" not in (said := capsys.readouterr().out)
+    assert "at once" not in said
 
 
 def test_needs_are_the_largest_budgets_of_each_draw() -> None:
