@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOMS = (
-    "data", "design", "training", "counterfactuals", "runner", "records", "analysis", "reports", "checks", "cli",
+    "data", "design", "training", "counterfactuals", "runner", "records", "analysis", "reports", "checks", "cli", "lab",
 )  # fmt: skip
 PLUGINS = {
     "tasks": {"data"},
@@ -23,6 +23,7 @@ PLUGINS = {
 MAY: dict[str, set[str]] = {
     "nouns": set(),
     "data": set(),
+    "lab": set(),
     "records": set(),
     "design": {"data"},
     "training": {"data", "records"},
@@ -43,6 +44,7 @@ HEAVY = {"torch", "transformers", "datasets", "evaluate", "pandas", "matplotlib"
 MAY_BE_HEAVY = {
     "training": HEAVY,
     "cod_bench/runner/metrics.py": {"datasets", "evaluate"},
+    "cod_bench/lab/networks.py": {"torch"},
     "benchmarks/plain.py": HEAVY,
     "benchmarks/test_bench.py": HEAVY,
 }

@@ -1,4 +1,4 @@
-"""`cod-bench bench` -> one function a part, its lines printed. Added to the command line by app.py."""
+"""The verbs `bench` and `lab`: experiments beside the suites -> lines and files. Added to the command by app.py."""
 
 from __future__ import annotations
 
@@ -75,5 +75,38 @@ def bench_(
         say("", f"wrote {out}")
 
 
+LABS = ("moons", "fisher")
+
+
+def lab(
+    name: Annotated[str, typer.Argument(help="moons or fisher; both, when none is named.")] = "",
+    out: Annotated[Path, typer.Option("--out", help="Folder for rows, tables and figures.")] = Path("lab"),
+    seeds: Annotated[int, typer.Option("--seeds", min=4, help="Of moons: worlds, each with a teacher.")] = 60,
+    draws: Annotated[int, typer.Option("--draws", min=2, help="Of fisher: samples of rows a setting.")] = 1000,
+    read_only: Annotated[bool, typer.Option("--read", help="Only tables and figures, from the rows there.")] = False,
+) -> None:
+    """The paper's picture and theorems in numbers: boundaries over two moons, Fisher information and its estimates."""
+    from cod_bench.reports.lab import page
+
+    if name and name not in LABS:
+        raise unknown("lab", name, LABS)
+    given.only("with fisher", *(("seeds",) if name == "fisher" else ()))
+    given.only("with moons", *(("draws",) if name == "moons" else ()))
+    if read_only:
+        given.only("with --read, which runs nothing", "seeds", "draws")
+    given.out_folder("--out", out)
+    for one in [name] if name else LABS:
+        if not read_only:
+            from cod_bench.lab import files
+
+            if one == "moons":
+                files.moons_to(out, range(seeds), lambda said: say(f"moons: {said}", err=True))
+            else:
+                files.fisher_to(out, draws, lambda said: say(f"fisher: {said}", err=True))
+        for finding in page.write_moons(out) if one == "moons" else page.write_fisher(out):
+            say(f"- {finding}")
+        say(f"wrote {out / f'{one}.md'}, its rows and figures")
+
+
 bench_.__name__ = "bench"
-VERBS = (bench_,)
+VERBS = (bench_, lab)

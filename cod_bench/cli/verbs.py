@@ -48,7 +48,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Title -> parameters, as the verbs call them."""
 GROUP_OF = {name: title for title, names in GROUPS.items() for name in names}
 VERBS = {
-    "Run": ("run", "plan", "status", "list"),
+    "Run": ("run", "plan", "status", "list", "lab"),
     "Read": ("leaderboard", "compare", "frontier", "power", "table", "claims", "figure", "export", "site"),
     "Make your own": ("new", "check", "cfe", "judge", "recipe"),
     "Publish": ("declare", "lock", "merge", "reproduce", "verify"),

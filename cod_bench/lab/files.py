@@ -1,0 +1,108 @@
+"""Outcomes of the lab -> CSV files, a row each, in a folder of one's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from cod_bench.lab import fisher, moons, rows
+from cod_bench.lab.boundaries import Boundary, grid_points
+from cod_bench.lab.moons import Listener
+from cod_bench.lab.rows import Cell
+from cod_bench.store import write_atomic
+
+DIGITS = 6
+"""Significant digits: what is measured here is known to three."""
+PICTURED = 1
+"""The seed whose points and boundaries are drawn; fixed before any was looked at."""
+
+
+def moons_to(folder: Path, seeds: Sequence[int] = moons.SEEDS, listen: Listener = moons.quiet) -> None:
+    """Run two moons and write `moons.csv`, a row a student, and what a picture of one seed needs."""
+    write(folder / "moons.csv", moons.run(moons.cells(seeds), listen))
+    points, lines = picture(seeds[PICTURED % len(seeds)])
+    write(folder / "moons-points.csv", points)
+    write(folder / "moons-lines.csv", lines)
+
+
+def fisher_to(folder: Path, draws: int = fisher.DRAWS, listen: Listener = moons.quiet) -> None:
+    """Run the logistic regressions and write `fisher-order.csv` and `fisher-errors.csv`, a row a setting."""
+    write(folder / "fisher-order.csv", fisher.orders(draws))
+    listen("orders of information compared")
+    write(folder / "fisher-errors.csv", fisher.errors(draws))
+    listen("errors of estimates compared")
+
+
+def picture(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Points that each condition's student of a seed sees, and every boundary, the teacher's among them."""
+    own = [Cell(seed, moons.SWEPT_K, condition, overshoot=moons.OVERSHOOT) for condition in moons.CONDITIONS]
+    worlds = moons.teachers([(seed, 0.0)])
+    world = worlds[seed, 0.0]
+    made = {cell: rows.draw(world, cell) for cell in own}
+    students = moons.fit(own, made, worlds)
+    margins = students.margins(grid_points())
+    points = [_point("data", at, gold) for at, gold in zip(world.points, world.gold, strict=True)]
+    lines = [*_line("teacher", world.boundary)]
+    for at, cell in enumerate(own):
+        drawn = made[cell]
+        points += [_point(cell.condition, *row) for row in zip(drawn.points, drawn.labels, strict=True)]
+        points += [
+            _point(cell.condition, start, -1, end) for start, end in zip(*drawn.pairs, strict=True)
+        ]  # fmt: skip
+        lines += _line(cell.condition, Boundary.of(margins[at]))
+    return points, lines
+
+
+def write(path: Path, found: Iterable[Any]) -> None:
+    """Write rows, dataclasses or mappings, with a head line; nested dataclasses become columns `field.field`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    flat = [_flat(one) for one in found]
+    if not flat:
+        raise ValueError(f"{path}: no rows")
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    text = io.StringIO()
+    into = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    into.writeheader()
+    into.writerows(flat)
+    write_atomic(path, text.getvalue())
+
+
+def _flat(found: Any, before: str = "") -> dict[str, str]:
+    named = {field.name: getattr(found, field.name) for field in fields(found)} if is_dataclass(found) else found
+    row: dict[str, str] = {}
+    for name, value in named.items():
+        if is_dataclass(value):
+            # a cell's fields are what a row is called by; others keep their own place in the name
+            row |= _flat(value, "" if name == "cell" else f"{before}{name}.")
+        elif value is not None:
+            row[f"{before}{name}"] = _told(value)
+    return row
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.{DIGITS}g}"
+    return str(value)
+
+
+def _point(of: str, at: Any, label: int, end: Any = None) -> dict[str, Any]:
+    row = {"of": of, "x": float(at[0]), "y": float(at[1]), "label": int(label)}
+    return row if end is None else row | {"end_x": float(end[0]), "end_y": float(end[1])}
+
+
+def _line(of: str, boundary: Boundary) -> list[dict[str, Any]]:
+    return [
+        {"of": of, "piece": piece, "x": float(x), "y": float(y)}
+        for piece, line in enumerate(boundary.lines)
+        for x, y in line
+    ]

@@ -1,0 +1,81 @@
+"""The lab's files -> a folder's page: each question, its sentence, its table and the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cod_bench.reports.figures import sheets
+from cod_bench.reports.lab import draw, fisher, moons, read
+from cod_bench.reports.lab.moons import Section
+from cod_bench.store import write_atomic
+
+MOONS = """# Two moons
+
+The picture by which the paper explains itself, in numbers. {seeds} seeds; a seed has 1,000 points with noise 0.2, a
+teacher (2-64-64-2, tanh, Adam, 400 steps) and students (2-16-2, 1,500 steps) that learn k rows with CE + 20 T² KL,
+T = 2, all rows a step, all starting alike. A counterfactual is the nearest point of the teacher's boundary and
+{overshoot} beyond it; originals that the teacher gets wrong are passed over. Intervals are 95 % t intervals of paired
+differences over seeds, one by one, for none of which a family was declared. Made by `cod-bench lab moons`; every
+student is a row of [moons.csv](moons.csv).
+
+![Boundaries of the teacher, dashed, and of students on k = 20 rows](moons-pair.svg)
+
+![The same for every condition](moons-conditions.svg)
+
+![cod minus every other condition, in distance and in agreement](moons-effects.svg)
+
+![Overshoot and errors of the teacher varied](moons-sweeps.svg)
+"""
+FISHER = """# Logistic regression
+
+Rows are standard normal in five dimensions, the teacher is sigmoid(w'x), 40 rows a student, 1,000 draws. `cod` has 20
+originals and, for each, its counterfactual: moved along w to where w'x is a stated number of logits on the other side.
+Estimators are ridge (0.1) and Firth's. Made by `cod-bench lab fisher`; every setting is a row of
+[fisher-order.csv](fisher-order.csv) and [fisher-errors.csv](fisher-errors.csv), which hold random moves too.
+
+![Smallest eigenvalue and gain in angle against the overshoot](fisher.svg)
+"""
+
+
+def write_moons(folder: Path) -> list[str]:
+    """Write `moons.md` and its figures.
+
+    Returns:
+        The finding of each question.
+
+    Raises:
+        UsageError: a file of the lab is missing.
+    """
+    found = read.rows(folder, "moons.csv")
+    seeds = len({row["seed"] for row in found})
+    sections = moons.sections(found)
+    for name, figure in draw.of_moons(folder).items():
+        write_atomic(folder / f"{name}.svg", sheets.data(figure, "svg"))
+    write_atomic(folder / "moons.md", _page(MOONS.format(seeds=seeds, overshoot="0.05"), sections))
+    return [section.finding for section in sections]
+
+
+def write_fisher(folder: Path) -> list[str]:
+    """Write `fisher.md` and its figure.
+
+    Returns:
+        The finding of each question.
+
+    Raises:
+        UsageError: a file of the lab is missing.
+    """
+    sections = fisher.sections(read.rows(folder, "fisher-order.csv"), read.rows(folder, "fisher-errors.csv"))
+    for name, figure in draw.of_fisher(folder).items():
+        write_atomic(folder / f"{name}.svg", sheets.data(figure, "svg"))
+    write_atomic(folder / "fisher.md", _page(FISHER, sections))
+    return [section.finding for section in sections]
+
+
+def _page(head: str, sections: list[Section]) -> str:
+    from tabulate import tabulate
+
+    parts = [head]
+    for one in sections:
+        table = tabulate(one.rows, one.head, tablefmt="pipe", disable_numparse=True)
+        parts.append(f"## {one.title}\n\n{one.how}\n\n**{one.finding}**\n\n{table}\n")
+    return "\n".join(parts)

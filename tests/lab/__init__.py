@@ -1,0 +1,1 @@
+"""Tests of the lab: networks, boundaries, rows, bound, logistic regressions, files and their pages."""
