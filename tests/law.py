@@ -23,7 +23,7 @@ PLUGINS = {
 MAY: dict[str, set[str]] = {
     "nouns": set(),
     "data": set(),
-    "lab": set(),
+    "lab": {"data", "design", "training", "counterfactuals", "runner", "records"},
     "records": set(),
     "design": {"data"},
     "training": {"data", "records"},

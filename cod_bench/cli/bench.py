@@ -76,36 +76,74 @@ def bench_(
 
 
 LABS = ("moons", "fisher")
+"""Experiments that are run when none is named."""
+TEXT = "text"
 
 
 def lab(
-    name: Annotated[str, typer.Argument(help="moons or fisher; both, when none is named.")] = "",
+    name: Annotated[str, typer.Argument(help="moons, fisher or text; the first two, when none is named.")] = "",
     out: Annotated[Path, typer.Option("--out", help="Folder for rows, tables and figures.")] = Path("lab"),
     seeds: Annotated[int, typer.Option("--seeds", min=4, help="Of moons: worlds, each with a teacher.")] = 60,
     draws: Annotated[int, typer.Option("--draws", min=2, help="Of fisher: samples of rows a setting.")] = 1000,
+    foreign: Annotated[
+        list[str] | None, typer.Option("--foreign", help="Of text: TASK=FILE of pairs that others wrote, JSONL.")
+    ] = None,
+    track: Annotated[str, typer.Option("--track", help="Of text: instead of minilm.")] = "",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Of text: processes.")] = devices.cores(),
     read_only: Annotated[bool, typer.Option("--read", help="Only tables and figures, from the rows there.")] = False,
 ) -> None:
     """The paper's picture and theorems in numbers: boundaries over two moons, Fisher information and its estimates."""
     from cod_bench.reports.lab import page
 
-    if name and name not in LABS:
-        raise unknown("lab", name, LABS)
-    given.only("with fisher", *(("seeds",) if name == "fisher" else ()))
-    given.only("with moons", *(("draws",) if name == "moons" else ()))
+    if name and name not in page.WRITERS:
+        raise unknown("lab", name, page.WRITERS)
+    chosen = (name,) if name else LABS
+    given.only(
+        f"with {' and '.join(chosen)}",
+        *(own for kind, options in OPTIONS.items() if kind not in chosen for own in options),
+    )
     if read_only:
-        given.only("with --read, which runs nothing", "seeds", "draws")
+        given.only("with --read, which runs nothing", *(option for own in OPTIONS.values() for option in own))
     given.out_folder("--out", out)
-    for one in [name] if name else LABS:
+    for one in chosen:
         if not read_only:
-            from cod_bench.lab import files
-
-            if one == "moons":
-                files.moons_to(out, range(seeds), lambda said: say(f"moons: {said}", err=True))
-            else:
-                files.fisher_to(out, draws, lambda said: say(f"fisher: {said}", err=True))
-        for finding in page.write_moons(out) if one == "moons" else page.write_fisher(out):
+            _run(one, out, seeds, draws, _files(foreign), track, workers)
+        for finding in page.WRITERS[one](out):
             say(f"- {finding}")
         say(f"wrote {out / f'{one}.md'}, its rows and figures")
+
+
+OPTIONS = {"moons": ("seeds",), "fisher": ("draws",), TEXT: ("foreign", "track", "workers")}
+"""Experiment -> options that are of it alone."""
+
+
+def _run(name: str, out: Path, seeds: int, draws: int, foreign: dict[str, Path], track: str, workers: int) -> None:
+    from cod_bench.lab import files
+
+    def listen(said: str) -> None:
+        say(f"{name}: {said}", err=True)
+
+    if name == TEXT:
+        files.text_to(out, foreign, track, workers, listen)
+    elif name == "moons":
+        files.moons_to(out, range(seeds), listen)
+    else:
+        files.fisher_to(out, draws, listen)
+
+
+def _files(foreign: list[str] | None) -> dict[str, Path]:
+    """TASK=FILE words -> task -> file.
+
+    Raises:
+        UsageError: a word that is none, or a task twice.
+    """
+    found: dict[str, Path] = {}
+    for word in foreign or ():
+        task, _, path = word.partition("=")
+        if not task or not path or task in found:
+            raise UsageError(f"--foreign {word}: write TASK=FILE, each task once")
+        found[task] = Path(path)
+    return found
 
 
 bench_.__name__ = "bench"

@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, is_dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cod_bench.lab import fisher, moons, rows
+from cod_bench import device as devices
+from cod_bench.counterfactuals.pairs import Pair
+from cod_bench.errors import unknown
+from cod_bench.lab import fisher, moons, rows, text
 from cod_bench.lab.boundaries import Boundary, grid_points
 from cod_bench.lab.moons import Listener
 from cod_bench.lab.rows import Cell
+from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
 
 DIGITS = 6
@@ -36,6 +43,55 @@ def fisher_to(folder: Path, draws: int = fisher.DRAWS, listen: Listener = moons.
     listen("orders of information compared")
     write(folder / "fisher-errors.csv", fisher.errors(draws))
     listen("errors of estimates compared")
+
+
+def text_to(
+    folder: Path, foreign: Mapping[str, Path], track: str = "", workers: int = 1, listen: Listener = moons.quiet
+) -> None:
+    """Train the students of real texts and write `text.csv`, a row a student, and `text-margins.csv`.
+
+    Args:
+        foreign: task -> a file of pairs that somebody else wrote.
+
+    Raises:
+        UsageError: a file that is none of pairs, or of a task that is not among those of the experiment.
+    """
+    from cod_bench.counterfactuals import pairs
+
+    for task in foreign:
+        if task not in text.SUITE.tasks:
+            raise unknown("task", task, text.SUITE.tasks)
+    given = {task: pairs.read(path).pairs for task, path in foreign.items()}
+    runs = text.specs(track=track)
+    found: list[text.Geometry] = []
+    # one task's runs are dealt out whole seeds at a time, so that a worker's warm pools are of use to it
+    groups = [
+        [run for run in runs if (run.task, run.seed) == key] for key in dict.fromkeys((r.task, r.seed) for r in runs)
+    ]
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=devices.set_threads) as pool:
+        for made in pool.map(partial(_of_text, given), groups):
+            found += made
+            listen(f"{len(found)} of {len(runs)} students measured")
+        margins = [row for part in pool.map(text.margins, _by_task(runs)) for row in part]
+        teachers = list(pool.map(partial(_teacher_of_text, given), {run.task: run for run in runs}.values()))
+    write(folder / "text.csv", [*found, *teachers])
+    write(folder / "text-margins.csv", margins)
+
+
+def _of_text(given: Mapping[str, Sequence[Pair]], runs: Sequence[RunSpec]) -> list[text.Geometry]:
+    return [text.geometry(run, _foreign(given, run)) for run in runs]
+
+
+def _teacher_of_text(given: Mapping[str, Sequence[Pair]], run: RunSpec) -> text.Geometry:
+    return text.taught(run.track, run.task, _foreign(given, run))
+
+
+def _foreign(given: Mapping[str, Sequence[Pair]], run: RunSpec) -> dict[str, list[Pair]]:
+    return {text.FOREIGN: text.fitting(run.track, run.task, given[run.task])} if run.task in given else {}
+
+
+def _by_task(runs: Sequence[RunSpec]) -> list[list[RunSpec]]:
+    return [[run for run in runs if run.task == task] for task in dict.fromkeys(run.task for run in runs)]
 
 
 def picture(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -68,18 +124,18 @@ def write(path: Path, found: Iterable[Any]) -> None:
     if not flat:
         raise ValueError(f"{path}: no rows")
     names = list(dict.fromkeys(name for row in flat for name in row))
-    text = io.StringIO()
-    into = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    told = io.StringIO()
+    into = csv.DictWriter(told, names, restval="", lineterminator="\n")
     into.writeheader()
     into.writerows(flat)
-    write_atomic(path, text.getvalue())
+    write_atomic(path, told.getvalue())
 
 
 def _flat(found: Any, before: str = "") -> dict[str, str]:
     named = {field.name: getattr(found, field.name) for field in fields(found)} if is_dataclass(found) else found
     row: dict[str, str] = {}
     for name, value in named.items():
-        if is_dataclass(value):
+        if is_dataclass(value) or isinstance(value, Mapping):
             # a cell's fields are what a row is called by; others keep their own place in the name
             row |= _flat(value, "" if name == "cell" else f"{before}{name}.")
         elif value is not None:

@@ -38,6 +38,12 @@ def test_fisher_goes_into_a_folder_and_is_read_again(called: Caller, tmp_path: P
         (("--read", "--draws", "5"), "--draws"),
         (("moons", "--read"), "lab/moons.csv: is not there; run `cod-bench lab moons --out lab` first"),
         (("moons", "--out", "file"), "--out file"),
+        (("--workers", "2"), "--workers: has no effect with moons and fisher"),
+        (("text", "--seeds", "5"), "--seeds: has no effect with text"),
+        (("text", "--foreign", "rt_quotes"), "--foreign rt_quotes: write TASK=FILE"),
+        (("text", "--foreign", "rt_quotes=none"), "--pairs none"),
+        (("text", "--foreign", "sst2=file"), "task 'sst2'"),
+        (("text", "--track", "minilm-smoke"), "minilm-smoke"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cod_bench.reports.figures import sheets
-from cod_bench.reports.lab import draw, fisher, moons, read
+from cod_bench.reports.lab import draw, fisher, moons, read, text
 from cod_bench.reports.lab.moons import Section
 from cod_bench.store import write_atomic
 
@@ -34,6 +34,15 @@ Estimators are ridge (0.1) and Firth's. Made by `cod-bench lab fisher`; every se
 [fisher-order.csv](fisher-order.csv) and [fisher-errors.csv](fisher-errors.csv), which hold random moves too.
 
 ![Smallest eigenvalue and gain in angle against the overshoot](fisher.svg)
+"""
+
+TEXT = """# Geometry on real texts
+
+{students} students of {tasks}, kd, k = {k}, {seeds} seeds that no suite has, by the same code and recipes as the
+suites'. Differences are means over tasks of paired differences over seeds, with 95 % t intervals over (task, seed)
+units, evaluation rows and pairs fixed, one by one, for none of which a family was declared. Made by
+`cod-bench lab text`; every student is a row of [text.csv](text.csv), margins are in
+[text-margins.csv](text-margins.csv).
 """
 
 
@@ -69,6 +78,30 @@ def write_fisher(folder: Path) -> list[str]:
         write_atomic(folder / f"{name}.svg", sheets.data(figure, "svg"))
     write_atomic(folder / "fisher.md", _page(FISHER, sections))
     return [section.finding for section in sections]
+
+
+def write_text(folder: Path) -> list[str]:
+    """Write `text.md`.
+
+    Returns:
+        The finding of each question.
+
+    Raises:
+        UsageError: a file of the lab is missing.
+    """
+    found = read.rows(folder, "text.csv")
+    sections = text.sections(found, read.rows(folder, "text-margins.csv"))
+    students = [row for row in found if row["condition"] != text.TEACHER]
+    told = TEXT.format(
+        students=len(students), seeds=len({row["seed"] for row in students}),
+        tasks=" and ".join(dict.fromkeys(row["task"] for row in students)), k=students[0]["k"],
+    )  # fmt: skip
+    write_atomic(folder / "text.md", _page(told, sections))
+    return [section.finding for section in sections]
+
+
+WRITERS = {"moons": write_moons, "fisher": write_fisher, "text": write_text}
+"""Experiment -> what writes its page."""
 
 
 def _page(head: str, sections: list[Section]) -> str:
