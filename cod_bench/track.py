@@ -96,13 +96,18 @@ class TeacherRecipe:
     adam_betas: tuple[float, float] = (0.9, 0.999)
     source: str = ""
     """Where the values are from."""
+    noise: float = 0.0
+    """Share of the training labels that are flipped on purpose before it is fine-tuned; nothing else sees them."""
+    noisy: int | None = None
+    """The class whose labels alone are flipped; every class's if None."""
 
     def identity(self) -> dict[str, Any]:
-        """All values but the source; Adam's own only where they depart from those of the first records."""
+        """All values but the source; what came after the first records only where it departs from theirs."""
         found = asdict(self)
         del found["source"]
         found["adam_betas"] = list(self.adam_betas)
-        for name, plain in (("adam_epsilon", 1e-8), ("adam_betas", [0.9, 0.999])):
+        later = (("adam_epsilon", 1e-8), ("adam_betas", [0.9, 0.999]), ("noise", 0.0), ("noisy", None))
+        for name, plain in later:
             if found[name] == plain:
                 del found[name]
         return found
@@ -204,6 +209,8 @@ class Track:
     """Core-seconds of a training step, in those of the minilm student: for estimates alone."""
     teacher_seed: int = 0
     """Of the teacher's head, order of rows and dropout: other seeds are other teachers, and so other tracks."""
+    keeps_wrong: bool = False
+    """Whether originals that the teacher gets wrong are kept, with their gold label, in place of being passed over."""
     sizes: tuple[int, int] | None = None
     """Parameters of teacher and student outside their embeddings: for estimates alone; None where nobody counted."""
 
@@ -237,6 +244,8 @@ class Track:
             found["freeze_embeddings"] = False
         if self.precision != "float32":
             found["evaluated_in"] = self.precision
+        if self.keeps_wrong:
+            found["keeps_wrong"] = True
         return found
 
     def teacher_identity(self) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def test_the_identity_of_a_track_of_one_sentence_encoder_is_that_of_the_first_re
         {"student_side": replace(MINILM.student_side, pooling="last")},
         {"teacher_side": replace(MINILM.teacher_side, revision="c")}, {"layer_map": ((1, 3),)}, {"max_length": 32},
         {"teacher": replace(MINILM.teacher, adam_epsilon=1e-6)}, {"precision": "bfloat16"},
-        {"teacher_side": replace(MINILM.teacher_side, layers=(0, 1))},
+        {"teacher_side": replace(MINILM.teacher_side, layers=(0, 1))}, {"keeps_wrong": True},
+        {"teacher": replace(MINILM.teacher, noise=0.1)}, {"teacher": replace(MINILM.teacher, noise=0.1, noisy=1)},
     ],
 )  # fmt: skip
 def test_whatever_changes_the_models_changes_the_identity(changes: dict[str, object]) -> None:
@@ -53,6 +54,14 @@ def test_the_student_is_no_part_of_the_teachers_identity() -> None:
     other = replace(MINILM, student_side=Side("hub:a/b"), layer_map=(), freeze_embeddings=False)
     assert other.teacher_identity() == MINILM.teacher_identity()
     assert other.identity() != MINILM.identity()
+
+
+def test_keeping_rows_is_no_part_of_the_teachers_identity_and_noise_is() -> None:
+    kept = replace(MINILM, keeps_wrong=True)
+    assert kept.teacher_identity() == MINILM.teacher_identity()
+    noisy = replace(kept, teacher=replace(kept.teacher, noise=0.2))
+    assert noisy.teacher_identity() != kept.teacher_identity()
+    assert {"noise", "noisy"}.isdisjoint(MINILM.identity()["teacher"])
 
 
 def test_a_student_evaluated_in_bfloat16_says_so_and_its_teacher_does_not() -> None:

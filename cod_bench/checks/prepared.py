@@ -15,10 +15,11 @@ import numpy as np
 from cod_bench.checks.rows import made
 from cod_bench.condition import Condition, Partnered, condition
 from cod_bench.data import origin
+from cod_bench.design import tracks
 from cod_bench.distiller import reads_no_row
 from cod_bench.errors import RunError, UsageError
 from cod_bench.records.record import Record, Reference
-from cod_bench.spec import PROTOCOLS, stream
+from cod_bench.spec import stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,7 +166,7 @@ def _strange(record: Record, known: Pool) -> str:
 def _undrawn(record: Record, known: Pool) -> str:
     """Why rows cannot be those that the seed draws: who teaches may pass rows over, and can change no order."""
     spec, rows = record.spec, record.rows
-    order, whole = known.order(spec.seed), PROTOCOLS[spec.protocol].reference_habits
+    order, whole = known.order(spec.seed), tracks.keeps_wrong(spec.protocol, spec.track)
     told = f"which the draw of {spec.task}, seed {spec.seed}, does not give there; run it again"
     skipped = taken = 0
     drawn = list(zip(rows["sources"], rows["roles"], strict=True))

@@ -11,9 +11,10 @@ from cod_bench import registry
 from cod_bench.condition import Condition, Told, ask, condition, version_of
 from cod_bench.counterfactuals import spent
 from cod_bench.data import origin
+from cod_bench.design import tracks
 from cod_bench.distiller import asks_teacher, reads_no_row
 from cod_bench.records.record import LARGEST, SCALE, Record
-from cod_bench.spec import PROTOCOLS, digest
+from cod_bench.spec import digest
 
 HASH = re.compile(r"[0-9a-f]{12}")
 ROUNDED = 0.01
@@ -95,7 +96,7 @@ def _spent(record: Record, own: Condition, told: Sequence[Told]) -> str:
     habits = spent.Habits(
         blind=reads_no_row(spec.method) or (own_fit and unknown and not record.cost.get("human_labels")),
         soft_labels=asks_teacher(registry.load("baseline", spec.method)) if not unknown else not own_fit,
-        judges=not PROTOCOLS[spec.protocol].reference_habits,
+        judges=not tracks.keeps_wrong(spec.protocol, spec.track),
     )  # fmt: skip
     return spent.faults(own, told, habits, record.cost)
 

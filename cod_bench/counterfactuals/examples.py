@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cod_bench.counterfactuals import diff
+from cod_bench.design import tracks
 from cod_bench.errors import UsageError
-from cod_bench.spec import PROTOCOLS
 from cod_bench.store import Artifacts
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _of(record: Record) -> Iterator[Shown]:
     spec, identity = record.spec, record.identity
     data, made = (_unnamed(identity[key]) for key in ("task", "generator"))
     where = pool.folder(Artifacts.default(), spec.task, record.teacher_hash, data, spec.generator, made)
-    kept_wrong = PROTOCOLS[spec.protocol].reference_habits
+    kept_wrong = tracks.keeps_wrong(spec.protocol, spec.track)
     costly = registry.load("generator", spec.generator).costly
     # Only a costly generator has blocks with rewrites apart; where these are not there, none was ever asked for.
     slots = min(SHOWN, spec.k // 2)

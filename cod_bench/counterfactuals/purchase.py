@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from cod_bench import registry
 from cod_bench.condition import ask, condition
+from cod_bench.design import tracks
 from cod_bench.errors import UsageError
 from cod_bench.generator import Answer, Ask, Bill, Query, Terms
-from cod_bench.spec import PROTOCOLS, RunSpec, base_name
+from cod_bench.spec import RunSpec, base_name
 
 if TYPE_CHECKING:
     from cod_bench.counterfactuals.pairs import Pair
@@ -67,7 +68,7 @@ def needs(specs: Iterable[RunSpec]) -> list[Need]:
     found: dict[tuple[Any, ...], Need] = {}
     for spec in specs:
         if spec.generator:
-            kept_wrong = PROTOCOLS[spec.protocol].reference_habits
+            kept_wrong = tracks.keeps_wrong(spec.protocol, spec.track)
             key = (spec.track, spec.task, spec.generator, spec.seed, kept_wrong)
             before = found.get(key, Need(*key, 0, 0))
             wanted = condition(spec.condition)

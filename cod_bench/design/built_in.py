@@ -79,6 +79,21 @@ _MPNET_HALF = replace(
 )
 _REAL_SIZE = (_MINILM_WHOLE, _MPNET_MINILM, _MPNET_HALF)
 
+_KEPT = replace(
+    _MINILM, name="minilm-kept", title=f"{_MINILM.title}; rows that the teacher gets wrong are kept", keeps_wrong=True
+)
+_FLAWED = tuple(
+    replace(
+        _KEPT,
+        name=f"minilm-noisy-{'one-' if one else ''}{percent}",
+        title=f"{_KEPT.title}; {percent} % of the teacher's training labels{' of class 1' if one else ''} are flipped",
+        teacher=replace(_MINILM.teacher, noise=percent / 100, noisy=1 if one else None),
+    )
+    for one in (False, True)
+    for percent in (10, 20, 40)
+)
+"""Teachers that err on purpose."""
+
 _SMALL_TEACHER = TeacherRecipe(epochs=1, learning_rate=2e-4, batch_size=16, rows=384)
 _SHORT = Recipe(learning_rate=5e-4, steps={4: 20})
 """Of the smoke tracks, which show that everything runs and nothing else."""
@@ -204,6 +219,8 @@ TRACKS: dict[str, Track] = {
             for track in (_MINILM, _MINILM_FP32)
         ),
         *_REAL_SIZE,
+        _KEPT,
+        *_FLAWED,
         *(
             replace(
                 track,

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from cod_bench.design import tracks
 from cod_bench.errors import UsageError
-from cod_bench.spec import PROTOCOLS, RunSpec
+from cod_bench.spec import RunSpec
 
 MOST = 100_000
 """Shards of one suite; a larger number is a slip of the hand."""
@@ -63,7 +64,7 @@ def cut(specs: Sequence[RunSpec], shard: Shard | None) -> list[RunSpec]:
 
 def _block(spec: RunSpec) -> tuple[str, str, int, bool]:
     """What shares a teacher and the blocks of a pool."""
-    return spec.track, spec.task, spec.seed, PROTOCOLS[spec.protocol].reference_habits
+    return spec.track, spec.task, spec.seed, tracks.keeps_wrong(spec.protocol, spec.track)
 
 
 def _place(spec: RunSpec) -> tuple[object, ...]:

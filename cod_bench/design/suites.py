@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from cod_bench.design import suite_file
-from cod_bench.design.suite import Asked, Block, Expected, Suite
+from cod_bench.design import evidence, suite_file
+from cod_bench.design.evidence import EMBEDDED, PUBLISHED
+from cod_bench.design.floors import FLOORS as FLOORS
+from cod_bench.design.floors import floors
+from cod_bench.design.suite import Block, Expected, Suite
 from cod_bench.errors import UsageError, unknown
 from cod_bench.spec import base_name
 
@@ -21,8 +23,6 @@ CLAIMED = CONDITIONS[:6]
 """Those of the first edition: claims are about these."""
 _WHY = CONDITIONS[: CONDITIONS.index("whole-pool")]
 """Those that suite `why` declares; later ones come behind."""
-FLOORS = ("majority", "lexicon", "lexicon_median", "tfidf", "probe", "probe_teacher")
-"""The methods that every table opens with, in its order: they are measured against, and no claim is made of them."""
 
 DEVELOPED = frozenset({"rt_quotes", "brand_tweets"})
 """Tasks, without what marks a slice, on which generator, recipe and track were settled: they confirm nothing."""
@@ -32,24 +32,12 @@ were tried on while they were written, and those of docs/recipe.md."""
 
 _METHODS = ("kd", "lwd", "ted")
 _MAIN = ("standard", "cod", "random", "unvalidated")
-_EMBEDDED = ("rt_quotes", "brand_tweets")
 _SIX = ("sst2", "sentiment140", "imdb", "cola", "amazon_polarity", "yelp")
 
 
-def _floors(ks: tuple[int, ...], seed: int = 0) -> tuple[Block, ...]:
-    """The floors at these budgets, on the rows of `standard` and, where a method reads them, of `cod`; the ceilings
-    once, since nothing of them depends on a seed."""
-    return (
-        Block(FLOORS[:3], ("standard",), ks),
-        Block(FLOORS[3:], ("standard", "cod"), ks),
-        Block(("majority", *FLOORS[3:]), ("whole-pool",), (0,), (seed,)),
-    )
-
-
 _TRIAL = "exploratory trial, kd, evaluation rows seen"
-_PUBLISHED = "published suite embedded, seeds 0 to 4"
 _LEADS = (
-    *(Expected("cod", other, "above", _PUBLISHED) for other in ("standard", "random", "unvalidated")),
+    *(Expected("cod", other, "above", PUBLISHED) for other in ("standard", "random", "unvalidated")),
     Expected("cod", "teacher-labelled", "below", f"{_TRIAL}: ahead at k = 8 and 16, equal at 32"),
     Expected("cod", "teacher-only", "below", f"{_TRIAL}: ahead at k = 8 and 16"),
     *(Expected("cod", other, "above", _TRIAL) for other in ("shuffled", "cfe-only", "words-only")),
@@ -58,49 +46,6 @@ _LEADS = (
     Expected("words-only", "standard", "above", f"{_TRIAL}: a third of the gain"),
     Expected("teacher-labelled", "standard", "above", f"{_TRIAL}: more than cod"),
     Expected("teacher-only", "standard", "above", f"{_TRIAL}: more than cod"),
-)
-
-_STRONG = (
-    "minilm-whole", "minilm-whole-fp32", "mpnet-minilm", "mpnet-minilm-fp32", "minilm", "minilm-fp32",
-)  # fmt: skip
-_CONTROLS = (
-    "random", "label-preserving", "unvalidated", "first-answer", "shuffled", "near", "teacher-labelled", "half",
-)  # fmt: skip
-_FRESH = tuple(range(200, 210))
-_STRONG_TRIAL = "exploratory trial on the developed corpora, whole MiniLM as student, five seeds"
-_CONFIRMED = Suite(
-    name="confirm",
-    title="Confirmation: corpora that nobody developed on, three teachers, ten fresh seeds, kd and every control",
-    tracks=_STRONG,
-    # as they were declared: no source gives these sets a split, so that other rows make the variant confirm+local
-    tasks=("cr+local-2ad51606", "subj+local-c65b8b7b"),
-    seeds=_FRESH,
-    teachers=(0, 1, 2),
-    primary_k=(8, 16, 32, 64),
-    blocks=(
-        Block(("kd",), ("standard", "cod"), (8, 16, 32, 64)),
-        Block(("kd",), _CONTROLS, (8, 32)),
-        Block(("lwd", "ted"), ("standard", "cod"), (16,)),
-    ),
-    generator="substitution",
-    floors=_floors((8, 32), seed=200),
-    families="asked",
-    asked=(
-        Asked("cod", "standard"),
-        Asked("cod", "shuffled"),
-        Asked("cod", "label-preserving"),
-        Asked("cod", "unvalidated", "matched"),
-        Asked("cod", "teacher-labelled"),
-        Asked("cod", "standard", "trend"),
-    ),
-    expected=(
-        Expected("cod", "standard", "above", f"{_STRONG_TRIAL}: +10.3 and +5.5 on quotes, +7.7 and +1.0 on tweets"),
-        Expected("cod", "shuffled", "above", "declared suite why, minilm-fp32: +8.3"),
-        Expected("cod", "label-preserving", "above", _PUBLISHED),
-        Expected("cod", "unvalidated", "above", _PUBLISHED),
-    ),
-    seen="of cr and subj nothing but their sizes and labels; of seeds 200 to 209 nothing; generator, conditions "
-    "and recipes were settled on rt_quotes and brand_tweets",
 )
 
 
@@ -121,7 +66,7 @@ SUITES: Mapping[str, Suite] = {
             name="embedded",
             title="The main job: two corpora, three methods, every control, k = 8 to 32",
             tracks=("minilm", "minilm-fp32", "smollm", "smollm-minilm"),
-            tasks=_EMBEDDED,
+            tasks=EMBEDDED,
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32),
             blocks=(
@@ -129,19 +74,19 @@ SUITES: Mapping[str, Suite] = {
                 Block(("kd",), ("half",), (8, 16, 32)),
             ),
             generator="substitution",
-            floors=_floors((8, 16, 32)),
+            floors=floors((8, 16, 32)),
             main_track="minilm-fp32",  # the published one
         ),
         Suite(
             name="why",
             title="Why: the rivals of counterfactuals and what of them works, kd, ten seeds that no other suite has",
             tracks=("minilm", "minilm-fp32"),
-            tasks=_EMBEDDED,
+            tasks=EMBEDDED,
             seeds=tuple(range(30, 40)),
             primary_k=(8, 16, 32),
             blocks=(Block(("kd",), _WHY, (8, 16, 32)),),
             generator="substitution",
-            floors=_floors((8, 16, 32), seed=30),
+            floors=floors((8, 16, 32), seed=30),
             main_track="minilm-fp32",  # the published one
             families="conditions",
             expected=_LEADS,
@@ -149,69 +94,17 @@ SUITES: Mapping[str, Suite] = {
             "the conditions were written and an earlier declaration was withdrawn; of seeds 30 to 39 none was "
             "before track minilm-fp32 was declared",
         ),
-        _CONFIRMED,
-        replace(
-            _CONFIRMED,
-            name="strong",
-            title="As confirm, on the two corpora that generator and recipes were developed on",
-            tasks=_EMBEDDED,
-            seen="other seeds of both corpora, in every published suite; of seeds 200 to 209 nothing",
-        ),
-        Suite(
-            name="curve",
-            title="Does the gain fade? kd and fine-tuning from k = 8 to 512, two corpora, ten fresh seeds",
-            tracks=("minilm-whole", "minilm-whole-fp32", "minilm", "minilm-fp32"),
-            tasks=_EMBEDDED,
-            seeds=_FRESH,
-            primary_k=(8, 32),
-            blocks=(
-                Block(("kd",), ("standard", "cod", "half", "teacher-labelled"), (8, 32, 128, 512)),
-                Block(("finetune",), ("standard", "cod"), (8, 32, 128, 512)),
-            ),
-            generator="substitution",
-            floors=_floors((8, 32, 128, 512), seed=200),
-            families="asked",
-            asked=(
-                Asked("cod", "standard", ks=(8,)),
-                Asked("cod", "standard", "trend", (8, 32, 128, 512)),
-                Asked("cod", "standard", "equivalence", (512,)),
-                Asked("cod", "half", ks=(512,)),
-                Asked("cod", "teacher-labelled"),
-            ),
-            expected=(
-                Expected("cod", "standard", "above", f"{_STRONG_TRIAL}; the paper: ahead at k <= 64, equal at 512"),
-            ),
-            seen="other seeds of both corpora at k = 8 to 32, in every published suite; above k = 64 "
-            "nothing but standard on dev, for the recipe",
-        ),
-        Suite(
-            name="embedded-llm",
-            title="Counterfactuals by a language model on one's own machine: kd, two corpora, five fresh seeds",
-            tracks=("minilm", "minilm-fp32"),
-            tasks=_EMBEDDED,
-            seeds=tuple(range(210, 215)),
-            primary_k=(8, 16, 32),
-            blocks=(Block(("kd",), ("standard", "cod", "unvalidated", "random", "shuffled"), (8, 16, 32)),),
-            generator="llm_shots",
-            floors=_floors((8, 16, 32), seed=210),
-            families="asked",
-            asked=tuple(Asked("cod", other) for other in ("standard", "random", "shuffled", "unvalidated")),
-            expected=(
-                Expected("cod", "standard", "above", "exploratory trial, llm_v3, 42 quotes: +3.2 (1.4 to 5.1)"),
-                Expected("cod", "random", "above", "the same trial: +5.5 (3.2 to 7.8)"),
-            ),
-            seen="that trial, and which share of 50 dev texts has a valid counterfactual; of seeds 210 to 214 nothing",
-        ),
+        *evidence.EVIDENCE,
         Suite(
             name="soft-labels-embedded",
             title="What the teacher's soft labels are worth: with them, without any, with random ones; two corpora",
             tracks=("minilm", "minilm-fp32"),
-            tasks=_EMBEDDED,
+            tasks=EMBEDDED,
             seeds=(0, 1, 2, 3, 4),
             primary_k=(8, 16, 32),
             blocks=(Block(("kd", "finetune", "kd_random_soft"), ("standard", "cod", "unvalidated"), (8, 16, 32)),),
             generator="substitution",
-            floors=_floors((8, 16, 32)),
+            floors=floors((8, 16, 32)),
             pooled=False,
             main_track="minilm-fp32",  # the published one
         ),
@@ -219,12 +112,12 @@ SUITES: Mapping[str, Suite] = {
             name="embedded-full",
             title="As embedded with k up to 512, ten seeds, fine-tuning and every control for every method",
             tracks=("minilm", "minilm-fp32"),
-            tasks=_EMBEDDED,
+            tasks=EMBEDDED,
             seeds=tuple(range(10)),
             primary_k=(8, 16, 32, 64),
             blocks=(Block((*_METHODS, "finetune"), (*_MAIN, "label-preserving", "half"), (8, 16, 32, 64, 128, 512)),),
             generator="substitution",
-            floors=_floors((8, 16, 32, 64, 128, 512)),
+            floors=floors((8, 16, 32, 64, 128, 512)),
         ),
         Suite(
             name="six-local",
@@ -243,7 +136,7 @@ SUITES: Mapping[str, Suite] = {
             primary_k=(8, 32),
             blocks=(Block(_METHODS, _MAIN, (8, 32)),),
             generator="substitution",
-            floors=_floors((8, 32)),
+            floors=floors((8, 32)),
             main_track="minilm-fp32",  # the published one
         ),
         *(
@@ -256,7 +149,7 @@ SUITES: Mapping[str, Suite] = {
                 primary_k=(8, 16, 32, 64),
                 blocks=(Block(_METHODS, _MAIN, (8, 16, 32, 64, 128, 512)),),
                 generator="llm",
-                floors=_floors((8, 16, 32, 64, 128, 512)),
+                floors=floors((8, 16, 32, 64, 128, 512)),
                 protocols=("last", "paper"),
             )
             for name, track, models in (
@@ -397,4 +290,4 @@ def kept(path: Path) -> Suite:
 
 
 def _read(path: Path) -> tuple[Suite, str]:
-    return suite_file.read(path, taken=[*SUITES], tracks_else=SUITES[DEFAULT_SUITE].tracks[:2], floors=_floors)
+    return suite_file.read(path, taken=[*SUITES], tracks_else=SUITES[DEFAULT_SUITE].tracks[:2], floors=floors)

@@ -11,6 +11,7 @@ from cod_bench.data import locks, tokens
 from cod_bench.design.built_in import DEFAULT_RECIPE, TRACKS, _by_family
 from cod_bench.errors import RunError, UsageError, plain, unknown
 from cod_bench.registry import NAME
+from cod_bench.spec import PROTOCOLS
 from cod_bench.store import UNFIT, home, lock, settings, stamped, write_atomic
 from cod_bench.track import LARGEST_SEED, Pooling, Precision, Side, Track, of_teacher, with_teacher
 
@@ -43,6 +44,16 @@ def track(name: str) -> Track:
     if not seed:
         return found
     return replace(found, name=name, title=f"{found.title}; teacher seed {seed}", teacher_seed=seed)
+
+
+def keeps_wrong(protocol: str, name: str) -> bool:
+    """Whether draws keep rows that the teacher gets wrong: by the protocol, or since the track has it so.
+
+    Args:
+        name: of a track; one that nobody knows has it not.
+    """
+    known = TRACKS.get(of_teacher(name)[0].partition("+")[0])
+    return PROTOCOLS[protocol].reference_habits or (known is not None and known.keeps_wrong)
 
 
 def names() -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from cod_bench import registry
 from cod_bench.condition import ask, condition
+from cod_bench.design import tracks
 from cod_bench.executor import Job
-from cod_bench.spec import PROTOCOLS, RunSpec
+from cod_bench.spec import RunSpec
 
 BLOCK = 3600.0
 """Seconds after which the search of a block of counterfactuals counts as hanging; the largest take minutes."""
@@ -34,7 +35,7 @@ def jobs_for(
     for spec in specs:
         needs = [teacher_key(spec.track, spec.task)]
         if spec.generator:
-            kept_wrong = PROTOCOLS[spec.protocol].reference_habits
+            kept_wrong = tracks.keeps_wrong(spec.protocol, spec.track)
             for start, end in blocks(ask(condition(spec.condition), "entries_at", spec.k)):
                 payload = {
                     "stage": "pool", "track": spec.track, "task": spec.task, "generator": spec.generator,

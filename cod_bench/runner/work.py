@@ -202,6 +202,7 @@ class Resolved:
 
     spec: RunSpec
     protocol: Protocol
+    kept_wrong: bool
     track: Track
     method: type[Distiller]
     condition: Condition
@@ -253,7 +254,7 @@ class Resolved:
         """What it cost besides its training."""
         habits = spent.Habits(
             blind=issubclass(self.method, Fitted) and self.method.blind, soft_labels=asks_teacher(self.method),
-            judges=not self.protocol.reference_habits, reads_pool=reads_pool,
+            judges=not self.kept_wrong, reads_pool=reads_pool,
         )  # fmt: skip
         there = self.takes_entries
         return spent.of(
@@ -270,7 +271,7 @@ class Resolved:
         """What a method of the pool says of the slots that its condition is given."""
         return asked(
             self.draw, 2 * ask(self.condition, "entries_at", self.spec.k),
-            kept_wrong=self.protocol.reference_habits, preserving=self.condition.rewrites,
+            kept_wrong=self.kept_wrong, preserving=self.condition.rewrites,
         )  # fmt: skip
 
     def train(
@@ -291,8 +292,7 @@ class Resolved:
 
     def accuracy(self, student: Classifier, where: str) -> float:
         """Accuracy of a student on the `dev` or `evaluation` split."""
-        examples = getattr(self.corpus, where)
-        predicted = self.logits(student, where).argmax(1)
+        predicted, examples = self.logits(student, where).argmax(1), getattr(self.corpus, where)
         return float(sum(int(p) == row.label for p, row in zip(predicted, examples, strict=True)) / len(examples))
 
     def logits(self, student: Classifier, where: str) -> NDArray[np.float32]:
@@ -314,12 +314,12 @@ def resolve(spec: RunSpec) -> Resolved:
     refused = method.not_applicable(track)
     if refused:
         raise UsageError(f"method {spec.method!r} on track {spec.track!r}: {refused}; choose another of the two")
-    protocol = PROTOCOLS[spec.protocol]
+    kept_wrong = tracks.keeps_wrong(spec.protocol, spec.track)
     fitted = teacher(spec.track, spec.task)
     own = condition(spec.condition)
     return Resolved(
-        spec, protocol, fitted.track, method, own, corpus(spec.task), fitted,
-        draw(spec.track, spec.task, spec.seed, protocol.reference_habits),
+        spec, PROTOCOLS[spec.protocol], kept_wrong, fitted.track, method, own, corpus(spec.task), fitted,
+        draw(spec.track, spec.task, spec.seed, kept_wrong),
         student_tokenizer(spec), neighbours(spec.track, spec.task) if own.needs == "neighbours" else None,
     )  # fmt: skip
 

@@ -286,7 +286,7 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
     recipe, task = track.teacher, corpus.task.name
     examples = corpus.train[: recipe.rows]
     rows = models.tokenise(tokenizer, [row.text for row in examples], track.max_length)
-    labels, on = torch.tensor([row.label for row in examples]), classifier.device
+    labels, on = torch.tensor(_labels(track, corpus, len(examples))), classifier.device
     watch = device.Watch(on)
     batches = [
         batch
@@ -317,6 +317,23 @@ def fit(classifier: Classifier, tokenizer: Any, track: Track, corpus: Corpus) ->
             optimiser.zero_grad(set_to_none=True)
     _demand_finite(watch.rest(), len(batches) - 1, task, track)
     return len(batches)
+
+
+def _labels(track: Track, corpus: Corpus, rows: int) -> list[int]:
+    """The labels that a teacher is fine-tuned with: gold, but for those that its recipe flips on purpose.
+
+    Who is flipped is nested: what is at a small share is at a larger one, and at the share of one class alone.
+    """
+    recipe, classes = track.teacher, len(corpus.task.classes)
+    gold = [row.label for row in corpus.train[:rows]]
+    if not recipe.noise:
+        return gold
+    drawn = stream("teacher-noise", corpus.task.name, *_seed(track)).random((len(gold), 2))
+    return [
+        (label + 1 + int(other * (classes - 1))) % classes
+        if below < recipe.noise and recipe.noisy in (None, label) else label
+        for label, (below, other) in zip(gold, drawn, strict=True)
+    ]  # fmt: skip
 
 
 def _demand_finite(losses: Sequence[Sequence[float]], last: int, task: str, track: Track) -> None:
