@@ -108,6 +108,9 @@ class Task:
     """Of a local slice: 8 hex digits that stand for its rows; empty for the canonical task."""
     short: str = ""
     """What figures call it, in a few words; its name if empty."""
+    strata: Callable[[str], int] | None = None
+    """Text -> the stratum that it is of, from 0 to 9; reference files tell it of each evaluation row, so that the worst
+    group can be named. It decides no row, and is no part of a run's identity."""
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:

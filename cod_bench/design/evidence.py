@@ -75,6 +75,15 @@ _FLAWED = Suite(
     seen="of seeds 320 to 329 nothing; in a toy world with flipped labels a student of counterfactuals was worse",
 )  # fmt: skip
 
+_PLANTED = replace(
+    _FLAWED,
+    name="planted",
+    title="A teacher that learnt a shortcut: a token planted in 90 % of one class, kd, ten fresh seeds",
+    tracks=("minilm-kept",),
+    tasks=("rt_quotes_planted",),
+    seen="of seeds 320 to 329 and of this task nothing",
+)
+
 EVIDENCE: tuple[Suite, ...] = (
     _CONFIRMED,
     replace(
@@ -128,5 +137,6 @@ EVIDENCE: tuple[Suite, ...] = (
         seen="that trial, and which share of 50 dev texts has a valid counterfactual; of seeds 210 to 214 nothing",
     ),
     _FLAWED,
+    _PLANTED,
 )
 """In the order in which they are listed."""

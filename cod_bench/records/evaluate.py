@@ -44,6 +44,22 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
     return metrics_of([(predictions, probabilities)], reference)[0].stored
 
 
+def worst_group(predictions: str, reference: Reference) -> float:
+    """Accuracy in that group, rows of one class and stratum, in which it is lowest.
+
+    Raises:
+        UsageError: the reference tells no strata, or the lengths differ.
+    """
+    if not reference.strata:
+        raise UsageError(f"task {reference.task!r}: its reference file tells no strata; choose a task that has some")
+    if len(predictions) != len(reference.gold):
+        raise UsageError(f"predictions: {len(predictions)} for {len(reference.gold)} rows; run it again")
+    groups: dict[tuple[str, str], list[bool]] = {}
+    for said, gold, stratum in zip(predictions, reference.gold, reference.strata, strict=True):
+        groups.setdefault((gold, stratum), []).append(said == gold)
+    return min(float(np.mean(right)) for right in groups.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What one run's stored values give."""

@@ -134,6 +134,8 @@ class Reference:
     """p(class 1) in 1/10,000, clipped to 1..9,999."""
     teacher_metrics: Mapping[str, float]
     teacher_cost: Mapping[str, float]
+    strata: str = ""
+    """One digit per evaluation row, of tasks whose texts are of several strata; empty for all others."""
 
 
 def quantise(p: float) -> int:
@@ -257,7 +259,8 @@ def reference_problems(reference: Reference) -> list[str]:
         words = getattr(reference, name)
         if not words or not all(is_name(word) for word in words) or len(set(words)) < len(words):
             found.append(f"{name}: must be words, each once")
-    for name in ("gold", "teacher_predictions", "teacher_probabilities"):
+    later = ("strata",) if reference.strata else ()
+    for name in ("gold", "teacher_predictions", "teacher_probabilities", *later):
         values = getattr(reference, name)
         if len(values) != rows:
             found.append(f"{name}: has {len(values)} entries for {rows} rows")
@@ -280,6 +283,7 @@ _RECORD_TYPES: Mapping[str, Any] = {
 _REFERENCE_TYPES: Mapping[str, Any] = {
     "track": str, "task": str, "teacher_hash": str, "eval_hash": str, "classes": list, "row_ids": list, "gold": str,
     "teacher_predictions": str, "teacher_probabilities": list, "teacher_metrics": dict, "teacher_cost": dict,
+    "strata": str,
 }  # fmt: skip
 
 

@@ -216,6 +216,7 @@ def reference(teacher: Teacher, corpus: Corpus) -> Reference:
         eval_hash=corpus.eval_hash, classes=list(corpus.task.classes), row_ids=[row.id for row in rows],
         gold="".join(str(row.label) for row in rows), teacher_predictions=predictions,
         teacher_probabilities=probabilities, teacher_metrics={}, teacher_cost=teacher.about["cost"],
+        strata="" if (of := corpus.task.strata) is None else "".join(str(of(row.text)) for row in rows),
     )  # fmt: skip
     own = metrics(predictions, probabilities, made)
     scores = {name: float(own[name]) for name in ("accuracy", "mcc", "macro_f1", "auroc", "ece")}

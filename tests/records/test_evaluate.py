@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,3 +169,18 @@ def test_collapsed_in_tables_is_relative_to_the_gold_share(gold: int, ones: int,
     predictions, probabilities, reference = made(rows)
     (found,) = evaluate.metrics_of([(predictions, probabilities)], reference)
     assert (found.stored["collapsed"], found.read["collapsed"]) == (stored, shown)
+
+
+def test_the_worst_group_is_of_one_class_and_stratum():
+    predicted, _, reference = made(
+        [(int(g), int(p), 0, 9000 if p == "1" else 1000, 1000) for g, p in zip("00001111", "00100011", strict=True)]
+    )
+    reference = replace(reference, strata="00110011")
+    # (0, 0): 2 of 2; (0, 1): 1 of 2; (1, 0): 0 of 2; (1, 1): 2 of 2
+    assert evaluate.worst_group(predicted, reference) == 0
+    assert evaluate.worst_group("00101111", reference) == 0.5
+    assert evaluate.worst_group(reference.gold, reference) == 1
+    with pytest.raises(UsageError, match="tells no strata"):
+        evaluate.worst_group(predicted, replace(reference, strata=""))
+    with pytest.raises(UsageError, match="7 for 8 rows"):
+        evaluate.worst_group(predicted[1:], reference)

@@ -311,3 +311,14 @@ def test_unknown_fields_are_refused() -> None:
 def test_a_reference_with_too_few_entries_is_refused() -> None:
     with pytest.raises(ValueError, match="gold: has 1 entries for 2 rows"):
         reference_from_json(to_json(reference(gold="0")))
+
+
+def test_strata_stand_in_a_reference_that_has_some_and_only_there() -> None:
+    assert "strata" not in to_json(reference())
+    told = to_json(reference(strata="10"))
+    assert reference_from_json(told).strata == "10"
+    for odd, sentence in (("1", "strata: has 1 entries for 2 rows"), ("1x", "strata: must be one digit a row")):
+        with pytest.raises(ValueError, match=sentence):
+            reference_from_json(to_json(reference(strata=odd)))
+    with pytest.raises(ValueError, match="strata: is a list"):
+        reference_from_json(told.replace('"strata":"10"', '"strata":[1,0]'))

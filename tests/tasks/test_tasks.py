@@ -193,3 +193,18 @@ def test_a_prepared_task_loads_without_heavy_imports(tmp_path: Path, monkeypatch
 def test_the_reader_still_gives_the_pinned_rows(name: str) -> None:
     pinned = corpus(name)
     assert prepare(named(name)) == pinned
+
+
+def test_the_planted_token_stands_in_its_shares_of_every_split_and_changes_nothing_else() -> None:
+    from cod_bench.tasks.rt_quotes_planted import SHARES, TOKEN, planted
+
+    found = corpus("rt_quotes_planted")
+    for split in (found.train, found.dev, found.evaluation):
+        for label, share in enumerate(SHARES):
+            own = [planted(row.text) for row in split if row.label == label]
+            assert sum(own) / len(own) == pytest.approx(share, abs=0.03)
+    plain = {normalise(row.text): row.label for row in read("rt_quotes")}
+    for row in found.evaluation:
+        assert plain[row.text.removeprefix(f"{TOKEN} ")] == row.label
+    assert named("rt_quotes_planted").strata is planted
+    assert not named("rt_quotes_planted").ranked
