@@ -44,6 +44,7 @@ class Lexicon(Fitted):
     libraries = ("vaderSentiment",)
     summary = "A floor without any label: favourable where VADER's compound score of a text is above 0."
     blind = True
+    two_classes = True
 
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:  # noqa: ARG003 - the same everywhere

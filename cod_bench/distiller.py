@@ -109,6 +109,9 @@ class Distiller(ABC):
     prepare_steps: int = 0
     """Optimiser steps that `prepare` took; part of the recorded cost."""
 
+    two_classes: ClassVar[bool] = False
+    """Whether it can tell no more than two classes apart; it is left out where a task has more."""
+
     @classmethod
     def hparams(cls, track: Track, k: int) -> dict[str, Any]:
         """JSON hyperparameters at budget k: the track's recipe for this method. Part of the run id.

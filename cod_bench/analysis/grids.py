@@ -240,7 +240,7 @@ def _scope(spec: RunSpec) -> tuple[str, str, str]:
 
 
 def _can_run(spec: RunSpec) -> bool:
-    return has_recipe(spec.track, spec.method) and not not_applicable(spec.track, spec.method)
+    return has_recipe(spec.track, spec.method) and not not_applicable(spec.track, spec.method, spec.task)
 
 
 Excluded = Mapping[tuple[str, str], str]

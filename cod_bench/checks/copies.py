@@ -137,8 +137,8 @@ def _conditions(records: Iterable[Record]) -> Iterator[str]:
 def _outcomes(
     runs: Sequence[tuple[str, Record]], found: Copies, same: Counter[tuple[str, str]], cells: Counter[tuple[str, str]]
 ) -> None:
-    """Compare probabilities and classes of all runs of one teacher, each with all after it."""
-    p = np.array([record.probabilities for _, record in runs], dtype=np.int16)
+    """Compare probabilities and classes of all runs of one teacher, each with all after it; of p that of class 1."""
+    p = np.array([_of_class_1(record) for _, record in runs], dtype=np.int16)
     said = np.array([np.frombuffer(record.predictions.encode(), dtype=np.uint8) for _, record in runs])
     rows = np.array([trained_on(record) for _, record in runs])
     methods = [record.spec.method for _, record in runs]
@@ -187,6 +187,11 @@ def _outcomes(
         agree |= may & (apart.mean(axis=1) <= limit) & (telling >= FEWEST)
         for j in np.flatnonzero(other & agree & ~exact & ~close).tolist():
             found.alike.append(f"runs {runs[i][1].run_id} and {runs[i + 1 + j][1].run_id} on other rows are alike")
+
+
+def _of_class_1(record: Record) -> Sequence[int]:
+    classes = len(record.probabilities) // max(len(record.predictions), 1)
+    return record.probabilities if classes == 1 else record.probabilities[1::classes]
 
 
 def _usual(p: NDArray[np.int16]) -> NDArray[np.bool_]:

@@ -111,7 +111,7 @@ def declared_runs(suite: Suite, track: str, protocol: str) -> Iterable[RunSpec]:
     """What a suite declares there, without methods that cannot run on the track."""
     known = registry.names("baseline")
     for spec in suite.expand(track=track, protocol=protocol):
-        if spec.method not in known or not not_applicable(track, spec.method):
+        if spec.method not in known or not not_applicable(track, spec.method, spec.task):
             yield spec
 
 

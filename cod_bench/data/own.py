@@ -15,8 +15,8 @@ from cod_bench.data import local as localfiles
 from cod_bench.errors import UsageError
 from cod_bench.task import Hub, RawRow, Task
 
-CLASSES = 2
-"""Metrics are of two classes."""
+CLASSES = range(2, 11)
+"""How many there may be: records write a class with one digit."""
 LONGEST = 40
 """Characters of a class's name."""
 EVALUATION_ROWS = 1000
@@ -65,9 +65,11 @@ def read(where: Path, classes: Sequence[str]) -> tuple[list[RawRow], list[RawRow
 
 def _classes(where: Path, counts: Counter[str]) -> tuple[str, ...]:
     """The labels in the order of their numbers or letters."""
-    if len(counts) != CLASSES:
+    if len(counts) not in CLASSES:
         told = ", ".join(repr(label[:LONGEST]) for label in sorted(counts)[:5])
-        raise UsageError(f"{where}: has {len(counts)} different labels ({told}); give rows of {CLASSES} classes")
+        raise UsageError(
+            f"{where}: has {len(counts)} different labels ({told}); give rows of {CLASSES[0]} to {CLASSES[-1]} classes"
+        )
     odd = [label for label in counts if not CLASS.fullmatch(label) or len(label) > LONGEST]
     if odd:
         raise UsageError(

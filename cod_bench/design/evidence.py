@@ -108,6 +108,26 @@ _PLANTED = replace(
     seen="of seeds 320 to 329 and of this task nothing",
 )
 
+_CLASSES = Suite(
+    name="classes",
+    title="More than two classes: three of tweets, six of questions, kd, five fresh seeds",
+    tracks=("minilm", "minilm-fp32"),
+    tasks=("brand_tweets3", "trec+local-47662018"),
+    seeds=tuple(range(330, 335)),
+    primary_k=(12, 24, 48),
+    blocks=(Block(("kd",), ("standard", "cod", "random", "unvalidated", "half", "teacher-labelled"), (12, 24, 48)),),
+    generator="substitution",
+    floors=(
+        Block(FLOORS[:1], ("standard",), (12, 24, 48)),
+        Block(FLOORS[3:], ("standard", "cod"), (12, 24, 48)),
+        Block((FLOORS[0], *FLOORS[3:]), ("whole-pool",), (0,), (330,)),
+    ),
+    families="asked",
+    asked=tuple(Asked("cod", other) for other in ("standard", "random", "unvalidated", "half", "teacher-labelled")),
+    expected=(Expected("cod", "standard", "above", f"{PUBLISHED}, of two classes"),),
+    seen="of three and of six classes nothing but the sizes of both sets; of seeds 330 to 334 nothing",
+)
+
 EVIDENCE: tuple[Suite, ...] = (
     _CONFIRMED,
     _BASE,
@@ -163,5 +183,6 @@ EVIDENCE: tuple[Suite, ...] = (
     ),
     _FLAWED,
     _PLANTED,
+    _CLASSES,
 )
 """In the order in which they are listed."""

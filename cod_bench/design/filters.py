@@ -140,6 +140,10 @@ def select(suite: Suite, filters: Filters) -> list[RunSpec]:
                 f"--{name} {named}: suite {suite.name!r} has only {', '.join(map(str, offered))}{after}; choose among "
                 "these or another --suite"
             )
+    for task in dict.fromkeys(spec.task for spec in found):
+        if (several := len(origin.find(task).classes)) > 2:  # k is known to be one for two classes
+            for k in sorted({spec.k for spec in found if spec.task == task} - {0}):
+                check_budget(k, several)
     order = suite.methods
     found = sorted(
         found, key=lambda s: (protocols.index(s.protocol), of_teacher(s.track)[1], s.seed, order.index(s.method), s.k)

@@ -63,12 +63,12 @@ def expected(specs: Iterable[RunSpec]) -> dict[RunSpec, str]:
     Runs that cannot be have none, nor have those whose learning rate has not been chosen here.
     """
     specs = list(specs)
-    pairs = {
-        (track, method)
-        for track, method in {(spec.track, spec.method) for spec in specs}
-        if not not_applicable(track, method) and has_recipe(track, method)
+    possible = {
+        key
+        for key in {(spec.track, spec.method, spec.task) for spec in specs}
+        if not not_applicable(*key) and has_recipe(*key[:2])
     }
-    return run_ids(spec for spec in specs if (spec.track, spec.method) in pairs)
+    return run_ids(spec for spec in specs if (spec.track, spec.method, spec.task) in possible)
 
 
 def has_recipe(track: str, method: str) -> bool:
@@ -76,16 +76,22 @@ def has_recipe(track: str, method: str) -> bool:
     return tracks.track(track).recipe_for(method).learning_rate is not None or brings_fit(method)
 
 
-def not_applicable(track: str, method: str) -> str:
-    """Why a method cannot run on a track; empty if it can."""
+def not_applicable(track: str, method: str, *tasks: str) -> str:
+    """Why a method cannot run on a track, or not on one of the tasks; empty if it can."""
     own = registry.load("baseline", method)
-    return str(_asked(f"method {method!r}: its not_applicable(track)", own.not_applicable, tracks.track(track)))
+    told = str(_asked(f"method {method!r}: its not_applicable(track)", own.not_applicable, tracks.track(track)))
+    if not told and own.two_classes:
+        several = {task: len(origin.find(task).classes) for task in tasks}
+        told = next((f"tells two classes apart, and {task} has {n}" for task, n in several.items() if n > 2), "")
+    return told
 
 
 def excluded(specs: Iterable[RunSpec]) -> dict[tuple[str, str], str]:
-    """(track, method) -> why the method cannot run there, for the pairs of these runs."""
-    pairs = dict.fromkeys((spec.track, spec.method) for spec in specs)
-    return {pair: reason for pair in pairs if (reason := not_applicable(*pair))}
+    """(track, method) -> why the method cannot run there, or not on one of the tasks, for the pairs of these runs."""
+    pairs: dict[tuple[str, str], dict[str, None]] = {}
+    for spec in specs:
+        pairs.setdefault((spec.track, spec.method), {})[spec.task] = None
+    return {pair: reason for pair, tasks in pairs.items() if (reason := not_applicable(*pair, *tasks))}
 
 
 def _track_identity(name: str) -> dict[str, Any]:

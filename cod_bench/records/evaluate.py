@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cod_bench.errors import UsageError
+from cod_bench.records import many
 from cod_bench.records.record import SCALE, Reference, quantise
 
 ECE_BINS = 15
@@ -30,7 +31,7 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
 
     Args:
         predictions: one digit (class) per evaluation row, in the reference's order.
-        probabilities: p(class 1) per row in 1/10,000.
+        probabilities: p(class 1) per row in 1/10,000; where there are more than two classes, every class's, row by row.
         reference: gold labels and the teacher's values for the same rows.
 
     Returns:
@@ -39,7 +40,7 @@ def metrics(predictions: str, probabilities: Sequence[int], reference: Reference
         `COLLAPSED`).
 
     Raises:
-        UsageError: the lengths differ, or the reference does not have exactly two classes, both in its gold labels.
+        UsageError: the lengths differ, or the reference lacks one of its classes among its gold labels.
     """
     return metrics_of([(predictions, probabilities)], reference)[0].stored
 
@@ -84,46 +85,72 @@ def metrics_of(runs: Sequence[tuple[str, Sequence[int]]], reference: Reference) 
     Raises:
         UsageError: as `metrics`, of the first run that is unfit.
     """
+    classes = len(reference.classes)
     gold, teacher, taught = _decoded(reference)
     name = f"{reference.task}-{reference.teacher_hash}"
     found = []
     for start in range(0, len(runs), BLOCK):
         block = runs[start : start + BLOCK]
         for predictions, probabilities in block:
-            if not len(gold) == len(predictions) == len(probabilities):
+            if not len(gold) == len(predictions) or len(probabilities) != _stored_rows(len(gold), classes):
                 raise UsageError(
                     f"predictions: {len(predictions)} and {len(probabilities)} probabilities for {len(gold)} rows of "
                     f"reference {name}; run it again"
                 )
         predicted = digits("".join(predictions for predictions, _ in block)).reshape(len(block), len(gold))
-        if predicted.max() > 1:
+        if predicted.max() >= classes:
             raise UsageError(
-                f"predictions: class {predicted.max()} in a run on reference {name}, which has two classes; run it "
-                "again"
+                f"predictions: class {predicted.max()} in a run on reference {name}, which has "
+                f"{'two' if classes == 2 else classes} classes; run it again"
             )
         p = np.array([probabilities for _, probabilities in block], dtype=np.int64)
         right = predicted == gold
-        share = top_share(predicted, 2)
+        share = top_share(predicted, classes)
+        of_classes = _of_two if classes == 2 else _of_many
+        own, at_prior, lean = of_classes(gold, predicted, p, teacher)
         columns: dict[str, list[float] | list[bool]] = {
             "accuracy": right.mean(axis=1).tolist(),
-            "mcc": matthews(gold, predicted).tolist(),
-            "macro_f1": macro_f1(gold, predicted).tolist(),
-            "auroc": auroc(gold, p).tolist(),
+            **{metric: values.tolist() for metric, values in own.items()},
             "agreement": (predicted == taught).mean(axis=1).tolist(),
-            "kl": kl(teacher, p).tolist(),
-            "ece": ece(gold, predicted, p).tolist(),
             "top_share": share.tolist(),
             "collapsed": (share > COLLAPSED).tolist(),
         }
         stored = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-        at_prior, lean = matched(gold, p), collapsed(gold, predicted).tolist()
         read: Iterable[dict[str, float | bool]] = (
             {"matched": mean, "collapsed": leaning}
-            for mean, leaning in zip(at_prior.mean(axis=1).tolist(), lean, strict=True)
+            for mean, leaning in zip(at_prior.mean(axis=1).tolist(), lean.tolist(), strict=True)
         )
         rows = zip(stored, read, right.astype(np.int8), at_prior.astype(np.float32), strict=True)
         found += [Measured(*row) for row in rows]
     return found
+
+
+def _stored_rows(rows: int, classes: int) -> int:
+    """How many probabilities there are of so many rows: p(class 1) of two classes, of more every class's."""
+    return rows if classes == 2 else rows * classes
+
+
+Own = tuple[dict[str, Floats], Floats, NDArray[np.bool_]]
+"""mcc, macro_f1, auroc, kl, ece of every run; `matched` of every row; `collapsed` of every run."""
+
+
+def _of_two(gold: Digits, predicted: Digits, p: Digits, teacher: Digits) -> Own:
+    found = {
+        "mcc": matthews(gold, predicted), "macro_f1": macro_f1(gold, predicted), "auroc": auroc(gold, p),
+        "kl": kl(teacher, p), "ece": ece(gold, predicted, p),
+    }  # fmt: skip
+    return found, matched(gold, p), collapsed(gold, predicted)
+
+
+def _of_many(gold: Digits, predicted: Digits, p: Digits, teacher: Digits) -> Own:
+    classes = p.shape[1] // len(gold)
+    each, taught = p.reshape(len(p), len(gold), classes), many.shaped(teacher, classes)
+    counts = many.confusion(gold, predicted, classes)
+    found = {
+        "mcc": many.matthews(counts), "macro_f1": many.macro_f1(counts), "auroc": many.auroc(gold, each),
+        "kl": many.kl(taught, each), "ece": many.ece(gold, predicted, each, ECE_BINS),
+    }  # fmt: skip
+    return found, many.matched(gold, each), many.collapsed(counts, LEANING)
 
 
 _known: dict[int, tuple[Reference, tuple[Digits, Digits, Digits]]] = {}
@@ -132,17 +159,19 @@ KEPT = 64
 
 
 def _decoded(reference: Reference) -> tuple[Digits, Digits, Digits]:
-    """Gold labels, teacher's p(class 1) in 1/10,000 and teacher's classes.
+    """Gold labels, teacher's probabilities in 1/10,000 as they are stored, and teacher's classes.
 
     Raises:
-        UsageError: not exactly two classes, both in gold.
+        UsageError: fewer than two classes, or one that gold has none of.
     """
     kept = _known.get(id(reference))
     if kept is not None and kept[0] is reference:
         return kept[1]
-    if len(reference.classes) != 2 or set(reference.gold) != {"0", "1"}:
+    classes = len(reference.classes)
+    if classes < 2 or set(reference.gold) != {*map(str, range(classes))}:
+        needed = "two classes, both in gold" if classes <= 2 else f"each of the {classes} classes in gold"
         raise UsageError(
-            f"reference {reference.task}-{reference.teacher_hash}: metrics need two classes, both in gold; found "
+            f"reference {reference.task}-{reference.teacher_hash}: metrics need {needed}; found "
             f"{sorted(set(reference.gold))}"
         )
     teacher = np.array(reference.teacher_probabilities, dtype=np.int64)
@@ -154,11 +183,15 @@ def _decoded(reference: Reference) -> tuple[Digits, Digits, Digits]:
 
 
 def stored(logits: NDArray[np.floating[Any]]) -> tuple[str, list[int]]:
-    """Logits [rows, 2] as records keep them: predicted digits and p(class 1) in 1/10,000, clipped to 1..9,999."""
+    """Logits [rows, classes] as records keep them: predicted digits, and p in 1/10,000, clipped to 1..9,999.
+
+    Probabilities are p(class 1) where there are two classes; of more every class's, row by row.
+    """
     exact = np.asarray(logits, dtype=np.float64)
     shifted = np.exp(exact - exact.max(1, keepdims=True))
-    probabilities = (shifted / shifted.sum(1, keepdims=True))[:, 1]
-    return "".join(str(int(i)) for i in exact.argmax(1)), [quantise(float(p)) for p in probabilities]
+    probabilities = shifted / shifted.sum(1, keepdims=True)
+    kept = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.ravel()
+    return "".join(str(int(i)) for i in exact.argmax(1)), [quantise(float(p)) for p in kept]
 
 
 def digits(text: str) -> Digits:

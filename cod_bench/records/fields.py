@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cod_bench.errors import plain
+from cod_bench.records import many
+from cod_bench.records.many import SCALE as SCALE
 
-SCALE = 10_000
-"""Probabilities are stored as integers in 1/SCALE, clipped to 1..SCALE-1."""
 CFE_COUNTS = ("slots", "valid", "first_flips", "redraws", "exhausted", "refused")
 """Whole numbers that a record tells of its counterfactuals; readers need every one."""
 CFE_MEANS = ("edit_fraction", "margin_before", "margin_after")
@@ -65,8 +65,11 @@ _SAID = "0" * (SCALE // 2) + "?" + "1" * (SCALE // 2)
 """The class of two by p(class 1); at one half it may be either."""
 
 
-def contradiction(field: str, predicted: str, p: Sequence[int]) -> list[str]:
-    """The first row whose class is not the one that its probability says; where there are two classes."""
+def contradiction(field: str, predicted: str, p: Sequence[int], classes: int = 2) -> list[str]:
+    """The first row whose class is not the one that its probabilities say."""
+    if classes > 2:
+        told = many.contradiction(predicted, p, classes)
+        return [f"{field}: {told}"] if told else []
     said = "".join([_SAID[value] for value in p])
     if said == predicted or len(said) != len(predicted) or not set(predicted) <= {"0", "1"}:
         return []

@@ -32,6 +32,9 @@ from cod_bench.spec import PROTOCOLS, RunSpec, canonical, digest
 from cod_bench.spec import parsed as parsed
 
 SCHEMA = 1
+"""Of records and reference files of two classes: their probabilities are p(class 1)."""
+MANY = 2
+"""Of those of more classes: their probabilities are every class's, row by row."""
 LARGEST_FILE = 4_000_000
 """Bytes of a record or reference file that is read; a record of 10,000 evaluation rows has a tenth of it."""
 
@@ -52,7 +55,8 @@ class Record:
     predictions: str
     """One digit (class) per evaluation row, in the reference file's row order."""
     probabilities: Sequence[int]
-    """p(class 1) per evaluation row in 1/10,000, clipped to 1..9,999."""
+    """p(class 1) per evaluation row in 1/10,000, clipped to 1..9,999; of more than two classes every class's, row by
+    row."""
     reference: str
     """Stem of the reference file: `<task>-<teacher_hash>`."""
     eval_hash: str
@@ -131,11 +135,16 @@ class Reference:
     """One digit per evaluation row."""
     teacher_predictions: str
     teacher_probabilities: Sequence[int]
-    """p(class 1) in 1/10,000, clipped to 1..9,999."""
+    """As `Record.probabilities`."""
     teacher_metrics: Mapping[str, float]
     teacher_cost: Mapping[str, float]
     strata: str = ""
     """One digit per evaluation row, of tasks whose texts are of several strata; empty for all others."""
+
+
+def schema_of(classes: int) -> int:
+    """The schema of records and reference files of a task with so many classes."""
+    return SCHEMA if classes == 2 else MANY
 
 
 def quantise(p: float) -> int:
@@ -231,14 +240,16 @@ def problems(record: Record) -> list[str]:
         found.append(f"identity.generator: {short(generator)} does not fit condition {spec.condition!r}")
     found += of_identity(record.identity)
     found += _unfit_words(record, "reference", "eval_hash", "train_hash", "teacher_hash")
-    if len(record.predictions) != len(record.probabilities):
-        found.append(f"probabilities: {len(record.probabilities)} entries for {len(record.predictions)} predictions")
+    rows, values = len(record.predictions), len(record.probabilities)
+    classes = 2 if record.schema == SCHEMA else values // rows if rows else 0
+    if values != (rows if classes == 2 and record.schema == SCHEMA else rows * classes) or classes < record.schema + 1:
+        found.append(f"probabilities: {values} entries for {rows} predictions")
     if not set(record.predictions) <= DIGITS or not record.predictions:
         found.append("predictions: must be one digit a row")
     if not are_probabilities(record.probabilities):
         found.append(f"probabilities: must be integers in 1..{SCALE - 1}")
-    else:
-        found += contradiction("predictions", record.predictions, record.probabilities)
+    elif record.schema == SCHEMA or not found:
+        found += contradiction("predictions", record.predictions, record.probabilities, classes)
     found += odd_numbers("metrics", record.metrics, least=-LARGEST)
     found += of_cfe(record.cfe, spec.condition, bare=not spec.generator)
     found += ["cost.seconds: is missing"] if "seconds" not in record.cost else odd_numbers("cost", record.cost)
@@ -260,17 +271,23 @@ def reference_problems(reference: Reference) -> list[str]:
         if not words or not all(is_name(word) for word in words) or len(set(words)) < len(words):
             found.append(f"{name}: must be words, each once")
     later = ("strata",) if reference.strata else ()
+    classes = len(reference.classes)
+    if reference.schema == MANY and classes < 3:
+        found.append(f"schema: {MANY} is for more than two classes, not {classes}")
     for name in ("gold", "teacher_predictions", "teacher_probabilities", *later):
         values = getattr(reference, name)
-        if len(values) != rows:
-            found.append(f"{name}: has {len(values)} entries for {rows} rows")
+        each = classes if name == "teacher_probabilities" and reference.schema == MANY else 1
+        if len(values) != rows * each:
+            found.append(
+                f"{name}: has {len(values)} entries for {rows} rows{f' of {each} classes' if each > 1 else ''}"
+            )
         elif name != "teacher_probabilities" and not set(values) <= DIGITS:
             found.append(f"{name}: must be one digit a row")
     p = reference.teacher_probabilities
     if not are_probabilities(p):
         found.append(f"teacher_probabilities: must be integers in 1..{SCALE - 1}")
-    else:
-        found += contradiction("teacher_predictions", reference.teacher_predictions, p)
+    elif reference.schema == SCHEMA or not found:
+        found += contradiction("teacher_predictions", reference.teacher_predictions, p, classes)
     found += odd_numbers("teacher_metrics", reference.teacher_metrics, least=-LARGEST)
     return found + odd_numbers("teacher_cost", reference.teacher_cost)
 
@@ -291,7 +308,7 @@ def _object(text: str, kind: type[Record] | type[Reference]) -> dict[str, Any]:
     value = parsed(text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for every broken file
-    if type(value.get("schema")) is not int or value["schema"] != SCHEMA:
+    if type(value.get("schema")) is not int or value["schema"] not in (SCHEMA, MANY):
         raise ValueError(f"schema: {short(value.get('schema'))} is not {SCHEMA}")
     names = {f.name for f in fields(kind)}
     needed = {f.name for f in fields(kind) if f.default is MISSING}

@@ -84,10 +84,10 @@ class Fit:
         return found
 
     def stored(self, texts: Sequence[str]) -> tuple[str, list[int]]:
-        """Predicted digits and p(class 1) in 1/10,000, as records keep them; the first class where several are largest.
+        """Predicted digits and p in 1/10,000, as records keep them; the first class where several are largest.
 
-        A probability that would be stored as one half goes one ten-thousandth to the side of its class: what fits few
-        rows may give most texts one, and a record must not leave their classes open.
+        Of two classes, a probability that would be stored as one half goes one ten-thousandth to the side of its
+        class: what fits few rows may give most texts one, and a record must not leave their classes open.
 
         Raises:
             RunError: as `probabilities`, or what it says of a text depends on the texts beside it: the evaluation split
@@ -103,6 +103,8 @@ class Fit:
                     "alone; predict each text by itself"
                 )
         said = found.argmax(1).tolist()
+        if self.classes > 2:
+            return "".join(map(str, said)), [quantise(p) for p in found.ravel().tolist()]
         sides = [quantise(p) for p in found[:, 1].tolist()]
         half = SCALE // 2
         sides = [half + (1 if label else -1) if p == half else p for p, label in zip(sides, said, strict=True)]

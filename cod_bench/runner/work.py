@@ -140,7 +140,7 @@ def run_one(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
 
 def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     from cod_bench.counterfactuals.pool import summary
-    from cod_bench.records.record import SCHEMA, Record, rounded
+    from cod_bench.records.record import Record, rounded, schema_of
     from cod_bench.runner.metrics import compute
 
     start, cpu = time.perf_counter(), time.process_time()
@@ -163,7 +163,7 @@ def _trained(spec: RunSpec, provenance: Mapping[str, Any]) -> Record:
     metrics = compute(predictions, probabilities, reference(spec.track, spec.task))
     end = time.perf_counter()
     return Record(
-        schema=SCHEMA,
+        schema=schema_of(len(run.corpus.task.classes)),
         run_id=digest(found),
         spec=spec,
         identity=found,

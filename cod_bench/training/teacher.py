@@ -21,7 +21,7 @@ from cod_bench.data import checkpoints, progress
 from cod_bench.data.checkpoints import MARKER, WEIGHTS
 from cod_bench.errors import RunError
 from cod_bench.records.evaluate import metrics, stored
-from cod_bench.records.record import SCHEMA, Reference
+from cod_bench.records.record import Reference, schema_of
 from cod_bench.spec import digest, stream, stream_seed
 from cod_bench.store import Artifacts, kept, write_atomic
 from cod_bench.track import Precision, Track
@@ -212,7 +212,8 @@ def reference(teacher: Teacher, corpus: Corpus) -> Reference:
     rows = corpus.evaluation
     predictions, probabilities = stored(np.array(teacher.about["evaluation_logits"]))
     made = Reference(
-        schema=SCHEMA, track=teacher.track.name, task=corpus.task.name, teacher_hash=teacher.hash,
+        schema=schema_of(len(corpus.task.classes)), track=teacher.track.name, task=corpus.task.name,
+        teacher_hash=teacher.hash,
         eval_hash=corpus.eval_hash, classes=list(corpus.task.classes), row_ids=[row.id for row in rows],
         gold="".join(str(row.label) for row in rows), teacher_predictions=predictions,
         teacher_probabilities=probabilities, teacher_metrics={}, teacher_cost=teacher.about["cost"],
