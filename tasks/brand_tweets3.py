@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cod_bench import RawRow
-from cod_bench.tasks import brand_tweets
+from . import brand_tweets  # noqa: TID251 - relative, not the bare folder
 
 CLASSES = ("negative", "neutral", "positive")
 
