@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cod_bench import RawRow
+
 from . import brand_tweets  # noqa: TID251 - relative, not the bare folder
 
 CLASSES = ("negative", "neutral", "positive")
