@@ -32,7 +32,7 @@ MOST, LONGEST = 1 << 22, 2000
 """Bytes of a file of examples, and characters of one text in it."""
 ECHOED = 5
 """Words of the prompt in a row that an answer may not repeat, unless the original has them too."""
-ALIKE = {"amazon_paper": "amazon_polarity", "yelp_paper": "yelp"}
+ALIKE = {"amazon_paper": "amazon_polarity", "rt_quotes_planted": "rt_quotes", "yelp_paper": "yelp"}
 """Task -> the one whose examples it shows unless it has its own: other cuts of the same rows."""
 CLASSES = 2
 """Of a task that can be shown: each text of an example is one's and becomes the other's."""
