@@ -152,7 +152,7 @@ def _overshoot(found: Sequence[Row]) -> Section:
     return Section(
         "How far beyond the boundary?",
         f"The overshoot of counterfactuals varied, k = {K}, against the same `standard`.",
-        f"That distance differs from `standard`'s {told}; intervals are not corrected for six looks.",
+        f"That the distance differs from `standard`'s {told}; intervals are not corrected for six looks.",
         ("overshoot", "distance", "nearer", "agreement, points", "pairs crossed"),
         rows,
     )
