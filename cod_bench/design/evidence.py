@@ -146,7 +146,9 @@ EVIDENCE: tuple[Suite, ...] = (
         seeds=_FRESH,
         primary_k=(8, 32),
         blocks=(
-            Block(("kd",), ("standard", "cod", "half", "teacher-labelled"), (8, 32, 128, 512)),
+            Block(("kd",), ("standard", "cod", "half"), (8, 32, 128, 512)),
+            # at k = 512 it would ask about more texts than either training pool has
+            Block(("kd",), ("teacher-labelled",), (8, 32, 128)),
             Block(("finetune",), ("standard", "cod"), (8, 32, 128, 512)),
         ),
         generator="substitution",
@@ -160,8 +162,10 @@ EVIDENCE: tuple[Suite, ...] = (
             Asked("cod", "teacher-labelled"),
         ),
         expected=(Expected("cod", "standard", "above", f"{_STRONG_TRIAL}; the paper: ahead at k <= 64, equal at 512"),),
-        seen="other seeds of both corpora at k = 8 to 32, in every published suite; above k = 64 "
-        "nothing but standard on dev, for the recipe",
+        seen="other seeds of both corpora at k = 8 to 32, in every published suite; an earlier declaration asked for "
+        "teacher-labelled at k = 512, which cannot be, and was withdrawn after 152 of 1,208 runs of seeds 200 and 201, "
+        "whose single accuracies were seen; nothing else was changed; above k = 64 nothing more but standard on dev, "
+        "for the recipe",
     ),
     Suite(
         name="embedded-llm",
