@@ -162,10 +162,9 @@ EVIDENCE: tuple[Suite, ...] = (
             Asked("cod", "teacher-labelled"),
         ),
         expected=(Expected("cod", "standard", "above", f"{_STRONG_TRIAL}; the paper: ahead at k <= 64, equal at 512"),),
-        seen="other seeds of both corpora at k = 8 to 32, in every published suite; an earlier declaration asked for "
-        "teacher-labelled at k = 512, which cannot be, and was withdrawn after 152 of 1,208 runs of seeds 200 and 201, "
-        "whose single accuracies were seen; nothing else was changed; above k = 64 nothing more but standard on dev, "
-        "for the recipe",
+        seen="other seeds of both corpora at k = 8 to 32; an earlier declaration, withdrawn since teacher-labelled "
+        "cannot be at k = 512, had 152 runs of seeds 200 and 201, whose accuracies were seen; above k = 64 else only "
+        "standard on dev",
     ),
     Suite(
         name="embedded-llm",
