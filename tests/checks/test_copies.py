@@ -184,11 +184,13 @@ def test_no_two_published_runs_are_alike() -> None:
     # where the pool's median is the lexicon's own zero
     (told,) = (told for told in found.alike if told.startswith("method"))
     assert told.startswith("method lexicon_median ends as lexicon on the same rows in 108 of")
-    # of most texts few rows know no word; and two conditions may differ in the label of one row
+    # of most texts few rows know no word; two conditions may differ in the label of one row; and four originals with
+    # or without rewrites that keep their class may teach a student as little
+    alike = ({"first-relabelled", "unvalidated"}, {"half", "label-preserving"})
     for told in (told for told in found.alike if told.startswith("runs")):
         one, other = (records[run].spec for run in told.split()[1:4:2])
         assert one.method == other.method
-        assert one.method == "tfidf" or {one.condition, other.condition} == {"first-relabelled", "unvalidated"}
+        assert one.method == "tfidf" or {one.condition, other.condition} in alike
     assert time.process_time() - start < 10
 
 

@@ -53,7 +53,7 @@ def test_a_script_is_installed_and_shown(shell: str, tmp_path: Path) -> None:
         ("cod-bench cfe insp", "inspect"),
         ("cod-bench run --suite embedded-f", "embedded-full"),
         ("cod-bench run --method kd,lw", "kd,lwd"),
-        ("cod-bench plan --task rt_", "rt_quotes"),
+        ("cod-bench plan --task sst", "sst2"),
         ("cod-bench plan --condition shuf", "shuffled"),
     ],
     ids=["verb", "option", "verb of a verb", "suite", "second method", "task", "condition"],

@@ -141,7 +141,7 @@ def test_without_a_main_track_they_would_take_it(forged: Results) -> None:
 
 def test_every_published_suite_has_its_published_track_as_the_main_one() -> None:
     published = {path.name for path in (ROOT / "results" / "last").iterdir()}
-    assert {suites.suite(name).main for name in ("embedded", "six-local")} == published
+    assert {suites.suite(name).main for name in ("embedded", "six-local", "why", "soft-labels-embedded")} <= published
     assert all(suite.main in suite.tracks for suite in suites.SUITES.values())
 
 
