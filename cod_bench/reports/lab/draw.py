@@ -20,6 +20,8 @@ WIDTH = 6.75
 PALE, DARK = ("#cfe3f2", "#f7dcc4"), ("#0072B2", "#D55E00")
 """Colours of the two classes: of the data behind, and of what a student sees."""
 MARKERS = ("o", "s")
+THINNED = 3
+"""Of the data behind, every third point is drawn."""
 PANELS = ("standard", "cod", "half", "random", "unvalidated", "shuffled", "cfe-only")
 BOX = ((-1.75, 2.75), (-1.25, 1.75))
 
@@ -56,7 +58,7 @@ def _boundaries(points: Sequence[Row], lines: Sequence[Row], panels: Sequence[st
     def draw(axes: Sequence[Axes]) -> None:
         for ax, condition in zip(axes, panels, strict=False):
             for label in (0, 1):
-                _scatter(ax, points, "data", label, s=2, color=PALE[label], linewidths=0)
+                _scatter(ax, points[::THINNED], "data", label, s=2, color=PALE[label], linewidths=0)
                 _scatter(ax, points, condition, label, s=16, color=DARK[label], edgecolors="white", linewidths=0.4,
                          zorder=4)  # fmt: skip
             for row in (row for row in points if row["of"] == condition and row["end_x"]):
