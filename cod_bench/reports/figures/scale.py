@@ -56,6 +56,11 @@ def amount(spent: float) -> str:
     return f"{spent:.{min(9, 1 - math.floor(math.log10(spent)))}f}".rstrip("0").removesuffix(".")
 
 
+def short(place: float) -> str:
+    """A place in a drawing to a tenth of a unit: a page has tens of thousands of them."""
+    return f"{place:.1f}".removesuffix(".0")
+
+
 def of_costs(costs: Iterable[float]) -> Scale:
     """From 0, or logarithmic where the amounts above 0 span a decade or more."""
     values = list(costs)

@@ -12,6 +12,7 @@ from cod_bench.analysis import aggregate, stats
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.claims import ALPHA, Gain
 from cod_bench.reports import plots
+from cod_bench.reports.figures.scale import short
 from cod_bench.reports.tables import interval, number, p_value, points
 
 PAPER, NIGHT = "#fdfcfa", "#16181b"
@@ -263,7 +264,7 @@ def _panel(
             text = f"{condition}, k = {k}: {number(mean, 1)} %{bounds}, n = {n}"
             ends = [None if end is None else y(end) for end in (low, high)]
             marks.append(Mark(x(math.log2(k)) + shift, y(mean), ends[0], ends[1], text))
-        path = "M" + "L".join(f"{mark.x:.1f} {mark.y:.1f}" for mark in marks)
+        path = "M" + "L".join(f"{short(mark.x)} {short(mark.y)}" for mark in marks)
         curves.append(Curve(known[condition], path, tuple(marks)))
         told.append(f"{condition} {', '.join(f'{number(mean, 1)} at {k}' for k, mean, *_ in own)}")
     x_ticks = tuple((x(math.log2(k)), str(k)) for k in ks)
@@ -279,7 +280,7 @@ def _level(level: plots.Level, x: Callable[[float], float], y: Callable[[float],
         spots = [(LEFT, spots[0][1]), (WIDTH - RIGHT, spots[0][1])]
     values = list(dict.fromkeys(number(value, 1) for _, value in level.points))
     label = f"{level.label}{' behind' if behind else ''} {', '.join(values)} %"
-    return Level(label, "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in spots), DASHES[level.dash], behind)
+    return Level(label, "M" + "L".join(f"{short(a)} {short(b)}" for a, b in spots), DASHES[level.dash], behind)
 
 
 def _scale(domain: tuple[float, float], target: tuple[float, float]) -> Callable[[float], float]:

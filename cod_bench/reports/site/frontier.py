@@ -9,7 +9,7 @@ from cod_bench.analysis import frontier as frontiers
 from cod_bench.analysis.aggregate import Grid
 from cod_bench.analysis.frontier import AXES, Axis, Point
 from cod_bench.reports import frontier as told
-from cod_bench.reports.figures.scale import Scale, amount, of_accuracies, of_costs, step_line
+from cod_bench.reports.figures.scale import Scale, amount, of_accuracies, of_costs, short, step_line
 from cod_bench.reports.site.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Style
 from cod_bench.reports.tables import percent
 
@@ -30,7 +30,10 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The points of one condition by their cost; those of the floors have no style and no path."""
+    """The points of one condition by their cost; those of the floors have no style and no path.
+
+    Floors stand in the first panel of an axis, and the others repeat its drawing: there they have no spots.
+    """
 
     style: Style | None
     path: str
@@ -92,7 +95,7 @@ def _panels(grid: Grid, points: Sequence[Point], axis: Axis, styles: Mapping[str
     corners = step_line(known, axis, across, up) if grid.complete else []
     floors = [point for point in known if point.floor]
     methods = list(dict.fromkeys(point.method for point in known if not point.floor)) or [FLOORS]
-    found = []
+    found: list[Panel] = []
     for method in methods:
         own = [point for point in known if point.method == method and not point.floor]
         conditions = list(dict.fromkeys(point.condition for point in own))
@@ -101,13 +104,14 @@ def _panels(grid: Grid, points: Sequence[Point], axis: Axis, styles: Mapping[str
             curve = sorted((p for p in own if p.condition == condition), key=lambda p: (_cost(p, axis), p.k))
             # side by side, so that whiskers at one cost do not cover each other
             spots = _spots(curve, axis, across, up, on, shift=2 * (place - (len(conditions) - 1) / 2))
-            path = "M" + "L".join(f"{spot.x:.1f} {spot.y:.1f}" for spot in spots)
+            path = "M" + "L".join(f"{short(spot.x)} {short(spot.y)}" for spot in spots)
             lines.append(Line(styles[condition], path, spots))
             words.append(f"{condition} " + ", ".join(_in_words(point, axis) for point in curve))
-        if floors:
-            lines.append(Line(None, "", _spots(floors, axis, across, up, on)))
-            words.append("floors " + ", ".join(f"{point.method} {_in_words(point, axis)}" for point in floors))
-        step = "L".join(f"{_x(x):.1f} {_y(y):.1f}" for x, y in corners)
+        if floors:  # they are the same in every panel, so that only the first one spells them out
+            lines.append(Line(None, "", () if found else _spots(floors, axis, across, up, on)))
+            each = ", ".join(f"{point.method} {_in_words(point, axis)}" for point in floors)
+            words.append("floors as in the first panel" if found else f"floors {each}")
+        step = "L".join(f"{short(_x(x))} {short(_y(y))}" for x, y in corners)
         found.append(
             Panel(
                 method, tuple(lines), f"M{step}" if step else "",

@@ -20,6 +20,7 @@ from cod_bench.errors import RunError
 from cod_bench.records.results import BadFile
 from cod_bench.reports import page as markdown
 from cod_bench.reports import standing, tables
+from cod_bench.reports.figures.scale import short
 from cod_bench.reports.site import charts as site_charts
 from cod_bench.reports.site import data as site_data
 from cod_bench.reports.site import evidence as site_evidence
@@ -228,6 +229,7 @@ def _environment() -> Environment:
         loader=PackageLoader("cod_bench.reports.site", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    made.filters["short"] = short
     made.globals.update(
         percent=tables.percent, points=tables.points, number=tables.number, counted=tables.counted, inline=_inline,
         blocks=_blocks, brief=standing.brief, interval=tables.interval, spread=_spread, weight=_weight,
