@@ -1,4 +1,4 @@
-"""The verbs `bench` and `lab`: experiments beside the suites -> lines and files. Added to the command by app.py."""
+"""The verbs `bench`, `lab`, `report`: what stands beside the suites -> lines and files. Added by app.py."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import typer
 from cod_bench import device as devices
 from cod_bench.benchmarks import report as bench
 from cod_bench.cli import given
+from cod_bench.cli.options import ReadingOption
 from cod_bench.cli.terminal import say
-from cod_bench.errors import UsageError, unknown
+from cod_bench.errors import RunError, UsageError, unknown
 
 
 def bench_(
@@ -146,5 +147,42 @@ def _files(foreign: list[str] | None) -> dict[str, Path]:
     return found
 
 
+def report(
+    results: ReadingOption = None,
+    lab: Annotated[Path, typer.Option("--lab", help="Folder with the lab's rows.")] = Path("docs/lab"),
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; beside the results' tables.")] = None,
+    only: Annotated[str, typer.Option("--only", help="Only these sections, by their files' names.")] = "",
+    root: Annotated[Path, typer.Option("--root", help="Folder that the figures' paths are under.")] = Path(),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if it is stale or missing.")] = False,
+) -> None:
+    """Every question with what the records say to it: report.md and report.html, each number by a query beside it."""
+    from cod_bench.reports import render
+    from cod_bench.reports.findings import page, sections, tables
+    from cod_bench.store import write_atomic
+
+    folder = given.results_folder(given.reading(results), there=True)
+    asked = {section.name: section for section in sections.sections()}
+    for name in given.words("only", only or None) or ():
+        if name not in asked:
+            raise unknown("--only", name, asked)
+    chosen = [asked[name] for name in given.words("only", only or None) or asked]
+    target = out or render.out_folder(folder)
+    if not check:
+        given.out_folder("--out", target)
+    answers = sections.answers(chosen, tables.gather(folder, lab))
+    told = page.markdown(answers, root, target)
+    if check:
+        path = target / page.MARKDOWN
+        if not path.is_file() or path.read_bytes() != told.encode():
+            raise RunError(f"{path}: is not what the records say; write it again without --check")
+        say(f"{path}: {len(answers)} sections are what the records say")
+        return
+    write_atomic(target / page.MARKDOWN, told)
+    write_atomic(target / page.HTML, page.html(answers, root))
+    for answer in answers:
+        say(f"- {answer.section.title} {', '.join(page.verdicts(answer))}")
+    say(f"wrote {target / page.MARKDOWN} and {page.HTML}")
+
+
 bench_.__name__ = "bench"
-VERBS = (bench_, lab)
+VERBS = (bench_, lab, report)

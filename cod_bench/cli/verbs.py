@@ -49,7 +49,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 GROUP_OF = {name: title for title, names in GROUPS.items() for name in names}
 VERBS = {
     "Run": ("run", "plan", "status", "list", "lab"),
-    "Read": ("leaderboard", "compare", "frontier", "power", "table", "claims", "figure", "export", "site"),
+    "Read": ("leaderboard", "compare", "frontier", "power", "table", "claims", "figure", "report", "export", "site"),
     "Make your own": ("new", "check", "cfe", "judge", "recipe"),
     "Publish": ("declare", "lock", "merge", "reproduce", "verify"),
     "Look after": ("assets", "doctor", "bench"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from cod_bench.reports.lab import read
 from cod_bench.reports.lab.read import Compared, Row, Setting
@@ -231,5 +232,5 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _median(values: Sequence[float]) -> float:
-    there = sorted(value for value in values if value == value)
-    return there[len(there) // 2] if there else float("nan")
+    there = [value for value in values if value == value]
+    return median(there) if there else float("nan")

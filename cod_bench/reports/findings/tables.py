@@ -1,0 +1,122 @@
+"""Leaderboard files, runs, published numbers and the lab's rows -> one database in memory, for the report's queries."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from cod_bench.analysis import frame, grids, stats
+from cod_bench.errors import UsageError
+from cod_bench.records.results import Results
+from cod_bench.reports import render
+from cod_bench.store import read_text
+
+LARGEST = 64 * 2**20
+"""Bytes that a file of the lab may have."""
+
+
+def gather(results: Results, lab: Path) -> sqlite3.Connection:
+    """Every table of a results folder and of a lab's folder; those of all suites and tracks stand in one.
+
+    `cells`, `claims`, `significance` ... are the leaderboard's CSV files, made from the records here and now; `runs`
+    has a row a counted run; `paper_accuracy` ... are the numbers that the paper printed; `lab_moons` ... are the
+    lab's. Aggregates beside SQLite's own: `t_low(x)` and `t_high(x)`, ends of the 95 % t interval of a mean.
+
+    Raises:
+        UsageError: a file of the lab is none, or the folder holds a corrupt declaration.
+    """
+    made = sqlite3.connect(":memory:")
+    for name, end in (("t_low", 0), ("t_high", 1)):
+        made.create_aggregate(name, 1, _interval(end))
+    rows: dict[str, list[Mapping[str, object]]] = {}
+    for name, text in render.files(results, list(grids.suites_with_records(results)), figures=False).items():
+        if name.endswith(".csv"):
+            rows.setdefault(Path(name).stem, []).extend(_read(text))
+    for file in sorted(resources.files("cod_bench.reports.paper.numbers").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".csv"):
+            rows[f"paper_{file.name.removesuffix('.csv')}"] = [*_read(file.read_text(encoding="utf-8"))]
+    for path in sorted(lab.glob("*.csv")):
+        rows[f"lab_{path.stem.replace('-', '_')}"] = [*_read(read_text(path, LARGEST))]
+    records, _ = results.scan()
+    references = results.references()
+    found = [
+        grid
+        for suite in grids.suites_with_records(results)
+        for grid in grids.of(suite, records=records, references=references)
+        if grid.runs
+    ]
+    if found:
+        table = frame.frame(found)
+        rows["runs"] = [
+            {str(name): None if value != value else value for name, value in row.items()}  # NaN: nobody counted it
+            for row in table.to_dict(orient="records")
+        ]
+    for name, own in rows.items():
+        _put(made, name, own)
+    made.commit()
+    return made
+
+
+def _read(text: str) -> Iterable[Mapping[str, object]]:
+    """Rows of a CSV text: numbers as numbers, nothing as NULL."""
+    for row in csv.DictReader(text.splitlines()):
+        yield {name: _value(told) for name, told in row.items()}
+
+
+def _value(told: str) -> object:
+    if not told:
+        return None
+    for kind in (int, float):
+        try:
+            return kind(told)
+        except ValueError:
+            continue
+    return told
+
+
+def _put(made: sqlite3.Connection, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if not columns:
+        return
+    quoted = ", ".join(_quoted(column) for column in columns)
+    made.execute(f"CREATE TABLE {_quoted(name)} ({quoted})")
+    slots = ", ".join("?" for _ in columns)
+    values = ([_plain(row.get(column)) for column in columns] for row in rows)
+    made.executemany(f"INSERT INTO {_quoted(name)} VALUES ({slots})", values)  # noqa: S608 - both are quoted
+
+
+def _quoted(name: str) -> str:
+    """A name as SQL has it, whatever is in it: columns come from files."""
+    if "\0" in name:
+        raise UsageError(f"column {name!r}: holds a NUL; make the file again")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _plain(value: object) -> object:
+    """What SQLite can hold."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _interval(end: int) -> type:
+    """An aggregate: the low or the high end of the 95 % t interval of a mean; NULL below four values."""
+
+    class End:
+        def __init__(self) -> None:
+            self.values: list[float] = []
+
+        def step(self, value: float | None) -> None:
+            if value is not None:
+                self.values.append(float(value))
+
+        def finalize(self) -> float | None:
+            found = stats.mean_interval(np.array(self.values)) if self.values else None
+            return None if found is None else float(found[end])
+
+    return End

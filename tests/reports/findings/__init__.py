@@ -1,0 +1,1 @@
+"""Tests of `cod_bench.reports.findings`."""
