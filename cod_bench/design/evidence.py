@@ -128,6 +128,22 @@ _CLASSES = Suite(
     seen="of three and of six classes nothing but the sizes of both sets; of seeds 330 to 334 nothing",
 )
 
+_FAMILIES = Suite(
+    name="families",
+    title="Across families: an encoder teaches a decoder and the other way round, kd, one corpus, four fresh seeds",
+    tracks=("minilm-smollm", "smollm-minilm"),
+    tasks=("rt_quotes",),
+    seeds=tuple(range(340, 344)),
+    primary_k=(16, 32),
+    blocks=(Block(("kd",), ("standard", "cod", "half"), (16, 32)),),
+    generator="substitution",
+    floors=(Block(FLOORS[:3], ("standard",), (16, 32)), Block(FLOORS[3:], ("standard", "cod"), (16, 32))),
+    families="asked",
+    asked=(Asked("cod", "standard"), Asked("cod", "half")),
+    expected=(Expected("cod", "standard", "above", f"{PUBLISHED}, of an encoder's student"),),
+    seen="of seeds 340 to 343 nothing; recipes were set by hand and never searched",
+)
+
 EVIDENCE: tuple[Suite, ...] = (
     _CONFIRMED,
     _BASE,
@@ -187,5 +203,6 @@ EVIDENCE: tuple[Suite, ...] = (
     _FLAWED,
     _PLANTED,
     _CLASSES,
+    _FAMILIES,
 )
 """In the order in which they are listed."""

@@ -132,7 +132,9 @@ def test_the_gguf_asset_is_a_decoder_that_reads_alike_whatever_its_padding(smoll
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "method"), [("smollm", "kd"), ("smollm", "lwd"), ("smollm-minilm", "kd")])
+@pytest.mark.parametrize(
+    ("name", "method"), [("smollm", "kd"), ("smollm", "lwd"), ("smollm-minilm", "kd"), ("minilm-smollm", "kd")]
+)
 def test_the_gguf_asset_teaches(smollm: Side, monkeypatch: pytest.MonkeyPatch, name: str, method: str) -> None:
     short = replace(
         built_in.TRACKS[name],

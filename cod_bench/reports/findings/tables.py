@@ -14,6 +14,7 @@ from cod_bench.analysis import frame, grids, stats
 from cod_bench.errors import UsageError
 from cod_bench.records.results import Results
 from cod_bench.reports import render
+from cod_bench.reports.findings import errors
 from cod_bench.store import read_text
 
 LARGEST = 64 * 2**20
@@ -24,8 +25,9 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
     """Every table of a results folder and of a lab's folder; those of all suites and tracks stand in one.
 
     `cells`, `claims`, `significance` ... are the leaderboard's CSV files, made from the records here and now; `runs`
-    has a row a counted run; `paper_accuracy` ... are the numbers that the paper printed; `lab_moons` ... are the
-    lab's. Aggregates beside SQLite's own: `t_low(x)` and `t_high(x)`, ends of the 95 % t interval of a mean.
+    has a row a counted run, `errors` one a run of a teacher that errs on purpose; `paper_accuracy` ... are the numbers
+    that the paper printed; `lab_moons` ... are the lab's. Aggregates beside SQLite's own: `t_low(x)` and `t_high(x)`,
+    ends of the 95 % t interval of a mean.
 
     Raises:
         UsageError: a file of the lab is none, or the folder holds a corrupt declaration.
@@ -52,6 +54,7 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
     ]
     if found:
         table = frame.frame(found)
+        rows["errors"] = [*errors.rows(found, references)]
         rows["runs"] = [
             {str(name): None if value != value else value for name, value in row.items()}  # NaN: nobody counted it
             for row in table.to_dict(orient="records")
