@@ -78,11 +78,11 @@ def bench_(
 
 LABS = ("moons", "fisher")
 """Experiments that are run when none is named."""
-TEXT = "text"
+TEXT, WORDS = "text", "words"
 
 
 def lab(
-    name: Annotated[str, typer.Argument(help="moons, fisher or text; the first two, when none is named.")] = "",
+    name: Annotated[str, typer.Argument(help="moons, fisher, text or words; the first two, when none is named.")] = "",
     out: Annotated[Path, typer.Option("--out", help="Folder for rows, tables and figures.")] = Path("lab"),
     seeds: Annotated[int, typer.Option("--seeds", min=4, help="Of moons: worlds, each with a teacher.")] = 60,
     draws: Annotated[int, typer.Option("--draws", min=2, help="Of fisher: samples of rows a setting.")] = 1000,
@@ -126,6 +126,8 @@ def _run(name: str, out: Path, seeds: int, draws: int, foreign: dict[str, Path],
 
     if name == TEXT:
         files.text_to(out, foreign, track, workers, listen)
+    elif name == WORDS:
+        files.words_to(out, listen=listen)
     elif name == "moons":
         files.moons_to(out, range(seeds), listen)
     else:

@@ -16,7 +16,7 @@ from typing import Any
 from cod_bench import device as devices
 from cod_bench.counterfactuals.pairs import Pair
 from cod_bench.errors import unknown
-from cod_bench.lab import fisher, moons, rows, text
+from cod_bench.lab import fisher, moons, rows, text, words
 from cod_bench.lab.boundaries import Boundary, grid_points
 from cod_bench.lab.moons import Listener
 from cod_bench.lab.rows import Cell
@@ -76,6 +76,11 @@ def text_to(
         teachers = list(pool.map(partial(_teacher_of_text, given), {run.task: run for run in runs}.values()))
     write(folder / "text.csv", [*found, *teachers])
     write(folder / "text-margins.csv", margins)
+
+
+def words_to(folder: Path, seeds: Sequence[int] = words.SEEDS, listen: Listener = moons.quiet) -> None:
+    """Fine-tune the speaking teacher and its students and write `words.csv`, a row each."""
+    write(folder / "words.csv", words.run(seeds, listen))
 
 
 def _of_text(given: Mapping[str, Sequence[Pair]], runs: Sequence[RunSpec]) -> list[text.Geometry]:

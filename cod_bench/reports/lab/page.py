@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cod_bench.reports.figures import sheets
-from cod_bench.reports.lab import draw, fisher, moons, read, text
+from cod_bench.reports.lab import draw, fisher, moons, read, text, words
 from cod_bench.reports.lab.moons import Section
 from cod_bench.store import write_atomic
 
@@ -43,6 +43,15 @@ suites'. Differences are means over tasks of paired differences over seeds, with
 units, evaluation rows and pairs fixed, one by one, for none of which a family was declared. Made by
 `cod-bench lab text`; every student is a row of [text.csv](text.csv), margins are in
 [text-margins.csv](text-margins.csv).
+"""
+
+WORDS = """# A student that says the word
+
+Beyond classification, small and exploratory: SmolLM2-135M-Instruct, fine-tuned to answer a film review quote with the
+word of its class, teaches a student of every second of its layers by what it says (sequence-level distillation, arXiv
+1606.07947): no logits, no head. Counterfactuals are those that flip the classifier of track `minilm`, kept where they
+flip this teacher's word too; a slot without one holds one more original. Made by `cod-bench lab words`; every student
+is a row of [words.csv](words.csv).
 """
 
 
@@ -100,7 +109,21 @@ def write_text(folder: Path) -> list[str]:
     return [section.finding for section in sections]
 
 
-WRITERS = {"moons": write_moons, "fisher": write_fisher, "text": write_text}
+def write_words(folder: Path) -> list[str]:
+    """Write `words.md`.
+
+    Returns:
+        The finding of each question.
+
+    Raises:
+        UsageError: the file of the lab is missing.
+    """
+    sections = words.sections(read.rows(folder, "words.csv"))
+    write_atomic(folder / "words.md", _page(WORDS, sections))
+    return [section.finding for section in sections]
+
+
+WRITERS = {"moons": write_moons, "fisher": write_fisher, "text": write_text, "words": write_words}
 """Experiment -> what writes its page."""
 
 
