@@ -168,19 +168,22 @@ def report(
         if name not in asked:
             raise unknown("--only", name, asked)
     chosen = [asked[name] for name in given.words("only", only or None) or asked]
+    if only and out is None and not check:
+        raise UsageError("--only: a part would take the whole report's place; name a folder of its own by --out DIR")
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)
     answers = sections.answers(chosen, tables.gather(folder, lab))
-    told = page.markdown(answers, root, target)
+    files = {page.MARKDOWN: page.markdown(answers, root, target), page.HTML: page.html(answers, root)}
     if check:
-        path = target / page.MARKDOWN
-        if not path.is_file() or path.read_bytes() != told.encode():
-            raise RunError(f"{path}: is not what the records say; write it again without --check")
-        say(f"{path}: {len(answers)} sections are what the records say")
+        for name, told in files.items():
+            path = target / name
+            if not path.is_file() or path.read_bytes() != told.encode():
+                raise RunError(f"{path}: is not what the records say; write it again without --check")
+        say(f"{target / page.MARKDOWN} and {page.HTML}: {len(answers)} sections are what the records say")
         return
-    write_atomic(target / page.MARKDOWN, told)
-    write_atomic(target / page.HTML, page.html(answers, root))
+    for name, told in files.items():
+        write_atomic(target / name, told)
     for answer in answers:
         say(f"- {answer.section.title} {', '.join(page.verdicts(answer))}")
     say(f"wrote {target / page.MARKDOWN} and {page.HTML}")

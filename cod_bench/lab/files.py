@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cod_bench import device as devices
 from cod_bench.counterfactuals.pairs import Pair
-from cod_bench.errors import unknown
+from cod_bench.errors import RunError, UsageError, unknown
 from cod_bench.lab import fisher, moons, rows, text, words
 from cod_bench.lab.boundaries import Boundary, grid_points
 from cod_bench.lab.moons import Listener
 from cod_bench.lab.rows import Cell
+from cod_bench.runner.worker import prepare_process
 from cod_bench.spec import RunSpec
 from cod_bench.store import write_atomic
 
@@ -54,7 +56,9 @@ def text_to(
         foreign: task -> a file of pairs that somebody else wrote.
 
     Raises:
-        UsageError: a file that is none of pairs, or of a task that is not among those of the experiment.
+        UsageError: a file that is none of pairs with both classes, or of a task that is not among those of the
+            experiment.
+        RunError: a process was killed.
     """
     from cod_bench.counterfactuals import pairs
 
@@ -62,18 +66,33 @@ def text_to(
         if task not in text.SUITE.tasks:
             raise unknown("task", task, text.SUITE.tasks)
     given = {task: pairs.read(path).pairs for task, path in foreign.items()}
+    for task, path in foreign.items():
+        if any(pair.label is None for pair in given[task]):
+            raise UsageError(f"--foreign {task}={path}: a pair has no original_label; name the class of both sides")
     runs = text.specs(track=track)
     found: list[text.Geometry] = []
     # one task's runs are dealt out whole seeds at a time, so that a worker's warm pools are of use to it
     groups = [
         [run for run in runs if (run.task, run.seed) == key] for key in dict.fromkeys((r.task, r.seed) for r in runs)
     ]
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=devices.set_threads) as pool:
-        for made in pool.map(partial(_of_text, given), groups):
-            found += made
-            listen(f"{len(found)} of {len(runs)} students measured")
-        margins = [row for part in pool.map(text.margins, _by_task(runs)) for row in part]
-        teachers = list(pool.map(partial(_teacher_of_text, given), {run.task: run for run in runs}.values()))
+    try:
+        with (
+            ProcessPoolExecutor(workers, get_context("spawn"), initializer=prepare_process, initargs=((),)) as pool,
+            cancelled(pool),
+        ):
+            for made in pool.map(partial(_of_text, given), groups):
+                found += made
+                listen(f"{len(found)} of {len(runs)} students measured")
+            margins = [row for part in pool.map(text.margins, _by_task(runs)) for row in part]
+            teachers = list(pool.map(partial(_teacher_of_text, given), {run.task: run for run in runs}.values()))
+    except BrokenProcessPool as error:
+        raise RunError("lab text: a process was killed, as it is where memory runs out; use fewer --workers") from error
+    for row in teachers:
+        if row.task in given:
+            read = row.consistency[text.FOREIGN].pairs
+            listen(
+                f"{row.task}: {read} of {len(given[row.task])} foreign pairs have at most {text.LONGEST} tokens a side"
+            )
     write(folder / "text.csv", [*found, *teachers])
     write(folder / "text-margins.csv", margins)
 
@@ -81,6 +100,16 @@ def text_to(
 def words_to(folder: Path, seeds: Sequence[int] = words.SEEDS, listen: Listener = moons.quiet) -> None:
     """Fine-tune the speaking teacher and its students and write `words.csv`, a row each."""
     write(folder / "words.csv", words.run(seeds, listen))
+
+
+@contextmanager
+def cancelled(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """What waits in the pool is dropped where this ends by an exception, Ctrl-C among them."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 def _of_text(given: Mapping[str, Sequence[Pair]], runs: Sequence[RunSpec]) -> list[text.Geometry]:

@@ -51,6 +51,7 @@ class Order:
             quadratic form along that eigenvector).
         along: absolute cosine between that eigenvector and w.
         along_w, across_w: mean difference of the information about w's own direction, and about one across, per row.
+        draws: how many.
     """
 
     norm: float
@@ -62,6 +63,7 @@ class Order:
     along: float
     along_w: float
     across_w: float
+    draws: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Error:
         less_squared_se, less_angle_se: their standard errors over draws.
         wins: share of draws in which the squared distance is smaller than that of `standard`.
         rested: share of draws in which the search for the estimate came to rest.
+        draws: how many.
     """
 
     norm: float
@@ -96,6 +99,7 @@ class Error:
     less_angle_se: float
     wins: float
     rested: float
+    draws: int
 
 
 def weights(norm: float) -> Floats:
@@ -147,7 +151,7 @@ def orders(draws: int = DRAWS, norms: Sequence[float] = NORMS) -> Iterator[Order
             across = float((np.trace(differences.mean(0)) - along) / (DIMENSIONS - 1))
             yield Order(
                 norm, overshoot, condition, float(held.mean()), float(values[0]), _error(forms),
-                float(abs(least @ unit)), along, across,
+                float(abs(least @ unit)), along, across, draws,
             )  # fmt: skip
 
 
@@ -220,7 +224,7 @@ def _told(
         float(length.mean()), float(np.abs(length).mean()),
         float((plain_squared - squared).mean()), _error(plain_squared - squared),
         float((plain_angle - angle).mean()), _error(plain_angle - angle),
-        float((squared < plain_squared).mean()), float(made[1].mean()),
+        float((squared < plain_squared).mean()), float(made[1].mean()), len(squared),
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ class Consistency:
 
 @dataclass(frozen=True)
 class Gap:
-    """Where student and teacher cross the pairs of training, if their sides have equally many tokens.
+    """Where student and teacher cross held-out pairs, if their sides have equally many tokens.
 
     Args:
         pairs: how many pairs of held-out texts there are.

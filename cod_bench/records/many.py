@@ -16,8 +16,6 @@ Floats = NDArray[np.float64]
 
 SCALE = 10_000
 """Probabilities are stored as integers in 1/SCALE, clipped to 1..SCALE-1."""
-ROUNDS = 100
-"""Of the search for class weights; the shares are then right to some millionths."""
 
 
 def shaped(values: Sequence[int] | Digits, classes: int) -> Digits:
@@ -88,21 +86,19 @@ def ece(gold: Digits, predicted: Digits, p: Digits, bins: int) -> Floats:
 
 
 def matched(gold: Digits, p: Digits) -> Floats:
-    """Whether each row is right with the classes weighted to the evaluation prior [runs, rows].
+    """Whether each row is right where every class is named as often as gold has it [runs, rows].
 
-    The weights are those by which the mean probabilities of the classes are their shares in gold; a row's class is then
-    the one of the largest weighted p, the first of several. For two classes `evaluate.matched` cuts at the prior.
+    Of all ways to name the classes so, the one that is most probable under the rows' own p; of equal ones, one that the
+    order of the rows decides. For two classes `evaluate.matched` cuts p(class 1) so that as many rows are above.
     """
-    classes = p.shape[2]
-    prior = np.bincount(gold, minlength=classes) / len(gold)
-    shares = p / p.sum(2, keepdims=True)
-    weights = np.ones((len(p), 1, classes))
-    for _ in range(ROUNDS):
-        weighted = shares * weights
-        weighted /= weighted.sum(2, keepdims=True)
-        weights = weights * prior / weighted.mean(1, keepdims=True)
-        weights /= weights.mean(2, keepdims=True)
-    return np.asarray((shares * weights).argmax(2) == gold, dtype=np.float64)
+    from scipy.optimize import linear_sum_assignment
+
+    places = np.repeat(np.arange(p.shape[2]), np.bincount(gold, minlength=p.shape[2]))
+    found = []
+    for own in np.log(p / p.sum(2, keepdims=True)):
+        _, taken = linear_sum_assignment(own[:, places], maximize=True)
+        found.append(places[taken] == gold)
+    return np.array(found, dtype=np.float64)
 
 
 def collapsed(counts: Digits, above: tuple[int, int]) -> NDArray[np.bool_]:

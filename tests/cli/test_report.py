@@ -34,6 +34,10 @@ def test_sections_alone_go_into_a_folder(called: Caller, tmp_path: Path) -> None
     told = (tmp_path / "made" / "here" / "report.md").read_text()
     assert told.count("\n## ") == 2
     assert told.index("Theorem 1") < told.index("nearer counterfactual")
+    both = ("--only", "09-fisher,06-distance", "--out", "made/here", "--check")
+    assert called("report", *RESULTS, *both).code == 0
+    (tmp_path / "made" / "here" / "report.html").unlink()
+    assert "report.html: is not what the records say" in called("report", *RESULTS, *both).err
     assert called("report", *RESULTS, "--only", "09-fisher", "--out", "made/here", "--check").code == 1
 
 
@@ -42,9 +46,10 @@ def test_sections_alone_go_into_a_folder(called: Caller, tmp_path: Path) -> None
     [
         (("--only", "09-fishers"), 2, "--only '09-fishers'"),
         (("--results", "nowhere"), 2, "--results 'nowhere'"),
-        (("--lab", "nowhere", "--only", "07-moons"), 1, "run `cod-bench lab moons` first"),
-        (("--root", "nowhere", "--only", "07-moons"), 1, "docs/lab/moons-pair.svg is not there"),
+        (("--lab", "nowhere", "--only", "07-moons", "--out", "o"), 1, "run `cod-bench lab moons` first"),
+        (("--root", "nowhere", "--only", "07-moons", "--out", "o"), 1, "docs/lab/moons-pair.svg is not there"),
         (("--out", "file"), 2, "--out file"),
+        (("--only", "09-fisher"), 2, "name a folder of its own by --out"),
     ],
     ids=lambda value: str(value) if isinstance(value, tuple) else "",
 )

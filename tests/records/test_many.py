@@ -88,6 +88,15 @@ def test_matched_weighs_classes_to_the_prior(run: tuple[str, list[int], Referenc
     assert many.matched(gold, leaning[None]).mean() == pytest.approx(right.mean(), abs=3 / len(gold))
 
 
+@given(st.data())
+def test_of_two_classes_matched_cuts_where_as_many_rows_are_above(data: st.DataObject) -> None:
+    ones = data.draw(st.lists(st.integers(1, 9_999), min_size=4, max_size=40, unique=True))
+    gold = np.array([0, 1, *data.draw(st.lists(st.integers(0, 1), min_size=len(ones) - 2, max_size=len(ones) - 2))])
+    p = np.array(ones)
+    found = many.matched(gold, np.stack([SCALE - p, p], 1)[None])
+    assert found.tolist() == evaluate.matched(gold, p[None]).tolist()
+
+
 def test_collapsed_is_an_excess_over_the_gold_share() -> None:
     gold = np.array([0] * 8 + [1] + [2])
     said = np.array([[0] * 10, [1] * 5 + [0] * 5, [1] * 4 + [0] * 6])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cod_bench.errors import UsageError
 from cod_bench.lab import files
-from cod_bench.reports.lab import moons, page, read
+from cod_bench.reports.lab import fisher, moons, page, read
 from cod_bench.reports.lab.read import Compared, Setting
 
 
@@ -65,7 +66,7 @@ def test_pages_have_every_question_with_its_sentence_and_pictures_that_are_there
     findings = page.write_fisher(folder)
     text = (folder / "fisher.md").read_text()
     assert len(findings) == text.count("\n## ") == 4
-    assert "cosine at least 0.99" in findings[0] or "cosine at least 1.000" in findings[0]
+    assert re.search(r"cosine of at least (0\.99\d|1\.000) with w, of which points", findings[0])
 
 
 def test_a_page_is_the_same_each_time(folder: Path) -> None:
@@ -84,3 +85,31 @@ def test_missing_and_spoilt_files_are_told(tmp_path: Path) -> None:
     assert read.number({"a": ""}, "a") != read.number({"a": ""}, "a")
     with pytest.raises(UsageError, match="column a: "):
         read.number({"a": "x"}, "a")
+
+
+def test_words_on_the_boundary_follow_its_numbers() -> None:
+    def order(least: str, along: str) -> dict[str, str]:
+        return {
+            "norm": "2", "overshoot": "0", "condition": "cod", "held": "1", "least": least, "least_se": "0.01",
+            "along": along, "along_w": "0", "across_w": "0", "draws": "1000",
+        }  # fmt: skip
+
+    def said(least: str, along: str) -> str:
+        return fisher.sections([order(least, along)], [])[0].finding
+
+    assert said("0.5", "0.2").startswith("On the boundary itself no length of w shows that it is not. On average")
+    assert "at 0 logits past it" in said("0.5", "0.2")
+    assert said("-0.5", "0.2").startswith("On the boundary itself it is not, for |w| = 2: the missing direction has")
+    assert "second moments" not in said("-0.5", "0.2")
+    assert "second moments" in said("-0.5", "0.995")
+    assert "over 1,000 draws" in fisher.sections([order("0.5", "0.2")], [])[0].how
+
+
+def test_files_that_are_none_are_told(folder: Path, tmp_path: Path) -> None:
+    rows = (folder / "moons.csv").read_text()
+    (tmp_path / "moons.csv").write_text(rows.replace(",kept,", ",keeps,", 1))
+    with pytest.raises(UsageError, match="has no column kept; run the lab again"):
+        moons.sections(read.rows(tmp_path, "moons.csv"))
+    (tmp_path / "moons.csv").write_text(rows + "1,2\n")
+    with pytest.raises(UsageError, match="other columns than its head"):
+        read.rows(tmp_path, "moons.csv")

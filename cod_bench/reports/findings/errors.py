@@ -1,4 +1,4 @@
-"""Runs of teachers that err -> which of their teacher's errors students repeat, and the worst group. Pure."""
+"""Runs of several tracks -> which of their teacher's errors students repeat, and the worst group. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from cod_bench.analysis.aggregate import Grid, References, Run
 from cod_bench.records import evaluate
 from cod_bench.records.evaluate import digits
+from cod_bench.track import of_teacher
 
 PLACE = ("track", "task", "method", "condition", "k", "seed")
 
 
 def rows(grids: Sequence[Grid], references: References) -> list[dict[str, object]]:
-    """A row a run of a suite on several tracks with the same evaluation rows, and of a task whose rows have strata.
+    """A row a run of a suite on several tracks, and of a task whose rows have strata.
 
     Columns: the run's coordinates; `errors`, how many evaluation rows its teacher gets wrong; `repeated`, the share of
     them on which the student says what its teacher says; `clean`, the same share of the same rows and answers for the
-    student of the suite's first track with the same task, method, condition, k and seed, NULL where there is none or
-    it is that one; `worst`, accuracy in the worst group of class and stratum, NULL without strata.
+    student of the suite's first track with the same task, method, condition, k, seed and teacher's seed, NULL where
+    there is none or it is that one; `worst`, accuracy in the worst group of class and stratum, NULL without strata.
     """
     found = []
     for suite in dict.fromkeys(grid.suite.name for grid in grids):
@@ -44,9 +45,18 @@ def rows(grids: Sequence[Grid], references: References) -> list[dict[str, object
 
 
 def _place(run: Run) -> tuple[str | int, ...]:
-    """What a run shares with that of another teacher: everything but the track; other evaluation rows are others."""
+    """What a run shares with that of another teacher: all but the track's name; other evaluation rows are others."""
     spec = run.record.spec
-    return spec.protocol, spec.task, spec.method, spec.condition, spec.k, spec.seed, run.record.eval_hash
+    return (
+        of_teacher(spec.track)[1],
+        spec.protocol,
+        spec.task,
+        spec.method,
+        spec.condition,
+        spec.k,
+        spec.seed,
+        run.record.eval_hash,
+    )
 
 
 def _repeated(run: Run, clean: Run | None, gold: str, taught: str) -> dict[str, object]:

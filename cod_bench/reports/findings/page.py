@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 MARKDOWN, HTML = "report.md", "report.html"
 TITLE = "What the records say"
 INTRODUCTION = (
-    "Every claim of the paper and every question that it leaves open, each with the command that makes its records and "
-    "what they say. No number below was written by hand: a sentence is filled by the query that stands under it, over "
-    "tables that `cod-bench report` makes from the records, and a section whose records are missing fails the report. "
-    "Verdicts are the query's too; `measured` stands where the paper claims nothing. Intervals are of 95 % and, where "
-    "no family was declared, one by one."
+    "Claims of the paper and questions that it leaves open, each with the command that makes its records and what they "
+    "say. No number below was written by hand: a sentence is filled by the query that stands under it, over tables "
+    "that `cod-bench report` makes from the records, and a section whose records are missing fails the report. Every "
+    "verdict is of an analogue, on small models, slices or toy worlds and, if nothing else is said, by word "
+    "substitution under protocol `last`, so that it says `here`: none is a verdict on the paper's own rows, models and "
+    "generator. Verdicts are the query's too; `measured` stands where nothing is claimed. Rows of `significance` have "
+    "the leaderboard's intervals, over units and evaluation rows; a query's own `t_low` and `t_high` are a 95 % t "
+    "interval over units, stratified by task where it says so, evaluation rows fixed. Only what was declared "
+    "beforehand has Holm's p; all else is one by one. Not asked: the prompts of the paper's Table 7, which need a "
+    "hosted model."
 )
 
 

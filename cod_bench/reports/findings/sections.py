@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from string import Formatter
 
 from cod_bench.errors import RunError
 
-VERDICTS = ("holds", "holds in part", "not shown", "does not hold", "measured")
-"""Words that a query may give as its column `verdict`; `measured` where the paper claims nothing."""
+VERDICTS = ("holds here", "holds here in part", "not shown here", "fails here", "measured")
+"""Words that a query may give as its column `verdict`; `measured` where nothing is claimed."""
 _FENCE = re.compile(r"^```sql\n(.*?)^```\n+(.*?)(?=^```sql|\Z)", re.MULTILINE | re.DOTALL)
 _HEAD = ("Claim", "Run", "Figure")
 _CODE = re.compile(r"`[^`]*`")
@@ -131,14 +132,20 @@ def _filled(section: Section, words: str, row: Mapping[str, object]) -> tuple[st
     verdict = row.get("verdict") or ""
     if verdict and verdict not in VERDICTS:
         raise RunError(f"section {section.name}: verdict {verdict!r} is none of {', '.join(VERDICTS)}; mend its query")
+    empty = [name for name in _fields(words) if name in row and row[name] is None]
+    if empty:
+        raise RunError(_missing(section, f"{', '.join(empty)} is empty in its sentence"))
     try:
         return words.format_map(row), str(verdict)
     except KeyError as error:
         raise RunError(f"section {section.name}: its query has no column {error}; mend its sentence") from error
-    except (TypeError, ValueError) as error:
-        empty = [name for name, value in row.items() if value is None]
-        told = f"{', '.join(empty)} is empty" if empty else str(error)
-        raise RunError(_missing(section, f"{told} in its sentence")) from error
+    except ValueError as error:
+        raise RunError(f"section {section.name}: {error} in its sentence {words!r}; mend it") from error
+
+
+def _fields(words: str) -> list[str]:
+    """The columns that a sentence names, once each."""
+    return list(dict.fromkeys(name for _, name, _, _ in Formatter().parse(words) if name))
 
 
 def _missing(section: Section, what: str) -> str:

@@ -25,16 +25,18 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
     """Every table of a results folder and of a lab's folder; those of all suites and tracks stand in one.
 
     `cells`, `claims`, `significance` ... are the leaderboard's CSV files, made from the records here and now; `runs`
-    has a row a counted run, `errors` one a run of a teacher that errs on purpose; `paper_accuracy` ... are the numbers
+    has a row a (suite, counted run), `errors` what `errors.rows` tells; `paper_accuracy` ... are the numbers
     that the paper printed; `lab_moons` ... are the lab's. Aggregates beside SQLite's own: `t_low(x)` and `t_high(x)`,
-    ends of the 95 % t interval of a mean.
+    ends of the 95 % t interval of a mean over units, evaluation rows fixed; `t_low(x, task)` stratified by task;
+    `here(verdict)`, the report's word for a verdict of `claims`.
 
     Raises:
         UsageError: a file of the lab is none, or the folder holds a corrupt declaration.
     """
     made = sqlite3.connect(":memory:")
     for name, end in (("t_low", 0), ("t_high", 1)):
-        made.create_aggregate(name, 1, _interval(end))
+        made.create_aggregate(name, -1, _interval(end))
+    made.create_function("here", 1, _here, deterministic=True)
     rows: dict[str, list[Mapping[str, object]]] = {}
     for name, text in render.files(results, list(grids.suites_with_records(results)), figures=False).items():
         if name.endswith(".csv"):
@@ -68,6 +70,10 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
 def _read(text: str) -> Iterable[Mapping[str, object]]:
     """Rows of a CSV text: numbers as numbers, nothing as NULL."""
     for row in csv.DictReader(text.splitlines()):
+        if None in row or None in row.values():
+            raise UsageError(
+                f"a row of {', '.join(map(str, row))}: has other columns than its head; make the file again"
+            )
         yield {name: _value(told) for name, told in row.items()}
 
 
@@ -107,19 +113,35 @@ def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
+HERE = {"shown": "holds here", "reversed": "fails here", "not shown": "not shown here"}
+"""A verdict of `claims` -> the report's word for it."""
+
+
+def _here(verdict: str) -> str:
+    return HERE[verdict]
+
+
 def _interval(end: int) -> type:
-    """An aggregate: the low or the high end of the 95 % t interval of a mean; NULL below four values."""
+    """An aggregate: the low or the high end of the 95 % t interval of a mean over units, by stratum if one is given.
+
+    NULL below `stats.FEWEST` values, and where a stratum has a single one.
+    """
 
     class End:
         def __init__(self) -> None:
-            self.values: list[float] = []
+            self.groups: dict[object, list[float]] = {}
 
-        def step(self, value: float | None) -> None:
+        def step(self, value: float | None, stratum: object = None) -> None:
             if value is not None:
-                self.values.append(float(value))
+                self.groups.setdefault(stratum, []).append(float(value))
 
         def finalize(self) -> float | None:
-            found = stats.mean_interval(np.array(self.values)) if self.values else None
-            return None if found is None else float(found[end])
+            groups = [np.array(values) for values in self.groups.values()]
+            units = sum(map(len, groups))
+            error = stats.unit_error(groups) if units >= stats.FEWEST else None
+            if error is None:
+                return None
+            half = stats.half_width(error, 0.0, units - len(groups))
+            return float(np.mean([group.mean() for group in groups])) + (half if end else -half)
 
     return End

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cod_bench.errors import UsageError
 from cod_bench.reports.figures import sheets
 from cod_bench.reports.lab import draw, fisher, moons, read, text, words
 from cod_bench.reports.lab.moons import Section
@@ -14,9 +15,9 @@ MOONS = """# Two moons
 The picture by which the paper explains itself, in numbers. {seeds} seeds; a seed has 1,000 points with noise 0.2, a
 teacher (2-64-64-2, tanh, Adam, 400 steps) and students (2-16-2, 1,500 steps) that learn k rows with CE + 20 T² KL,
 T = 2, all rows a step, all starting alike. A counterfactual is the nearest point of the teacher's boundary and
-{overshoot} beyond it; originals that the teacher gets wrong are passed over. Intervals are 95 % t intervals of paired
-differences over seeds, one by one, for none of which a family was declared. Made by `cod-bench lab moons`; every
-student is a row of [moons.csv](moons.csv).
+{overshoot} beyond it and carries the class that the teacher gives it; originals that the teacher gets wrong are passed
+over unless it says so. Intervals are 95 % t intervals of paired differences over seeds, one by one, for none of which a
+family was declared. Made by `cod-bench lab moons`; every student is a row of [moons.csv](moons.csv).
 
 ![Boundaries of the teacher, dashed, and of students on k = 20 rows](moons-pair.svg)
 
@@ -28,7 +29,7 @@ student is a row of [moons.csv](moons.csv).
 """
 FISHER = """# Logistic regression
 
-Rows are standard normal in five dimensions, the teacher is sigmoid(w'x), 40 rows a student, 1,000 draws. `cod` has 20
+Rows are standard normal in five dimensions, the teacher is sigmoid(w'x), 40 rows a student, {draws} draws. `cod` has 20
 originals and, for each, its counterfactual: moved along w to where w'x is a stated number of logits on the other side.
 Estimators are ridge (0.1) and Firth's. Made by `cod-bench lab fisher`; every setting is a row of
 [fisher-order.csv](fisher-order.csv) and [fisher-errors.csv](fisher-errors.csv), which hold random moves too.
@@ -69,7 +70,9 @@ def write_moons(folder: Path) -> list[str]:
     sections = moons.sections(found)
     for name, figure in draw.of_moons(folder).items():
         write_atomic(folder / f"{name}.svg", sheets.data(figure, "svg"))
-    write_atomic(folder / "moons.md", _page(MOONS.format(seeds=seeds, overshoot="0.05"), sections))
+    write_atomic(
+        folder / "moons.md", _page(MOONS.format(seeds=seeds, overshoot=read.Setting("cod", 0).overshoot), sections)
+    )
     return [section.finding for section in sections]
 
 
@@ -82,10 +85,11 @@ def write_fisher(folder: Path) -> list[str]:
     Raises:
         UsageError: a file of the lab is missing.
     """
-    sections = fisher.sections(read.rows(folder, "fisher-order.csv"), read.rows(folder, "fisher-errors.csv"))
+    orders = read.rows(folder, "fisher-order.csv")
+    sections = fisher.sections(orders, read.rows(folder, "fisher-errors.csv"))
     for name, figure in draw.of_fisher(folder).items():
         write_atomic(folder / f"{name}.svg", sheets.data(figure, "svg"))
-    write_atomic(folder / "fisher.md", _page(FISHER, sections))
+    write_atomic(folder / "fisher.md", _page(FISHER.format(draws=fisher.draws(orders)), sections))
     return [section.finding for section in sections]
 
 
@@ -101,6 +105,8 @@ def write_text(folder: Path) -> list[str]:
     found = read.rows(folder, "text.csv")
     sections = text.sections(found, read.rows(folder, "text-margins.csv"))
     students = [row for row in found if row["condition"] != text.TEACHER]
+    if not students:
+        raise UsageError(f"{folder / 'text.csv'}: has no student; run `cod-bench lab text --out {folder}` again")
     told = TEXT.format(
         students=len(students), seeds=len({row["seed"] for row in students}),
         tasks=" and ".join(dict.fromkeys(row["task"] for row in students)), k=students[0]["k"],

@@ -31,6 +31,8 @@ def rows(folder: Path, name: str) -> list[Row]:
     found: list[Row] = list(csv.DictReader(read_text(path, LARGEST).splitlines()))
     if not found:
         raise UsageError(f"{path}: holds no rows; remove it and run the lab again")
+    if any(None in row or None in row.values() for row in found):
+        raise UsageError(f"{path}: a row has other columns than its head; remove it and run the lab again")
     return found
 
 
@@ -61,6 +63,9 @@ class Setting:
     def of(self, found: Sequence[Row]) -> dict[int, Row]:
         """Its rows by seed."""
         wanted = {name: str(value) for name, value in vars(self).items()}
+        lacks = [name for name in (*wanted, "seed") if found and name not in found[0]]
+        if lacks:
+            raise UsageError(f"moons.csv: has no column {lacks[0]}; run the lab again")
         return {int(row["seed"]): row for row in found if all(row[name] == told for name, told in wanted.items())}
 
 
@@ -103,7 +108,9 @@ def compared(found: Sequence[Row], one: Setting, other: Setting, measure: str, *
     there = differences[~np.isnan(differences)]
     interval = stats.mean_interval(there)
     if interval is None:
-        raise UsageError(f"{one.condition} against {other.condition}, k = {one.k}: too few seeds; run the lab again")
+        raise UsageError(
+            f"{one.condition} against {other.condition}, k = {one.k}: too few seeds; run the lab with more --seeds"
+        )
     better = there < 0 if less_is_better else there > 0
     lone = np.isnan(pairs[:, 1]) & ~np.isnan(pairs[:, 0])
     return Compared(

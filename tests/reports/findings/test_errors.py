@@ -77,3 +77,12 @@ def test_rows_with_strata_have_a_worst_group_and_single_tracks_without_have_no_r
     (row,) = found((grid("kept", planted, {0: "0100"}), planted))
     assert row["worst"] == evaluate.worst_group("0100", planted) == 0.0
     assert (row["suite"], row["track"], row["seed"]) == ("erring", "kept", 0)
+
+
+def test_a_student_is_beside_that_of_the_teacher_with_its_seed() -> None:
+    kept, noisy = reference("kept@1", "0101", "0101"), reference("noisy@1", "0101", "0001")
+    first, other = grid("kept@1", kept, {0: "0001"}), reference("kept", "0101", "0101")
+    both = Grid(SUITE, "last", "kept", (), {**first.runs, **grid("kept", other, {0: "0101"}).runs}, (), (), {})
+    known = {(r.track, r.task, r.teacher_hash): r for r in (kept, noisy, other)}
+    rows = errors.rows([both, replace(grid("noisy@1", noisy, {0: "0101"}), track="noisy")], known)
+    assert [row["clean"] for row in rows if row["track"] == "noisy@1"] == [1.0]

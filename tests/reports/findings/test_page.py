@@ -14,10 +14,10 @@ from cod_bench.reports.findings.sections import Answer, Finding, Section
 
 EVIL = "<script>alert(1)</script> & [a](http://b) ![c](http://d)"
 SECTION = Section("one", "Does it help?", "It helps (Table 1).", ("`cod-bench run`",), (("a.svg", "Curves"),), ())
-ANSWER = Answer(SECTION, (Finding("SELECT 1 < 2", ((f"On `x` it gains +2.0. {EVIL}", "holds"), ("More.", ""))),))
+ANSWER = Answer(SECTION, (Finding("SELECT 1 < 2", ((f"On `x` it gains +2.0. {EVIL}", "holds here"), ("More.", ""))),))
 OTHER = Answer(
     Section("two", "And then?", "", ("`b`", "`c`"), (), ()),
-    (Finding("SELECT 2", (("Yes.", "not shown"), ("No.", "holds"), ("Yes.", "not shown"))),),
+    (Finding("SELECT 2", (("Yes.", "not shown here"), ("No.", "holds here"), ("Yes.", "not shown here"))),),
 )
 
 
@@ -30,9 +30,10 @@ def root(tmp_path: Path) -> Path:
 def test_markdown_has_question_claim_command_figure_sentence_query_and_verdict(root: Path) -> None:
     told = page.markdown([ANSWER, OTHER], root, root / "out" / "deep")
     for part in (
-        "1. Does it help? **holds**\n2. And then? **not shown, holds**", "## 1. Does it help?", "> It helps (Table 1).",
-        "Records: `cod-bench run`", "![Curves](../../a.svg)", "+2.0", "**holds**\n- More.", "```sql\nSELECT 1 < 2\n```",
-        "Records: `b`, `c`",
+        "1. Does it help? **holds here**\n2. And then? **not shown here, holds here**", "## 1. Does it help?",
+        "> It helps (Table 1).", "Records: `cod-bench run`", "![Curves](../../a.svg)", "+2.0",
+        "**holds here**\n- More.",
+        "```sql\nSELECT 1 < 2\n```", "Records: `b`, `c`",
     ):  # fmt: skip
         assert part in told
 

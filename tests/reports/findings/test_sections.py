@@ -24,7 +24,7 @@ Run: `cod-bench lab moons`
 Figure: docs/a.svg | What it looks like
 
 ```sql
-SELECT k, 100 * AVG(gain) AS gain, 'holds' AS verdict FROM told GROUP BY k
+SELECT k, 100 * AVG(gain) AS gain, 'holds here' AS verdict FROM told GROUP BY k
 ```
 
 At k = {k} it gains {gain:+.1f}
@@ -57,8 +57,8 @@ def test_a_file_is_a_title_a_head_and_queries_with_their_sentences() -> None:
 def test_a_sentence_a_row_with_its_numbers_and_the_querys_verdict(told: sqlite3.Connection) -> None:
     found = sections.answer(sections.parse("one", WHOLE), told)
     assert found.findings[0].sentences == (
-        ("At k = 8 it gains +2.0 points.", "holds"),
-        ("At k = 16 it gains -0.5 points.", "holds"),
+        ("At k = 8 it gains +2.0 points.", "holds here"),
+        ("At k = 16 it gains -0.5 points.", "holds here"),
     )
     assert found.findings[1].sentences == (("Over 3 units.", ""),)
 
@@ -113,9 +113,11 @@ def test_numbers_in_code_are_names() -> None:
             "NULL",
             "gain is empty in its sentence; run `cod-bench run --all` and `cod-bench lab moons`",
         ),
+        ("SELECT COUNT(*) AS n", "SELECT NULL AS n", "n is empty in its sentence"),
         ("{gain:+.1f}", "{loss:+.1f}", "has no column 'loss'"),
-        ("'holds'", "'wins'", "verdict 'wins' is none of holds,"),
-        (", 'holds' AS verdict", "", "no query gives a verdict"),
+        ("{gain:+.1f}", "{gain:+.1x}", "in its sentence"),
+        ("'holds here'", "'wins'", "verdict 'wins' is none of holds here,"),
+        (", 'holds here' AS verdict", "", "no query gives a verdict"),
     ],
 )
 def test_what_the_records_do_not_say_fails(told: sqlite3.Connection, old: str, new: str, said: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cod_bench.analysis import stats
+from cod_bench.errors import UsageError
 from cod_bench.records.results import Results
 from cod_bench.reports.findings import tables
 from tests import ROOT
@@ -51,20 +52,49 @@ def test_mean_accuracy_by_query_is_the_leaderboards(published: sqlite3.Connectio
 
 def test_the_labs_rows_and_the_papers_numbers_are_there(published: sqlite3.Connection) -> None:
     assert published.execute("SELECT COUNT(DISTINCT seed) FROM lab_moons").fetchone() == (60,)
-    asked = "SELECT mean FROM paper_accuracy WHERE 'table' = 'table' AND task = 'amazon' AND method = 'kd' AND k = 8"
-    assert (0.671,) in published.execute(asked).fetchall()
+    asked = (
+        "SELECT mean FROM paper_accuracy WHERE \"table\" = 1 AND task = 'amazon' AND method = 'kd' AND k = 8 "
+        "AND variant = 'none' AND student = 'deberta-v3-small'"
+    )
+    assert published.execute(asked).fetchall() == [(0.671,)]
 
 
 @given(values=st.lists(st.floats(-100, 100), min_size=0, max_size=30), gaps=st.integers(0, 3))
 def test_intervals_are_those_of_the_statistics_and_null_below_four(values: list[float], gaps: int) -> None:
     made = sqlite3.connect(":memory:")
     for name, end in (("t_low", 0), ("t_high", 1)):
-        made.create_aggregate(name, 1, tables._interval(end))
+        made.create_aggregate(name, -1, tables._interval(end))
     made.execute("CREATE TABLE x (v)")
     made.executemany("INSERT INTO x VALUES (?)", [*((value,) for value in values), *((None,) for _ in range(gaps))])
     found = made.execute("SELECT t_low(v), t_high(v) FROM x").fetchone()
     wanted = stats.mean_interval(np.array(values)) if values else None
     assert found == ((None, None) if wanted is None else pytest.approx(wanted))
+
+
+@given(
+    groups=st.lists(st.lists(st.floats(-100, 100), min_size=2, max_size=9), min_size=2, max_size=4).filter(
+        lambda groups: sum(map(len, groups)) >= stats.FEWEST
+    )
+)
+def test_strata_are_those_of_the_leaderboards_units(groups: list[list[float]]) -> None:
+    made = sqlite3.connect(":memory:")
+    for name, end in (("t_low", 0), ("t_high", 1)):
+        made.create_aggregate(name, -1, tables._interval(end))
+    made.execute("CREATE TABLE x (task, v)")
+    made.executemany("INSERT INTO x VALUES (?, ?)", [(place, v) for place, group in enumerate(groups) for v in group])
+    low, high = made.execute("SELECT t_low(v, task), t_high(v, task) FROM x").fetchone()
+    arrays = [np.array(group) for group in groups]
+    error = stats.unit_error(arrays)
+    assert error is not None
+    half = stats.half_width(error, 0.0, sum(len(group) - 1 for group in groups))
+    assert (low + high) / 2 == pytest.approx(np.mean([group.mean() for group in arrays]), abs=1e-9)
+    assert (high - low) / 2 == pytest.approx(half, abs=1e-9)
+
+
+def test_a_row_with_a_cell_too_many_is_told(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("a,b\n1,2,3\n")
+    with pytest.raises(UsageError, match="has other columns than its head"):
+        tables.gather(Results(tmp_path / "none"), tmp_path)
 
 
 def test_names_of_columns_and_values_from_files_stay_text(tmp_path: Path) -> None:
