@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cod_bench.lab.networks import Recipe, Stack
+from cod_bench.lab.networks import TEACHER, Recipe, Stack
 
 SMALL = Recipe((8,), 60, 0.02)
 RNG = np.random.default_rng(0)
@@ -41,10 +41,13 @@ def test_each_is_as_if_it_were_alone(at: int) -> None:
 
 def test_the_number_of_threads_changes_nothing() -> None:
     threads, found = torch.get_num_threads(), []
+    points = RNG.standard_normal((4, 1000, 2))  # as large as a teacher's, so that products are shared out
+    labels = (points[..., 0] > 0).astype(np.int64)
     try:
         for several in (1, 2):
             torch.set_num_threads(several)
-            found.append(fitted(slice(0, 3)).margins(GRID))
+            stack = Stack([("teacher", seed) for seed in range(4)], Recipe(TEACHER.hidden, 20, 0.01))
+            found.append(stack.fit(points, labels, np.ones(labels.shape)).margins(GRID))
     finally:
         torch.set_num_threads(threads)
     assert np.array_equal(*found)
