@@ -55,8 +55,9 @@ _CONFIRMED = Suite(
 _BASE = replace(
     _CONFIRMED,
     name="confirm-base",
-    title="Confirmation by a base-size teacher: the corpora, teachers, seeds and questions of confirm, fewer cells",
+    title="Confirmation by a base-size teacher: the corpora, seeds and questions of confirm, one teacher, fewer cells",
     tracks=("mpnet-minilm", "mpnet-minilm-fp32"),
+    teachers=(0,),
     primary_k=(8, 32),
     blocks=(
         Block(
@@ -74,6 +75,8 @@ _BASE = replace(
         ),
         *_CONFIRMED.expected[1:],
     ),
+    seen="confirm on minilm, whose corpora, seeds and draws these are; of students of this teacher nothing but that "
+    "trial, and what its recipe was chosen by on dev of the developed corpora",
 )
 
 _MADE = (10, 20, 40)
