@@ -149,12 +149,17 @@ def _files(foreign: list[str] | None) -> dict[str, Path]:
     return found
 
 
+LAB_FOLDERS = (Path("lab"), Path("docs/lab"))
+"""Where the lab's rows are looked for: one's own, then the published ones."""
+
+
 def report(
     results: ReadingOption = None,
-    lab: Annotated[Path, typer.Option("--lab", help="Folder with the lab's rows.")] = Path("docs/lab"),
+    lab: Annotated[
+        Path | None, typer.Option("--lab", help="Folder of the lab; `lab` if there is one, else `docs/lab`.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; beside the results' tables.")] = None,
     only: Annotated[str, typer.Option("--only", help="Only these sections, by their files' names.")] = "",
-    root: Annotated[Path, typer.Option("--root", help="Folder that the figures' paths are under.")] = Path(),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if it is stale or missing.")] = False,
 ) -> None:
     """Every question with what the records say to it: report.md and report.html, each number by a query beside it."""
@@ -170,11 +175,16 @@ def report(
     chosen = [asked[name] for name in given.words("only", only or None) or asked]
     if only and out is None and not check:
         raise UsageError("--only: a part would take the whole report's place; name a folder of its own by --out DIR")
+    if lab is not None and not lab.is_dir():
+        raise UsageError(f"--lab {lab}: is not there; run `cod-bench lab --out {lab}` first")
     target = out or render.out_folder(folder)
     if not check:
         given.out_folder("--out", target)
-    answers = sections.answers(chosen, tables.gather(folder, lab))
-    files = {page.MARKDOWN: page.markdown(answers, root, target), page.HTML: page.html(answers, root)}
+    place = lab or next((one for one in LAB_FOLDERS if one.is_dir()), LAB_FOLDERS[0])
+    queries = [query for section in chosen for query, _ in section.asked]
+    answers = sections.answers(chosen, tables.gather(folder, place, queries))
+    places = {"leaderboard": render.out_folder(folder), "lab": place}
+    files = {page.MARKDOWN: page.markdown(answers, places, target), page.HTML: page.html(answers, places)}
     if check:
         for name, told in files.items():
             path = target / name

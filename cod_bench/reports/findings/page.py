@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -32,11 +32,11 @@ INTRODUCTION = (
 )
 
 
-def markdown(answers: Sequence[Answer], root: Path, out: Path) -> str:
+def markdown(answers: Sequence[Answer], places: Mapping[str, Path], out: Path) -> str:
     """The report as markdown, for a file in `out`.
 
     Args:
-        root: what the figures' paths are under.
+        places: first part of a figure's path -> the folder that it is: `leaderboard`, `lab`.
 
     Raises:
         RunError: a figure is not there.
@@ -49,7 +49,7 @@ def markdown(answers: Sequence[Answer], root: Path, out: Path) -> str:
             parts.append(f"> {section.claim}")
         parts.append("Records: " + ", ".join(section.commands))
         for path, words in section.figures:
-            parts.append(f"![{words}]({_relative(_there(root, path, section.name), out)})")
+            parts.append(f"![{words}]({_relative(_there(places, path, section.name), out)})")
         for finding in answer.findings:
             parts.append("\n".join(f"- {_with_verdict(*sentence)}" for sentence in finding.sentences))
             parts.append(f"```sql\n{finding.query}\n```")
@@ -75,10 +75,14 @@ def _with_verdict(words: str, verdict: str) -> str:
     return f"{words} **{verdict}**" if verdict else words
 
 
-def _there(root: Path, path: str, section: str) -> Path:
-    found = root / path
+def _there(places: Mapping[str, Path], path: str, section: str) -> Path:
+    place, _, name = path.partition("/")
+    if place not in places:
+        raise RunError(f"section {section}: figure {path} is in none of {', '.join(places)}; mend its file")
+    found = places[place] / name
     if not found.is_file():
-        raise RunError(f"section {section}: figure {found} is not there; make it as the section says, or name --root")
+        how = "run the section's commands" if place == "lab" else "run `cod-bench leaderboard`"
+        raise RunError(f"section {section}: figure {found} is not there; {how} first")
     return found
 
 
@@ -86,7 +90,7 @@ def _relative(path: Path, out: Path) -> str:
     return Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
 
 
-def html(answers: Sequence[Answer], root: Path) -> str:
+def html(answers: Sequence[Answer], places: Mapping[str, Path]) -> str:
     """The report as one page that asks for nothing else: figures are inside it.
 
     Raises:
@@ -98,7 +102,7 @@ def html(answers: Sequence[Answer], root: Path) -> str:
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals.update(inline=_inline, verdicts=verdicts)
     figures = {
-        path: _inside(_there(root, path, answer.section.name))
+        path: _inside(_there(places, path, answer.section.name))
         for answer in answers
         for path, _ in answer.section.figures
     }

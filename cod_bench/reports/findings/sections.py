@@ -28,7 +28,7 @@ class Section:
         title: the question.
         claim: what the paper says, and where; empty where it says nothing.
         commands: what makes the records.
-        figures: (path under the repository's root, words for those who do not see it).
+        figures: (path, `leaderboard/...` or `lab/...`, words for those who do not see it).
         asked: (query, sentence with the query's columns in braces), a sentence a row.
     """
 

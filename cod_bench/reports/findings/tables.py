@@ -21,7 +21,7 @@ LARGEST = 64 * 2**20
 """Bytes that a file of the lab may have."""
 
 
-def gather(results: Results, lab: Path) -> sqlite3.Connection:
+def gather(results: Results, lab: Path, queries: Sequence[str] | None = None) -> sqlite3.Connection:
     """Every table of a results folder and of a lab's folder; those of all suites and tracks stand in one.
 
     `cells`, `claims`, `significance` ... are the leaderboard's CSV files, made from the records here and now; `runs`
@@ -30,6 +30,9 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
     ends of the 95 % t interval of a mean over units, evaluation rows fixed; `t_low(x, task)` stratified by task;
     `here(verdict)`, the report's word for a verdict of `claims`.
 
+    Args:
+        queries: what will be asked; suites that none of them names, in quotes, are left out. All are there if None.
+
     Raises:
         UsageError: a file of the lab is none, or the folder holds a corrupt declaration.
     """
@@ -37,8 +40,11 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
     for name, end in (("t_low", 0), ("t_high", 1)):
         made.create_aggregate(name, -1, _interval(end))
     made.create_function("here", 1, _here, deterministic=True)
+    asked = grids.suites_with_records(results)
+    if queries is not None:
+        asked = [suite for suite in asked if any(f"'{suite.name}'" in query for query in queries)]
     rows: dict[str, list[Mapping[str, object]]] = {}
-    for name, text in render.files(results, list(grids.suites_with_records(results)), figures=False).items():
+    for name, text in render.files(results, asked, figures=False).items():
         if name.endswith(".csv"):
             rows.setdefault(Path(name).stem, []).extend(_read(text))
     for file in sorted(resources.files("cod_bench.reports.paper.numbers").iterdir(), key=lambda file: file.name):
@@ -48,12 +54,7 @@ def gather(results: Results, lab: Path) -> sqlite3.Connection:
         rows[f"lab_{path.stem.replace('-', '_')}"] = [*_read(read_text(path, LARGEST))]
     records, _ = results.scan()
     references = results.references()
-    found = [
-        grid
-        for suite in grids.suites_with_records(results)
-        for grid in grids.of(suite, records=records, references=references)
-        if grid.runs
-    ]
+    found = [grid for suite in own for grid in grids.of(suite, records=records, references=references) if grid.runs]
     if found:
         table = frame.frame(found)
         rows["errors"] = [*errors.rows(found, references)]

@@ -13,7 +13,7 @@ from cod_bench.reports.findings import page
 from cod_bench.reports.findings.sections import Answer, Finding, Section
 
 EVIL = "<script>alert(1)</script> & [a](http://b) ![c](http://d)"
-SECTION = Section("one", "Does it help?", "It helps (Table 1).", ("`cod-bench run`",), (("a.svg", "Curves"),), ())
+SECTION = Section("one", "Does it help?", "It helps (Table 1).", ("`cod-bench run`",), (("lab/a.svg", "Curves"),), ())
 ANSWER = Answer(SECTION, (Finding("SELECT 1 < 2", ((f"On `x` it gains +2.0. {EVIL}", "holds here"), ("More.", ""))),))
 OTHER = Answer(
     Section("two", "And then?", "", ("`b`", "`c`"), (), ()),
@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_markdown_has_question_claim_command_figure_sentence_query_and_verdict(root: Path) -> None:
-    told = page.markdown([ANSWER, OTHER], root, root / "out" / "deep")
+    told = page.markdown([ANSWER, OTHER], {"lab": root}, root / "out" / "deep")
     for part in (
         "1. Does it help? **holds here**\n2. And then? **not shown here, holds here**", "## 1. Does it help?",
         "> It helps (Table 1).", "Records: `cod-bench run`", "![Curves](../../a.svg)", "+2.0",
@@ -39,7 +39,7 @@ def test_markdown_has_question_claim_command_figure_sentence_query_and_verdict(r
 
 
 def test_the_page_asks_for_nothing_and_escapes_everything(root: Path) -> None:
-    told = page.html([ANSWER, OTHER], root)
+    told = page.html([ANSWER, OTHER], {"lab": root})
     assert "<script" not in told
     assert "&lt;script&gt;" in told
     assert "SELECT 1 &lt; 2" in told
@@ -50,7 +50,11 @@ def test_the_page_asks_for_nothing_and_escapes_everything(root: Path) -> None:
     assert {*re.findall(r' src="([a-z]*):', told)} == {"data"}
 
 
-def test_a_figure_that_is_not_there_fails(tmp_path: Path) -> None:
-    for make in (lambda: page.markdown([ANSWER], tmp_path, tmp_path), lambda: page.html([ANSWER], tmp_path)):
-        with pytest.raises(RunError, match=r"^section one: figure .*a\.svg is not there; "):
-            make()
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("lab", r"figure .*a\.svg is not there; run the section's"), ("labs", "is in none of labs; mend")],
+)
+def test_a_figure_that_is_not_there_fails(tmp_path: Path, place: str, said: str) -> None:
+    for make in (page.markdown, page.html):
+        with pytest.raises(RunError, match=f"^section one: .*{said}"):
+            make([ANSWER], {place: tmp_path}, *([tmp_path] if make is page.markdown else []))

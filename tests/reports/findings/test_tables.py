@@ -101,9 +101,19 @@ def test_names_of_columns_and_values_from_files_stay_text(tmp_path: Path) -> Non
     lab = tmp_path / "lab"
     lab.mkdir()
     (lab / "odd-file.csv").write_text('"x"" ) ; DROP TABLE runs; --",y\n"1; DROP",2\n,0.5\n')
-    made = tables.gather(Results(ROOT / "results"), lab)
+    made = tables.gather(Results(ROOT / "results"), lab, ["'six-local'"])
     assert made.execute("SELECT * FROM lab_odd_file").fetchall() == [("1; DROP", 2), (None, 0.5)]
     assert made.execute("SELECT COUNT(*) > 0 FROM runs").fetchone() == (1,)
+
+
+def test_suites_that_no_query_names_are_left_out(published: sqlite3.Connection) -> None:
+    query = "SELECT * FROM runs WHERE suite = 'six-local'"
+    made = tables.gather(Results(ROOT / "results"), ROOT / "docs" / "lab", [query])
+    assert {suite for (suite,) in made.execute("SELECT DISTINCT suite FROM runs")} == {"six-local"}
+    assert made.execute(query).fetchall() == published.execute(query).fetchall()
+    everything = "SELECT * FROM {} WHERE suite = 'six-local'"
+    for name in ("cells", "significance", "claims", "floors"):
+        assert made.execute(everything.format(name)).fetchall() == published.execute(everything.format(name)).fetchall()
 
 
 def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
