@@ -54,7 +54,7 @@ def gather(results: Results, lab: Path, queries: Sequence[str] | None = None) ->
         rows[f"lab_{path.stem.replace('-', '_')}"] = [*_read(read_text(path, LARGEST))]
     records, _ = results.scan()
     references = results.references()
-    found = [grid for suite in own for grid in grids.of(suite, records=records, references=references) if grid.runs]
+    found = [grid for suite in asked for grid in grids.of(suite, records=records, references=references) if grid.runs]
     if found:
         table = frame.frame(found)
         rows["errors"] = [*errors.rows(found, references)]
